@@ -1,0 +1,274 @@
+"""The prepared data: .npz shards of grayscale/colour pairs, written whole, checked, streamed.
+
+A data folder holds `manifest.json` and, for each of the splits `train` and `test`, shards named
+`train-00000-of-00010.npz` with at most 1,000 pairs each. A shard's members are stored without
+compression, so that one picture can be read without reading the shard:
+
+    gray   uint8 (N, size, size, 1)   luminance, 0..255
+    rgb    uint8 (N, size, size, 3)   ground truth, sRGB, 0..255
+    label  int32 (N,)                 place of the picture's class in the manifest's `classes`
+"""
+
+import json
+import shlex
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import project
+
+SPLITS = ("train", "test")
+SHARD_PICTURES = 1000
+MANIFEST = "manifest.json"
+PARALLEL_READS = 4  # Batches read at once, which hides the delay of a disk or a network.
+
+
+class Shard(NamedTuple):
+    """The pairs of one shard: `gray`, `rgb` and `label` as in the module's docstring."""
+
+    gray: np.ndarray
+    rgb: np.ndarray
+    label: np.ndarray
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """A checked shard on disk, and the bytes at which its pictures start."""
+
+    path: Path
+    pictures: int
+    gray_offset: int
+    rgb_offset: int
+
+
+# ---------------------------------------------------------------------------------- writing
+
+
+def shard_name(split, index, count) -> str:
+    """Return the file name of shard `index` (from 0) of `count`, as `train-00000-of-00010.npz`."""
+    return f"{split}-{index:05d}-of-{count:05d}.npz"
+
+
+def write_shard(path, gray, rgb, label) -> None:
+    """Write one shard, whole or not at all; the same arrays always give the same bytes.
+
+    `gray`, `rgb` and `label` are as in the module's docstring. NumPy dates every member of an
+    .npz 1980-01-01, so nothing of the clock gets in.
+    """
+    with project.replacing(path) as temporary:
+        np.savez(temporary, gray=gray, rgb=rgb, label=label)
+
+
+def write_manifest(folder, manifest) -> None:
+    """Write `manifest` (a dict that JSON can hold) into `folder`, whole or not at all.
+
+    `open_split` and `preparing_command` need of it: `source` (str), `classes` (list of names),
+    `images_per_class`, `test_images_per_class`, `size` (pixels a side), `seed`, and `splits`:
+    for each of "train" and "test" the total `pictures` and the list `shards`, each with `file`
+    and `pictures`. Everything else is for the reader.
+    """
+    project.write_json(Path(folder) / MANIFEST, manifest)
+
+
+# ---------------------------------------------------------------------------------- opening
+
+
+def read_manifest(folder) -> dict:
+    """Return the manifest of the data folder.
+
+    Raises `project.UserError` when there is none, or when it is not what `write_manifest` wrote.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        preparing_command(folder, manifest)
+        for split in SPLITS:
+            entry = manifest["splits"][split]
+            if entry["pictures"] != sum(shard["pictures"] for shard in entry["shards"]):
+                raise ValueError(f"its {split} shards do not add up to its number of pictures")
+            if not all(isinstance(shard["file"], str) for shard in entry["shards"]):
+                raise ValueError(f"a {split} shard has no file name")
+    except (FileNotFoundError, NotADirectoryError):
+        raise project.UserError(
+            f"{folder} holds no prepared data (no {MANIFEST}); prepare it with: "
+            f"python prepare_data.py --source IMAGENET_FOLDER --output {shlex.quote(str(folder))}"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise project.UserError(
+            f"{path} is not the manifest of prepared data ({error!r}); prepare the data again: "
+            f"python prepare_data.py --source IMAGENET_FOLDER --output {shlex.quote(str(folder))} "
+            "--overwrite"
+        ) from error
+    return manifest
+
+
+def preparing_command(folder, manifest) -> str:
+    """Return the command that prepares the data of `folder` again, for messages."""
+    return (
+        f"python prepare_data.py --source {shlex.quote(manifest['source'])}"
+        f" --classes {len(manifest['classes'])}"
+        f" --images-per-class {manifest['images_per_class']}"
+        f" --test-images-per-class {manifest['test_images_per_class']}"
+        f" --size {manifest['size']} --seed {manifest['seed']}"
+        f" --output {shlex.quote(str(folder))} --overwrite"
+    )
+
+
+def open_split(folder, split) -> "Split":
+    """Check every shard of the split "train" or "test" of a data folder and return it.
+
+    The check reads a few hundred bytes a shard: names, dtypes, shapes and sizes against the
+    manifest. Raises `project.UserError`, with the command that mends it, when there is no
+    prepared data, or a shard is missing, truncated, of another size, or holds pickled objects.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {SPLITS}, not {split!r}")
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    files = []
+    for entry in manifest["splits"][split]["shards"]:
+        path = folder / entry["file"]
+        try:
+            files.append(check_shard(path, entry["pictures"], manifest["size"]))
+        except FileNotFoundError:
+            raise project.UserError(
+                f"{path} is missing; prepare the data again: {preparing_command(folder, manifest)}"
+            ) from None
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+            reason = " ".join(str(error).split())
+            raise project.UserError(
+                f"{path} cannot be used ({reason}); prepare the data again: "
+                f"{preparing_command(folder, manifest)}"
+            ) from error
+    return Split(folder, split, manifest["size"], files)
+
+
+def check_shard(path, pictures, size) -> ShardFile:
+    """Return where the pictures of a shard are, if it holds `pictures` pairs of `size` pixels.
+
+    Raises OSError, EOFError, ValueError or zipfile.BadZipFile with what is wrong. A truncated file has
+    lost the directory at its end, so it is found without reading the pictures.
+    """
+    expected = {
+        "gray.npy": (np.dtype(np.uint8), (pictures, size, size, 1)),
+        "rgb.npy": (np.dtype(np.uint8), (pictures, size, size, 3)),
+        "label.npy": (np.dtype(np.int32), (pictures,)),
+    }
+    with zipfile.ZipFile(path) as archive:
+        if sorted(archive.namelist()) != sorted(expected):
+            raise ValueError(f"it holds {archive.namelist()}, not {list(expected)}")
+        offsets = {
+            name: check_member(path, archive, name, dtype, shape)
+            for name, (dtype, shape) in expected.items()
+        }
+    return ShardFile(Path(path), pictures, offsets["gray.npy"], offsets["rgb.npy"])
+
+
+def check_member(path, archive, name, dtype, shape) -> int:
+    """Return the byte of the file at which the array of a member starts, or raise ValueError."""
+    information = archive.getinfo(name)
+    if information.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"its {name} is compressed")
+    with archive.open(name) as member:
+        # Reads the array's header alone: nothing in the file is ever unpickled.
+        if np.lib.format.read_magic(member) != (1, 0):
+            raise ValueError(f"its {name} is of a version that np.savez does not write here")
+        found_shape, fortran_order, found_dtype = np.lib.format.read_array_header_1_0(member)
+        header = member.tell()
+    if (found_shape, found_dtype, fortran_order) != (shape, dtype, False):
+        raise ValueError(
+            f"its {name} is {found_dtype} {found_shape}, the manifest says {dtype} {shape}"
+        )
+    if information.file_size != header + dtype.itemsize * int(np.prod(shape)):
+        raise ValueError(f"its {name} has {information.file_size} bytes, not what its shape needs")
+    # The zip format's local header: 30 bytes, of which 26 to 30 are the lengths of the two
+    # fields (name, extra) that stand between it and the member's bytes.
+    name_length, extra_length = np.fromfile(path, "<u2", 2, offset=information.header_offset + 26)
+    return information.header_offset + 30 + int(name_length) + int(extra_length) + header
+
+
+# -------------------------------------------------------------------------------- streaming
+
+
+def epoch_order(pictures, seed, epoch) -> np.ndarray:
+    """Return the rows 0..pictures-1, int64, in an order that only (seed, epoch) decide."""
+    return np.random.default_rng([seed, epoch]).permutation(pictures)
+
+
+class Split:
+    """One checked split of a data folder.
+
+    `folder`, `name` ("train" or "test"), `size` (pixels a side), `pictures` (how many).
+    """
+
+    def __init__(self, folder, name, size, files):
+        self.folder = folder
+        self.name = name
+        self.size = size
+        self.files = files
+        self.first_rows = np.cumsum([0] + [file.pictures for file in files])
+        self.pictures = int(self.first_rows[-1])
+
+    def shards(self):
+        """Yield every `Shard` in order, one in memory at a time."""
+        for file in self.files:
+            with np.load(file.path, allow_pickle=False) as arrays:
+                yield Shard(arrays["gray"], arrays["rgb"], arrays["label"])
+
+    def read(self, rows):
+        """Return the pairs at `rows` (int64 (N,), counted over all shards, in any order).
+
+        Two arrays: gray uint8 (N, size, size, 1) and rgb uint8 (N, size, size, 3). Reads these
+        pictures alone, by position in the files, so memory does not depend on how many there are
+        (a memory map would count every picture touched as this process's own).
+        """
+        gray = np.empty((len(rows), self.size, self.size, 1), np.uint8)
+        rgb = np.empty((len(rows), self.size, self.size, 3), np.uint8)
+        for place, row in enumerate(rows):
+            number = np.searchsorted(self.first_rows, row, side="right") - 1
+            file = self.files[number]
+            within = int(row - self.first_rows[number])
+            for pictures, start in ((gray, file.gray_offset), (rgb, file.rgb_offset)):
+                picture = pictures[place]
+                start += within * picture.size
+                pixels = np.fromfile(file.path, np.uint8, picture.size, offset=start)
+                picture[:] = pixels.reshape(picture.shape)
+        return gray, rgb
+
+    def batches(self, batch_size, seed, epoch):
+        """Return one epoch of training batches as a `tf.data.Dataset`, shuffled over all shards.
+
+        Every element is (gray, rgb) as from `read`, with exactly `batch_size` pairs: what is
+        left over at the end is dropped. The order depends on (seed, epoch) alone, so an epoch
+        can be repeated bit for bit. Raises `project.UserError` when one batch cannot be filled.
+        """
+        if batch_size > self.pictures:
+            raise project.UserError(
+                f"a batch of {batch_size} needs more than the {self.pictures} {self.name} pictures"
+                f" in {self.folder}; use --batch-size {self.pictures} or less"
+            )
+        order = epoch_order(self.pictures, seed, epoch)
+        return self._stream(order, batch_size, drop_remainder=True)
+
+    def ordered_batches(self, batch_size):
+        """Return every pair in order, once, as a `tf.data.Dataset`; the last batch may be short.
+
+        Every element is (gray, rgb) as from `read`.
+        """
+        return self._stream(np.arange(self.pictures), batch_size, drop_remainder=False)
+
+    def _stream(self, rows, batch_size, drop_remainder):
+        # Imported here: preparing data needs no TensorFlow, and each of its processes would wait.
+        from engine import tf
+
+        def read(batch):
+            gray, rgb = tf.numpy_function(self.read, [batch], [tf.uint8, tf.uint8])
+            shape = (batch.shape[0], self.size, self.size)
+            return tf.ensure_shape(gray, (*shape, 1)), tf.ensure_shape(rgb, (*shape, 3))
+
+        rows = tf.data.Dataset.from_tensor_slices(rows)
+        rows = rows.batch(batch_size, drop_remainder=drop_remainder)
+        return rows.map(read, num_parallel_calls=PARALLEL_READS, deterministic=True).prefetch(2)
