@@ -149,8 +149,8 @@ def open_split(folder, split) -> "Split":
 def check_shard(path, pictures, size) -> ShardFile:
     """Return where the pictures of a shard are, if it holds `pictures` pairs of `size` pixels.
 
-    Raises OSError, EOFError, ValueError or zipfile.BadZipFile with what is wrong. A truncated file has
-    lost the directory at its end, so it is found without reading the pictures.
+    Raises OSError, EOFError, ValueError or zipfile.BadZipFile with what is wrong. A truncated
+    file has lost the directory at its end, so it is found without reading the pictures.
     """
     expected = {
         "gray.npy": (np.dtype(np.uint8), (pictures, size, size, 1)),
