@@ -1,0 +1,250 @@
+"""How close a colorized picture is to the true one: every measure that evaluate.py reports.
+
+Pictures are uint8 RGB arrays (H, W, 3) in 0..255, Lab arrays are float64 (H, W, 3) as `to_lab`
+gives them. Two pictures that are compared have one shape; another one raises ValueError.
+"""
+
+import hashlib
+from pathlib import Path
+
+import engine  # noqa: F401  TensorFlow, quietly, before Keras imports it
+
+import keras
+import numpy as np
+import scipy.integrate
+import scipy.linalg
+import scipy.ndimage
+import skimage.color
+import skimage.metrics
+
+PSNR_CAP = 60.0  # dB; a perfect picture is infinite, and one such picture would decide the mean
+PIXEL_TOLERANCE = 0.05 * 255  # Qiu, Cao et al.: "all three channels within 5%"
+
+# Zhang et al. 2016: a/b bins on a grid of 10, their probabilities smoothed with sigma 5, error
+# thresholds 0..150 in steps of 1. Bin centres are multiples of 10; sRGB ends at -108 and 98.
+BIN_SIZE = 10
+BIN_CENTRES = np.arange(-110, 111, BIN_SIZE)
+BINS = len(BIN_CENTRES) ** 2
+SMOOTHING = 5
+LARGEST_ERROR = 150
+
+FID_PICTURES = 2048  # with fewer, the covariance of the 2,048 Inception features is rank-deficient
+INCEPTION_SIDE = 299
+# The file of `keras.applications` (its URL ends in the name), and the MD5 that Keras checks it by.
+INCEPTION_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+INCEPTION_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
+
+
+class NoInception(Exception):
+    """The Inception v3 weights cannot be had; the message says why."""
+
+
+def to_lab(picture):
+    """Convert uint8 sRGB to CIE Lab (D65): float64, L in 0..100, a and b within -108..98."""
+    return skimage.color.rgb2lab(picture)
+
+
+def mean_squared_error(ground_truth, picture) -> float:
+    """Return the mean squared difference over pixels and channels, in 0..255 squared."""
+    return float(skimage.metrics.mean_squared_error(ground_truth, picture))
+
+
+def psnr(squared_error) -> float:
+    """Return the peak signal-to-noise ratio, in dB, of one picture's MSE; at most `PSNR_CAP`."""
+    if squared_error == 0:
+        return PSNR_CAP
+    return float(min(PSNR_CAP, 10 * np.log10(255**2 / squared_error)))
+
+
+def ssim(ground_truth, picture) -> float:
+    """Return the structural similarity in -1..1 (1: the same), the mean of the RGB channels.
+
+    The settings are those of the publication: 11x11 Gaussian window of sigma 1.5, K1 0.01,
+    K2 0.03, population covariance. scikit-image leaves out a border of 5 pixels, half the window,
+    before it takes the mean. Raises ValueError for pictures smaller than the window.
+
+    Source: Wang, Bovik, Sheikh & Simoncelli 2004.
+    """
+    similarity = skimage.metrics.structural_similarity(
+        ground_truth,
+        picture,
+        channel_axis=-1,
+        data_range=255,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
+    return float(similarity)
+
+
+def ciede2000(ground_truth_lab, picture_lab) -> float:
+    """Return the mean CIEDE2000 colour difference of two Lab pictures; 1 is just noticeable.
+
+    Source: Sharma, Wu & Dalal 2005.
+    """
+    return float(skimage.color.deltaE_ciede2000(ground_truth_lab, picture_lab).mean())
+
+
+def colourfulness(picture) -> float:
+    """Return how colourful one picture looks: 0 for gray, about 35 for a usual photograph.
+
+    Population deviation, and no absolute values of the opponent colours (many copies add them).
+
+    Source: Hasler & Süsstrunk 2003.
+    """
+    red, green, blue = np.moveaxis(picture.astype(np.float64), -1, 0)
+    red_green = red - green
+    yellow_blue = (red + green) / 2 - blue
+    deviation = np.hypot(red_green.std(), yellow_blue.std())
+    return float(deviation + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
+
+
+def pixel_accuracy(ground_truth, picture) -> float:
+    """Return the share, 0..1, of pixels whose three channels are all within 5% of 255.
+
+    Source: Qiu, Cao et al., the accuracy of their GAN.
+    """
+    difference = np.abs(ground_truth.astype(np.int16) - picture)
+    return float((difference <= PIXEL_TOLERANCE).all(axis=-1).mean())
+
+
+def ssim_accuracy(similarities, threshold) -> float:
+    """Return the share, 0..1, of pictures whose SSIM is `threshold` or more.
+
+    Source: the paper, "the average SSIM score and a predefined threshold value".
+    """
+    return float((np.asarray(similarities) >= threshold).mean())
+
+
+def chroma_errors(ground_truth_lab, picture_lab):
+    """Count the pixels of each true a/b bin by their a/b error.
+
+    Returns int64 (BINS, LARGEST_ERROR + 2). Column t counts the errors (Euclidean, in a/b) in
+    (t - 1, t], so the sum of columns 0..t is the number of pixels within t; the last column takes
+    all above LARGEST_ERROR. Counts of several pictures are added to count them together.
+    """
+    true_ab = ground_truth_lab[..., 1:]
+    distance = np.linalg.norm(true_ab - picture_lab[..., 1:], axis=-1)
+    column = np.minimum(np.ceil(distance), LARGEST_ERROR + 1).astype(np.int64)
+    row, offset = np.moveaxis(
+        np.rint((true_ab - BIN_CENTRES[0]) / BIN_SIZE).astype(np.int64), -1, 0
+    )
+    shape = (len(BIN_CENTRES), len(BIN_CENTRES), LARGEST_ERROR + 2)
+    cell = np.ravel_multi_index((row, offset, column), shape)
+    return np.bincount(cell.ravel(), minlength=np.prod(shape)).reshape(BINS, -1)
+
+
+def auc(errors) -> float:
+    """Return the raw accuracy, in percent, of the counts that `chroma_errors` gives.
+
+    The share of pixels whose a/b error is at most t, as a curve over t = 0..150; the area under
+    it by the trapezoidal rule, divided by 150. Leaving every picture gray scores about 89,
+    because most pixels of most photographs are nearly gray.
+
+    Source: Zhang, Isola & Efros 2016, section 3.1, "Raw accuracy (AuC)".
+    """
+    counts = errors.sum(axis=0)
+    within = np.cumsum(counts[:-1]) / counts.sum()
+    return float(100 * scipy.integrate.trapezoid(within) / LARGEST_ERROR)
+
+
+def auc_balanced(errors) -> float:
+    """Return the class-balanced raw accuracy, in percent, which gray cannot win.
+
+    `auc` with each pixel weighted by 1 / p, where p is the probability of its true a/b bin: their
+    equation 4, w = 1 / ((1 - lambda) p + lambda / Q), with lambda = 0, which is what they set for
+    this measure (1/2 is for their training loss, and would give gray 75 instead of about 60).
+    p is smoothed over the bins by a Gaussian of sigma 5.
+    Zhang et al.: p from 1.3 million training pictures. Here: p from the true colours of the very
+    pictures that are counted, because the figure then needs nothing beside them. It depends on
+    the set for that reason: compare systems on one set only.
+
+    Source: Zhang, Isola & Efros 2016, section 3.1 and equation 4.
+    """
+    pixels = errors.sum(axis=1)
+    grid = (pixels / pixels.sum()).reshape(len(BIN_CENTRES), -1)
+    probability = scipy.ndimage.gaussian_filter(grid, SMOOTHING / BIN_SIZE, mode="constant")
+    seen = pixels > 0
+    return auc(errors[seen] / probability.ravel()[seen, np.newaxis])
+
+
+def frechet_distance(mean1, covariance1, mean2, covariance2) -> float:
+    """Return the squared Fréchet distance between two Gaussians of D dimensions.
+
+    |m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^1/2), for means (D,) and covariances (D, D), float64.
+    The trace of the root of C1 C2 is that of the root of R C2 R with R = C1^1/2, which is
+    symmetric: its eigenvalues stay real and the rounding below zero can be cut off, also where
+    fewer than D + 1 samples leave the covariances without full rank.
+
+    Source: Dowson & Landau 1982; Heusel et al. 2017.
+    """
+    values, vectors = scipy.linalg.eigh(covariance1)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    product = scipy.linalg.eigvalsh(root @ covariance2 @ root)
+    trace_of_root = np.sqrt(np.maximum(product, 0)).sum()
+    difference = mean1 - mean2
+    traces = np.trace(covariance1) + np.trace(covariance2)
+    # Rounding can leave equal Gaussians a hair below zero.
+    return max(0.0, float(difference @ difference + traces - 2 * trace_of_root))
+
+
+def fid(features1, features2) -> float:
+    """Return the Fréchet distance of two sets of features, each (N, D) with N at least 2.
+
+    Source: Heusel et al. 2017. Sample covariance, as in their code.
+    """
+    gaussians = []
+    for features in (features1, features2):
+        features = np.asarray(features, np.float64)
+        gaussians += [features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))]
+    return frechet_distance(*gaussians)
+
+
+def md5(path) -> str:
+    """Return the MD5 of a file, in hexadecimal; raises OSError where it cannot be read."""
+    return hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def load_inception(weights=None):
+    """Load Inception v3 with Keras' ImageNet weights, up to its 2,048 pooled features.
+
+    `weights` is the file INCEPTION_FILE, or None for Keras to download it once (88 MB). Any other
+    file is refused, because a distance from any other network is not the FID.
+    Raises NoInception with the reason: no file, another file, no network.
+
+    Source: Szegedy et al. 2015. Tools of other projects use the weights of 2015-12-05, which give
+    other distances; compare only figures from the same weights.
+    """
+    if weights is None:
+        weights = "imagenet"
+    else:
+        try:
+            digest = md5(weights)
+        except OSError as error:
+            raise NoInception(f"cannot read {weights} ({error.strerror})") from error
+        if digest != INCEPTION_MD5:
+            raise NoInception(f"{weights} is not Keras' {INCEPTION_FILE} (MD5 {INCEPTION_MD5})")
+    try:
+        return keras.applications.InceptionV3(
+            include_top=False,
+            pooling="avg",
+            weights=weights,
+            input_shape=(INCEPTION_SIDE, INCEPTION_SIDE, 3),
+        )
+    except Exception as error:  # Keras raises a bare Exception where a download fails
+        reason = " ".join(str(error).split())
+        raise NoInception(f"Inception v3 weights cannot be loaded: {reason}") from error
+
+
+def inception_features(inception, pictures):
+    """Return the float32 (B, 2048) features of uint8 RGB pictures (B, H, W, 3).
+
+    Pictures are resized to 299x299 (bilinear, corners not aligned) and scaled to -1..1.
+    """
+    resized = keras.ops.image.resize(
+        keras.ops.cast(pictures, "float32"),
+        (INCEPTION_SIDE, INCEPTION_SIDE),
+        interpolation="bilinear",
+    )
+    scaled = keras.applications.inception_v3.preprocess_input(resized)
+    return inception.predict_on_batch(scaled)
