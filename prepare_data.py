@@ -1,0 +1,570 @@
+"""Turn photographs into the shards of gray/RGB pairs that train.py and evaluate.py read.
+
+    python prepare_data.py --source IMAGENET_FOLDER
+
+Reads `train/<class>/*.JPEG` and `val/<class>/*.JPEG` below the folder, or one tree of class
+folders, whose test pictures then come from the same classes and never overlap the training ones.
+Writes `data/train-00000-of-00010.npz` ..., `data/test-00000-of-00001.npz` and
+`data/manifest.json` (dataset.py says what is in them). The flags' defaults are the paper's data:
+10,000 training pictures of 100 classes and 1,000 for testing, 11 shards, 634 MB. The same source
+and seed give the same bytes, whatever the number of cores.
+"""
+
+import argparse
+import collections
+import contextlib
+import functools
+import glob
+import itertools
+import math
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+import dataset
+import photos
+import project
+
+# Paper: "100 random classes" and 100 images of each, from ImageNet.
+CLASSES = 100
+IMAGES_PER_CLASS = 100
+# Paper: silent. Here: 10, because with 100 classes they make 1,000, enough for all metrics but one
+# (a Frechet distance wants 2,048 or more), and ImageNet's val/ holds 50 a class.
+TEST_IMAGES_PER_CLASS = 10
+# Paper: "resized to 120x120". Here too: a plain resize to the square, nothing is cropped.
+SIZE = 120
+
+# fast.ai's 160 px archive of 10 ImageNet classes, 13,394 photographs, about 100 MB; the checksum
+# is the one that torchvision publishes for it.
+IMAGENETTE_ADDRESS = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz"
+IMAGENETTE_MD5 = "e793b78cc4c9e9a4ccc0c1155377a412"
+IMAGENETTE_FLAGS = "--classes 10 --images-per-class 850 --test-images-per-class 100"
+
+# One task of a worker process. Shards hold a whole number of tasks.
+CHUNK_PICTURES = 50
+
+
+# ----------------------------------------------------------------------- finding and drawing
+
+
+@dataclass(frozen=True)
+class Source:
+    """The photographs there are: class name -> files, relative to `root` and sorted.
+
+    `test` is None where both splits are to be drawn from one tree, `train`.
+    """
+
+    root: Path
+    train: dict
+    test: dict | None
+
+    def holds(self, name, images, test_images) -> bool:
+        """Tell whether class `name` has this many pictures for training and for testing."""
+        if self.test is None:
+            return len(self.train[name]) >= images + test_images
+        return len(self.train[name]) >= images and len(self.test.get(name, ())) >= test_images
+
+    def without(self, files) -> "Source":
+        """Return this source less `files`."""
+
+        def rest(classes):
+            return {name: [f for f in found if f not in files] for name, found in classes.items()}
+
+        return Source(self.root, rest(self.train), self.test and rest(self.test))
+
+
+class Draw(NamedTuple):
+    """What to prepare: the class names and, for each split, a label a row and files a label.
+
+    `labels[split]` is int32 (rows,); `files[split][label]` an iterator over the files of a class
+    in the order of their use. With one tree the splits share it, so that they never overlap.
+    """
+
+    classes: list
+    labels: dict
+    files: dict
+
+
+class ClassRanOut(Exception):
+    """A class that was drawn has fewer readable pictures than it has files."""
+
+
+def find_source(root) -> Source:
+    """List the photographs of a folder; raises `project.UserError` when there are none."""
+    root = Path(root)
+    if not root.is_dir():
+        raise project.UserError(
+            f"there is no folder {root}; give --source the folder that holds ImageNet's train "
+            "and val, or one with a folder of photographs for each class"
+        )
+    has_train = (root / "train").is_dir()
+    train = find_classes(root, root / "train" if has_train else root)
+    if not train:
+        raise project.UserError(
+            f"{root} holds no photographs in class folders; --source needs CLASS/PICTURE.JPEG, or "
+            "train/CLASS/PICTURE.JPEG and val/CLASS/PICTURE.JPEG, below it"
+        )
+    # The val of ImageNet's own archive has no class folders: then testing draws on train too.
+    test = find_classes(root, root / "val") if has_train else {}
+    return Source(root, train, test if train.keys() & test.keys() else None)
+
+
+def find_classes(root, folder) -> dict:
+    """Return class name -> files (str, relative to `root`) of the class folders in `folder`."""
+
+    def refuse(error):
+        raise project.UserError(f"{error.filename} cannot be listed ({error.strerror})")
+
+    if not folder.is_dir():
+        return {}
+    folders = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    classes = {}
+    for path in tqdm(folders, desc=f"listing {folder}", unit="class", leave=False, delay=1):
+        found = photos.find_photographs(path, onerror=refuse)
+        if found:
+            classes[path.name] = [file.relative_to(root).as_posix() for file in found]
+            try:
+                "".join(classes[path.name]).encode()
+            except UnicodeEncodeError:
+                raise project.UserError(
+                    f"{path} has a file whose name is not UTF-8, which the manifest cannot hold; "
+                    "rename it"
+                ) from None
+    return classes
+
+
+def draw(source, classes, images, test_images, seed) -> Draw:
+    """Draw `classes` classes that have enough pictures, and the order of their pictures, by seed.
+
+    Raises `project.UserError`, with flags that would work, when there are too few.
+    """
+    enough = [name for name in source.train if source.holds(name, images, test_images)]
+    if len(enough) < classes:
+        raise project.UserError(
+            f"{source.root} has {len(enough)} classes with {images} training and {test_images} "
+            f"test pictures that can be read, not {classes}; "
+            + workable_flags(source, classes, images, test_images, len(enough))
+        )
+    random = np.random.default_rng(seed)
+    chosen = random.choice(len(enough), classes, replace=False)
+    names = [enough[index] for index in sorted(chosen)]
+
+    def shuffled(found):
+        return [iter([found[n][i] for i in random.permutation(len(found[n]))]) for n in names]
+
+    train = shuffled(source.train)
+    test = train if source.test is None else shuffled(source.test)
+    # Classes are mixed over the rows, so that any part of the data resembles the whole.
+    every = np.arange(classes, dtype=np.int32)
+    labels = {
+        "train": random.permutation(np.repeat(every, images)),
+        "test": random.permutation(np.repeat(every, test_images)),
+    }
+    return Draw(names, labels, {"train": train, "test": test})
+
+
+def workable_flags(source, classes, images, test_images, enough) -> str:
+    """Say which flags `source` has enough pictures for: fewer classes, or fewer pictures of each.
+
+    `enough` is the number of classes that have as many pictures as were asked for.
+    """
+    ways = [f"--classes {enough}"] if enough else []
+    names = [name for name in source.train if source.test is None or name in source.test]
+    classes = min(classes, len(names))
+
+    def all_have(found, names):
+        return sorted((len(found[name]) for name in names), reverse=True)[classes - 1]
+
+    if source.test is None:
+        most = all_have(source.train, names)
+        test_images = min(test_images, most // 2)
+        images = min(images, most - test_images)
+    else:
+        test_images = min(test_images, all_have(source.test, names))
+        tested = [name for name in names if len(source.test[name]) >= test_images]
+        images = min(images, all_have(source.train, tested))
+    if classes > enough and images and test_images:
+        ways.append(
+            f"--classes {classes} --images-per-class {images} --test-images-per-class {test_images}"
+        )
+    return f"use {' or '.join(ways)}" if ways else "use another --source"
+
+
+# ------------------------------------------------------------------------------- converting
+
+
+class Pairs(NamedTuple):
+    """Converted pictures: arrays as in a shard, and what was noticed on the way.
+
+    `gray` uint8 (N, size, size, 1), `rgb` uint8 (N, size, size, 3), `black_and_white` bool (N,),
+    and `unreadable`: place -> reason for each picture that could not be read.
+    """
+
+    gray: np.ndarray
+    rgb: np.ndarray
+    black_and_white: np.ndarray
+    unreadable: dict
+
+
+def convert(root, size, files) -> Pairs:
+    """Read the photographs `files` below `root` and resize them to `size` x `size` pixels.
+
+    Source: the paper's Dataset section, "resized to 120x120"; gray is BT.601 luma.
+    """
+    rgb = np.zeros((len(files), size, size, 3), np.uint8)
+    unreadable = {}
+    for place, file in enumerate(files):
+        try:
+            photograph = photos.read_rgb(root / file, at_least=size)
+        except photos.PhotographError as error:
+            unreadable[place] = str(error)
+        else:
+            rgb[place] = photos.resize(photograph, size, size)
+    black_and_white = np.array([photos.is_gray(picture) for picture in rgb])
+    return Pairs(photos.grayscale(rgb), rgb, black_and_white, unreadable)
+
+
+def start_worker() -> None:
+    """Prepare a worker process: one thread, left alone by Ctrl-C, ended with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+    parent = multiprocessing.parent_process()
+
+    def end_with_parent():
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+@contextlib.contextmanager
+def worker_pool(processes):
+    """Give a pool of worker processes; what is still waiting when the block fails is dropped."""
+    # Spawned, not forked: a fork of a process with threads (OpenCV's, TensorFlow's) can hang.
+    pool = ProcessPoolExecutor(
+        processes, multiprocessing.get_context("spawn"), initializer=start_worker
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def map_in_order(pool, function, tasks, ahead):
+    """Yield `function(task)` for each task, in order, with at most `ahead` results in memory."""
+    pending = collections.deque()
+    for task in tasks:
+        pending.append(pool.submit(function, task))
+        if len(pending) == ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def take(files) -> str:
+    """Return the next file of a class; raises `ClassRanOut` when there is none."""
+    file = next(files, None)
+    if file is None:
+        raise ClassRanOut
+    return file
+
+
+def convert_rows(pool, ahead, convert_files, labels, files, unreadable):
+    """Yield (files, Pairs) for `labels` in order, CHUNK_PICTURES rows at a time, all readable.
+
+    A picture that cannot be read goes into `unreadable` (file -> reason), and the next of its
+    class takes its row. That is decided here, in order, so the number of cores changes nothing.
+    """
+    drawn = [take(files[label]) for label in labels]
+    chunks = [drawn[i : i + CHUNK_PICTURES] for i in range(0, len(drawn), CHUNK_PICTURES)]
+    results = map_in_order(pool, convert_files, chunks, ahead)
+    for number, (chunk, pairs) in enumerate(zip(chunks, results, strict=True)):
+        for place, reason in pairs.unreadable.items():
+            label = labels[number * CHUNK_PICTURES + place]
+            while reason:
+                unreadable[chunk[place]] = reason
+                chunk[place] = take(files[label])
+                replacement = convert_files([chunk[place]])
+                reason = replacement.unreadable.get(0)
+            for name in ("gray", "rgb", "black_and_white"):
+                getattr(pairs, name)[place] = getattr(replacement, name)[0]
+        yield chunk, pairs
+
+
+# ---------------------------------------------------------------------------------- writing
+
+
+def write_split(folder, split, labels, rows, bar) -> dict:
+    """Write the shards of a split from `rows` (as `convert_rows` yields them).
+
+    Returns the split's part of the manifest.
+    """
+    shards = []
+    count = math.ceil(len(labels) / dataset.SHARD_PICTURES)
+    for index in range(count):
+        first = index * dataset.SHARD_PICTURES
+        label = labels[first : first + dataset.SHARD_PICTURES]
+        files, gray, rgb, black_and_white = [], [], [], 0
+        for chunk, pairs in itertools.islice(rows, math.ceil(len(label) / CHUNK_PICTURES)):
+            files += chunk
+            gray.append(pairs.gray)
+            rgb.append(pairs.rgb)
+            black_and_white += int(pairs.black_and_white.sum())
+            bar.update(len(chunk))
+        name = dataset.shard_name(split, index, count)
+        dataset.write_shard(folder / name, np.concatenate(gray), np.concatenate(rgb), label)
+        shards.append(
+            {
+                "file": name,
+                "pictures": len(label),
+                "black_and_white": black_and_white,
+                "rows": files,
+            }
+        )
+    return {
+        "pictures": len(labels),
+        "black_and_white": sum(shard["black_and_white"] for shard in shards),
+        "shards": shards,
+    }
+
+
+def check_output(output, overwrite) -> None:
+    """Raise `project.UserError` unless prepared data may be written to the folder `output`."""
+    if os.path.ismount(output):
+        raise project.UserError(
+            f"{output} is where a file system is mounted, so it cannot be replaced as a whole; "
+            f"give a folder in it, as --output {output / 'data'}"
+        )
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise project.UserError(f"{output} is a file; --output needs a folder")
+    names = sorted(path.name for path in output.iterdir())
+    of_others = [
+        name
+        for name in names
+        if name != dataset.MANIFEST and not re.fullmatch(r"\w+-\d{5}-of-\d{5}\.npz", name)
+    ]
+    if of_others:
+        raise project.UserError(
+            f"{output} holds {of_others[0]}, which is no prepared data; give another --output"
+        )
+    if names and not overwrite:
+        raise project.UserError(
+            f"{output} already holds prepared data; add --overwrite to replace it, "
+            "or give another --output"
+        )
+
+
+def check_room(output, pictures, size) -> None:
+    """Raise `project.UserError` when the disk has no room for `pictures` pairs."""
+    existing = next(parent for parent in output.parents if parent.exists())
+    needed, free = pictures * size * size * 4, shutil.disk_usage(existing).free
+    if needed > free:
+        raise project.UserError(
+            f"{output} needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB left; "
+            "give another --output, or fewer --images-per-class"
+        )
+
+
+@contextlib.contextmanager
+def replacing_folder(output):
+    """Give a temporary folder beside `output`, and put it in its place when the block succeeds.
+
+    The old folder stays whole until then; Ctrl-C and errors leave it as it was. A killed process
+    leaves the temporary folder behind, and the next one that succeeds removes it.
+    """
+    prefix = f".{output.name}-partial-"
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=prefix, dir=output.parent))
+        old = staging.with_name(staging.name + "-old")
+        try:
+            yield staging
+            # mkdtemp makes folders private; a finished one gets the permissions of any other.
+            umask = os.umask(0)
+            os.umask(umask)
+            staging.chmod(0o777 & ~umask)
+            if output.exists():
+                output.rename(old)
+            staging.rename(output)
+        finally:
+            if old.exists() and not output.exists():
+                old.rename(output)
+            shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        raise project.UserError(f"{output} cannot be written ({error})") from error
+    for left in output.parent.glob(glob.escape(prefix) + "*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+# ---------------------------------------------------------------------------------- running
+
+
+def download_imagenette() -> Path:
+    """Return the folder of Imagenette, downloaded to Keras' cache when it is not there yet.
+
+    Raises `project.UserError` when it cannot be had, or is not what its checksum says.
+    """
+    # Imported here: worker processes import this file, and need no TensorFlow.
+    import engine  # noqa: F401 (first, so that Keras starts without chatter)
+
+    import keras
+
+    try:
+        folder = keras.utils.get_file(
+            "imagenette2-160", IMAGENETTE_ADDRESS, file_hash=IMAGENETTE_MD5, extract=True
+        )
+    except Exception as error:
+        # Keras raises a plain Exception for a failed download.
+        raise project.UserError(
+            f"Imagenette cannot be had from {IMAGENETTE_ADDRESS} ({error}); try again, or give "
+            "--source a folder of photographs"
+        ) from error
+    return Path(folder, "imagenette2-160")
+
+
+def write_data(folder, source, drawn, pool, ahead, unreadable, arguments) -> dict:
+    """Write every shard and the manifest into `folder`, and return the manifest.
+
+    What cannot be read is added to `unreadable` (file -> reason). Raises `ClassRanOut`.
+    """
+    convert_files = functools.partial(convert, source.root, arguments.size)
+    splits = {}
+    total = sum(len(labels) for labels in drawn.labels.values())
+    with tqdm(total=total, desc="preparing", unit="picture") as bar:
+        for split in dataset.SPLITS:
+            labels, files = drawn.labels[split], drawn.files[split]
+            rows = convert_rows(pool, ahead, convert_files, labels, files, unreadable)
+            splits[split] = write_split(folder, split, labels, rows, bar)
+    manifest = {
+        "source": arguments.source,
+        "seed": arguments.seed,
+        "size": arguments.size,
+        "images_per_class": arguments.images_per_class,
+        "test_images_per_class": arguments.test_images_per_class,
+        "test_pictures_from": "train" if source.test is None else "val",
+        "classes": drawn.classes,
+        "skipped": [{"file": file, "reason": unreadable[file]} for file in sorted(unreadable)],
+        "splits": splits,
+        "versions": project.versions(),
+    }
+    dataset.write_manifest(folder, manifest)
+    return manifest
+
+
+def prepare(arguments, processes=None) -> None:
+    """Prepare the data as the command line says, with `processes` workers (None: one a core).
+
+    Raises `project.UserError`, with nothing written, when the arguments or the source do not do.
+    """
+    counts = (arguments.classes, arguments.images_per_class, arguments.test_images_per_class)
+    if min(*counts, arguments.size) < 1 or arguments.seed < 0:
+        raise project.UserError("--seed must be 0 or more, every other number 1 or more")
+    output = Path(arguments.output).resolve()
+    check_output(output, arguments.overwrite)
+    downloaded = arguments.source == "imagenette"
+    source = find_source(download_imagenette() if downloaded else arguments.source)
+    check_room(output, counts[0] * (counts[1] + counts[2]), arguments.size)
+
+    processes = processes or cores()
+    unreadable, manifest = {}, None
+    with worker_pool(processes) as pool:
+        while not manifest:
+            drawn = draw(source.without(unreadable), *counts, arguments.seed)
+            try:
+                with replacing_folder(output) as folder:
+                    manifest = write_data(
+                        folder, source, drawn, pool, 2 * processes + 2, unreadable, arguments
+                    )
+            except ClassRanOut:
+                print("a class has too few pictures that can be read: drawing without it")
+    report(manifest, arguments.output)
+
+
+def cores() -> int:
+    """Return the number of cores this process may use, and no more than a pool can have."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(usable, 61)  # Windows cannot wait for more.
+
+
+def report(manifest, output) -> None:
+    """Print what was prepared, and where it is."""
+    train, test = manifest["splits"]["train"], manifest["splits"]["test"]
+    black_and_white = train["black_and_white"] + test["black_and_white"]
+    print(
+        f"{train['pictures']:,} training and {test['pictures']:,} test pictures of "
+        f"{len(manifest['classes'])} classes, {manifest['size']}x{manifest['size']} pixels; "
+        f"{black_and_white:,} of them are black-and-white"
+    )
+    if manifest["skipped"]:
+        print(
+            f"{len(manifest['skipped'])} files could not be read and others took their place: "
+            f"see skipped in {Path(output, dataset.MANIFEST)}"
+        )
+    print(f"the data is in {output}; next: python train.py --data {output}")
+
+
+def main(argv=None) -> int:
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(
+        description="Turn photographs into the gray/RGB pairs that the networks learn from.",
+        epilog="Without ImageNet: python prepare_data.py --source imagenette " + IMAGENETTE_FLAGS,
+    )
+    parser.add_argument(
+        "--source",
+        required=True,
+        metavar="DIR",
+        help="folder with ImageNet's train and val, or with a folder for each class; "
+        "imagenette downloads 10 classes of it (100 MB)",
+    )
+    parser.add_argument(
+        "--classes", type=int, default=CLASSES, help="classes to draw (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--images-per-class",
+        type=int,
+        default=IMAGES_PER_CLASS,
+        help="training pictures of each class (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--test-images-per-class",
+        type=int,
+        default=TEST_IMAGES_PER_CLASS,
+        help="test pictures of each class (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--size", type=int, default=SIZE, help="pixels a side (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of every random draw (default: %(default)s)"
+    )
+    parser.add_argument("--output", default="data", help="folder to write (default: %(default)s)")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the prepared data in that folder"
+    )
+    arguments = parser.parse_args(argv)
+    try:
+        return project.run(prepare, arguments)
+    except KeyboardInterrupt:
+        print(f"stopped; {arguments.output} is as it was", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    # Ended from outside, clean up as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(main())
