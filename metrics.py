@@ -116,6 +116,12 @@ def ssim_accuracy(similarities, threshold) -> float:
     return float((np.asarray(similarities) >= threshold).mean())
 
 
+def ssim_threshold(similarities, share) -> float:
+    """Return the highest threshold at which `ssim_accuracy` is still `share` (over 0, up to 1)."""
+    highest_first = np.sort(similarities)[::-1]
+    return float(highest_first[int(np.ceil(share * len(highest_first))) - 1])
+
+
 def chroma_errors(ground_truth_lab, picture_lab):
     """Count the pixels of each true a/b bin by their a/b error.
 

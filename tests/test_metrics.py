@@ -151,6 +151,14 @@ def test_ssim_accuracy_counts_the_threshold_itself():
     assert metrics.ssim_accuracy([0.5, 0.8], 0.81) == 0
 
 
+def test_ssim_threshold_is_where_the_share_is_still_reached():
+    similarities = np.arange(20) / 20
+    threshold = metrics.ssim_threshold(similarities, 0.85)  # 17 of 20
+    assert threshold == 0.15
+    assert metrics.ssim_accuracy(similarities, threshold) == 0.85
+    assert metrics.ssim_threshold([0.4], 0.85) == 0.4
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [(0, 100), (1, 149.5 / 1.5), (7.3, 142.5 / 1.5), (60, 90.5 / 1.5), (150, 0.5 / 1.5), (151, 0)],

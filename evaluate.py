@@ -1,0 +1,448 @@
+"""Measure a colorizer on pictures it has not seen, beside what leaving them gray would score.
+
+    python evaluate.py --model outputs/train/generator.keras --data data
+
+reads a model and prepared data (its test shards) or a folder of photographs, and writes
+outputs/evaluation/:
+
+    grayscale/ generated/ ground_truth/   PNG, the same names in each
+    metrics.json                          every figure, with what it was measured on
+    per_image.csv                         one row a picture
+    accuracy_curve.png comparison.png     the paper's accuracy over its threshold; good to bad
+
+Every figure is computed from the written files.
+"""
+
+import argparse
+import csv
+import itertools
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+import engine
+
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+import dataset
+import metrics
+import models
+import photos
+import project
+from project import UserError
+
+PAPER_ACCURACY = 0.85  # Paper: 85% after 50 epochs. The SSIM threshold it used is not given.
+
+# The two systems of every table, and the folder that holds the pictures of each.
+SYSTEMS = {"generated": "generated", "gray_copy": "grayscale"}
+FOLDERS = ("grayscale", "generated", "ground_truth")
+CONTENTS = {*FOLDERS, "metrics.json", "per_image.csv", "accuracy_curve.png", "comparison.png"}
+
+# Key in metrics.json; label, scale and format in the printed table.
+TABLE = (
+    ("mse", "MSE (0..255 squared, lower is better)", 1, ".1f"),
+    ("psnr", "PSNR (dB, higher is better)", 1, ".2f"),
+    ("ssim", "SSIM (higher is better)", 1, ".4f"),
+    ("fid", "FID (Keras Inception v3, lower is better)", 1, ".2f"),
+    ("ciede2000", "CIEDE2000 (lower is better)", 1, ".2f"),
+    ("colourfulness", "Colourfulness (truth: {true_colourfulness:.1f})", 1, ".1f"),
+    ("ssim_accuracy", "SSIM accuracy (% of pictures >= {ssim_threshold:g})", 100, ".1f"),
+    ("pixel_accuracy", "Pixel accuracy (% within 5% in R, G and B)", 100, ".1f"),
+    ("auc", "AuC (%, higher is better)", 1, ".1f"),
+    ("auc_balanced", "AuC, class-balanced (%, higher is better)", 1, ".1f"),
+)
+
+# The comparison shows the pictures at these shares of the ranking by CIEDE2000, best first.
+SHOWN = {"good": (0.05, 0.1, 0.15), "middling": (0.45, 0.5, 0.55), "bad": (0.85, 0.9, 0.95)}
+
+
+def open_test_set(data, skipped):
+    """Find the pictures to measure on.
+
+    `data` is a folder of prepared shards, or any folder of photographs, which are resized to
+    120x120. Returns their number, their side in pixels, and an iterator over (source, gray, rgb),
+    uint8 (side, side, 1) and (side, side, 3). Photographs that cannot be read are left out and
+    appended to `skipped` by that iterator. Raises UserError when there is nothing to measure on.
+    """
+    if (data / dataset.MANIFEST).is_file():
+        split = dataset.open_split(data, "test")
+        if split.pictures == 0:
+            raise UserError(f"{data} holds no test pictures; prepare it with some of them")
+        return split.pictures, split.size, shard_pictures(split)
+    if not data.is_dir():
+        raise UserError(
+            f"there is no data folder {data}; prepare one with: "
+            f"python prepare_data.py --source IMAGENET_FOLDER --output {shlex.quote(str(data))}"
+        )
+    paths = photos.find_photographs(data)
+    if not paths:
+        raise UserError(
+            f"{data} holds neither prepared data ({dataset.MANIFEST}) nor photographs "
+            f"({', '.join(photos.SUFFIXES)}); give another --data"
+        )
+    return len(paths), models.SIZE, photographs(data, paths, skipped)
+
+
+def shard_pictures(split):
+    """Yield (source, gray, rgb) of every pair of a split; the source is its row."""
+    rows = itertools.count()
+    for shard in split.shards():
+        for gray, rgb in zip(shard.gray, shard.rgb, strict=True):
+            yield f"{split.name} row {next(rows)}", gray, rgb
+
+
+def photographs(folder, paths, skipped):
+    """Yield (source, gray, rgb) of photographs, resized to the paper's size."""
+    for path in paths:
+        source = str(path.relative_to(folder))
+        try:
+            photograph = photos.read_rgb(path, at_least=models.SIZE)
+        except photos.PhotographError as error:
+            tqdm.write(f"left out: {source}: {error}", file=sys.stderr)
+            skipped.append({"file": source, "reason": str(error)})
+            continue
+        rgb = photos.resize(photograph, models.SIZE, models.SIZE)
+        yield source, photos.grayscale(rgb), rgb
+
+
+def check_model(path, generator, size) -> None:
+    """Raise UserError unless the generator maps `size` x `size` pictures to colour of that size."""
+    expected = (1, size, size, 3)
+    try:
+        output = tuple(generator.compute_output_shape((1, size, size, 1)))
+    except ValueError:
+        output = f"none (its input is {generator.input_shape})"
+    if output != expected:
+        raise UserError(
+            f"{path} does not map pictures of {size}x{size} pixels to colour pictures of that "
+            f"size: expected output {expected}, found {output}; give another --model or --data"
+        )
+
+
+def check_output(output) -> None:
+    """Make the folder around `output`; `output` itself is free, empty or an earlier evaluation.
+
+    Raises UserError when it is anything else, which is never touched, or cannot be made.
+    """
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot make the folder {output.parent} ({error.strerror}); give another --output"
+        ) from error
+    if not output.exists():
+        return
+    names = {path.name for path in output.iterdir()} if output.is_dir() else {output.name}
+    if names and not (names <= CONTENTS and "metrics.json" in names):
+        raise UserError(
+            f"{output} holds something else than an evaluation; give another --output, or remove it"
+        )
+
+
+def write_pictures(generator, pictures, count, batch_size, folder):
+    """Colorize every picture and write the three folders; return {file name: source}."""
+    sources = {}
+    for name in FOLDERS:
+        (folder / name).mkdir(parents=True)
+    with tqdm(total=count, desc="colorizing", unit=" pictures") as progress:
+        while batch := list(itertools.islice(pictures, batch_size)):
+            gray = np.stack([gray for _, gray, _ in batch])
+            colours = generator.predict_on_batch(photos.to_unit(gray))
+            if not np.isfinite(colours).all():
+                raise UserError(
+                    "the model paints pixels that are not numbers; give another --model"
+                )
+            for (source, gray, rgb), generated in zip(batch, colours, strict=True):
+                name = f"{len(sources):05d}.png"
+                photos.write_png(folder / "grayscale" / name, gray)
+                photos.write_png(folder / "generated" / name, photos.to_uint8(generated))
+                photos.write_png(folder / "ground_truth" / name, rgb)
+                sources[name] = source
+            progress.update(len(batch))
+    return sources
+
+
+def compare(ground_truth, ground_truth_lab, picture, picture_lab) -> dict:
+    """Return every figure of one picture (uint8 RGB and its Lab) that has a meaning by itself."""
+    squared_error = metrics.mean_squared_error(ground_truth, picture)
+    return {
+        "mse": squared_error,
+        "psnr": metrics.psnr(squared_error),
+        "ssim": metrics.ssim(ground_truth, picture),
+        "ciede2000": metrics.ciede2000(ground_truth_lab, picture_lab),
+        "colourfulness": metrics.colourfulness(picture),
+        "pixel_accuracy": metrics.pixel_accuracy(ground_truth, picture),
+    }
+
+
+def measure_pictures(folder, sources):
+    """Measure every written picture.
+
+    Returns one row a picture (a dict, the columns of per_image.csv) and, for each system, the
+    `metrics.chroma_errors` of all its pictures together.
+    """
+    rows = []
+    errors = dict.fromkeys(SYSTEMS, 0)
+    for name, source in tqdm(sources.items(), desc="measuring", unit=" pictures"):
+        ground_truth = photos.read_rgb(folder / "ground_truth" / name)
+        ground_truth_lab = metrics.to_lab(ground_truth)
+        row = {
+            "name": name,
+            "source": source,
+            "gray_in_truth": int(photos.is_gray(ground_truth)),
+            "true_colourfulness": metrics.colourfulness(ground_truth),
+        }
+        for system, pictures in SYSTEMS.items():
+            picture = photos.read_rgb(folder / pictures / name)
+            lab = metrics.to_lab(picture)
+            figures = compare(ground_truth, ground_truth_lab, picture, lab)
+            row |= {f"{system}_{key}": value for key, value in figures.items()}
+            errors[system] = errors[system] + metrics.chroma_errors(ground_truth_lab, lab)
+        rows.append(row)
+    return rows, errors
+
+
+def summarize(rows, system, errors, distance, threshold) -> dict:
+    """Return the figures of one system, with the keys of the table.
+
+    `rows` as from `measure_pictures`, `errors` the chroma errors of this system, `distance` its
+    FID or None, `threshold` the SSIM from which a picture counts as right.
+    """
+    figures = ("mse", "psnr", "ssim", "ciede2000", "colourfulness", "pixel_accuracy")
+    mean = {key: float(column(rows, system, key).mean()) for key in figures}
+    return {
+        "mse": mean["mse"],
+        "psnr": mean["psnr"],
+        "ssim": mean["ssim"],
+        "fid": distance,
+        "ciede2000": mean["ciede2000"],
+        "colourfulness": mean["colourfulness"],
+        "ssim_accuracy": metrics.ssim_accuracy(column(rows, system, "ssim"), threshold),
+        "pixel_accuracy": mean["pixel_accuracy"],
+        "auc": metrics.auc(errors),
+        "auc_balanced": metrics.auc_balanced(errors),
+    }
+
+
+def measure_fid(folder, names, weights, batch_size):
+    """Return {system: FID} and None, or {system: None} and the reason in words."""
+    if len(names) < 2:
+        return dict.fromkeys(SYSTEMS), "a covariance needs at least two pictures"
+    try:
+        inception = metrics.load_inception(weights)
+    except metrics.NoInception as error:
+        return dict.fromkeys(SYSTEMS), str(error)
+
+    def features(pictures):
+        found = []
+        for start in tqdm(range(0, len(names), batch_size), desc=f"FID, {pictures}", unit=" batch"):
+            batch = [
+                photos.read_rgb(folder / pictures / n) for n in names[start : start + batch_size]
+            ]
+            found.append(metrics.inception_features(inception, np.stack(batch)))
+        return np.concatenate(found)
+
+    true_features = features("ground_truth")
+    return {s: metrics.fid(true_features, features(p)) for s, p in SYSTEMS.items()}, None
+
+
+def column(rows, system, key):
+    """Return one figure of one system for every picture, float64 (N,)."""
+    return np.array([row[f"{system}_{key}"] for row in rows])
+
+
+def write_per_image(rows, path) -> None:
+    """Write one CSV row a picture."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def draw_accuracy_curve(rows, threshold, path) -> None:
+    """Draw the share of pictures with SSIM >= t over t, and the paper's 85% on it."""
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    thresholds = np.linspace(0, 1, 1001)
+    for system, label, line in (("generated", "generated", "-"), ("gray_copy", "gray copy", "--")):
+        similarities = column(rows, system, "ssim")
+        shares = [metrics.ssim_accuracy(similarities, t) for t in thresholds]
+        reached = metrics.ssim_threshold(similarities, PAPER_ACCURACY)
+        axes.plot(thresholds, 100 * np.array(shares), line, label=f"{label}: 85% at {reached:.3f}")
+    axes.axhline(100 * PAPER_ACCURACY, color="black", linestyle=":", label="the paper: 85%")
+    axes.axvline(threshold, color="gray", linestyle="-.", label=f"threshold here: {threshold:g}")
+    axes.set(
+        xlabel="SSIM threshold t",
+        ylabel="pictures with SSIM >= t (%)",
+        title=f"Accuracy over its threshold, {len(rows):,} pictures",
+        xlim=(0, 1),
+        ylim=(0, 102),
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower left")
+    figure.savefig(path, dpi=120)
+
+
+def shown_ranks(pictures) -> dict:
+    """Return {rank: "good", "middling" or "bad"} of those to show, 1 the best; few have fewer."""
+    return {
+        1 + round(share * (pictures - 1)): group
+        for group, shares in SHOWN.items()
+        for share in shares
+    }
+
+
+def draw_comparison(rows, folder, path) -> None:
+    """Draw gray, generated and true pictures at fixed ranks by CIEDE2000, the best first."""
+    ranking = np.argsort(column(rows, "generated", "ciede2000"), kind="stable")
+    shown = shown_ranks(len(rows))
+    figure = Figure(figsize=(1.5 * len(shown) + 0.6, 5.4), layout="constrained")
+    grid = figure.subplots(len(FOLDERS), len(shown), squeeze=False)
+    for axes, (rank, group) in zip(grid.T, shown.items(), strict=True):
+        row = rows[ranking[rank - 1]]
+        axes[0].set_title(
+            f"{group}\nrank {rank:,} of {len(rows):,}\nCIEDE2000 {row['generated_ciede2000']:.1f}",
+            fontsize=8,
+        )
+        for cell, pictures in zip(axes, FOLDERS, strict=True):
+            cell.imshow(photos.read_rgb(folder / pictures / row["name"]))
+            cell.set(xticks=[], yticks=[])
+    for cell, label in zip(grid[:, 0], ("gray", "generated", "true"), strict=True):
+        cell.set_ylabel(label)
+    figure.savefig(path, dpi=120)
+
+
+def format_table(report) -> str:
+    """Return the table that is printed: a row a figure, the gray copy beside the model."""
+    lines = [
+        f"{report['images']:,} pictures, {report['gray_in_truth']:,} of them gray in truth",
+        f"{'':44}{'generated':>12}{'gray copy':>12}",
+    ]
+    for key, label, scale, form in TABLE:
+        values = [report[system][key] for system in SYSTEMS]
+        cells = ["none" if value is None else format(scale * value, form) for value in values]
+        lines.append(f"{label.format(**report):44}{cells[0]:>12}{cells[1]:>12}")
+    return "\n".join(lines)
+
+
+def evaluate(arguments) -> None:
+    """Write the pictures, measure them, write the report and print it."""
+    if not 0 <= arguments.ssim_threshold <= 1:
+        raise UserError(f"--ssim-threshold is {arguments.ssim_threshold}, give 0 to 1")
+    if arguments.batch_size < 1:
+        raise UserError(f"--batch-size is {arguments.batch_size}, give 1 or more")
+    check_output(arguments.output)
+    skipped = []
+    count, size, pictures = open_test_set(arguments.data, skipped)
+    generator = models.load_generator(arguments.model)
+    check_model(arguments.model, generator, size)
+    print(f"evaluating {arguments.model} on {count:,} pictures, on {engine.device()}")
+
+    # Built beside its place and moved there whole, so that no evaluation is a mix of two.
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=arguments.output.parent) as scratch:
+        folder = Path(scratch, "evaluation")
+        sources = write_pictures(generator, pictures, count, arguments.batch_size, folder)
+        if not sources:
+            raise UserError(f"no photograph in {arguments.data} can be read; give another --data")
+        report = write_report(folder, sources, skipped, arguments)
+        if arguments.output.exists():
+            arguments.output.rename(Path(scratch, "replaced"))
+        folder.rename(arguments.output)
+    print(format_table(report))
+    if report["fid_reason"]:
+        print(f"no FID: {report['fid_reason']}")
+    if report["fid_warning"]:
+        print(f"warning: {report['fid_warning']}")
+    print(f"pictures and figures are in {arguments.output}")
+
+
+def write_report(folder, sources, skipped, arguments) -> dict:
+    """Measure the pictures written to `folder`; write and return what metrics.json holds."""
+    rows, errors = measure_pictures(folder, sources)
+    distances, reason = measure_fid(
+        folder, list(sources), arguments.inception_weights, arguments.batch_size
+    )
+    threshold = arguments.ssim_threshold
+    warning = None
+    if reason is None and len(rows) < metrics.FID_PICTURES:
+        warning = (
+            f"FID of {len(rows):,} pictures, fewer than {metrics.FID_PICTURES:,}, is too high and "
+            "compares only with that of as many pictures"
+        )
+    report = {
+        "images": len(rows),
+        "gray_in_truth": sum(row["gray_in_truth"] for row in rows),
+        "ssim_threshold": threshold,
+        **{
+            system: summarize(rows, system, errors[system], distances[system], threshold)
+            for system in SYSTEMS
+        },
+        "true_colourfulness": float(np.mean([row["true_colourfulness"] for row in rows])),
+        "ssim_threshold_for_85_percent": {
+            system: metrics.ssim_threshold(column(rows, system, "ssim"), PAPER_ACCURACY)
+            for system in SYSTEMS
+        },
+        "fid_reason": reason,
+        "fid_warning": warning,
+        "model": str(arguments.model),
+        "data": str(arguments.data),
+        "left_out": skipped,
+        "versions": project.versions(),
+        "git_commit": project.git_commit(),
+    }
+    write_per_image(rows, folder / "per_image.csv")
+    draw_accuracy_curve(rows, threshold, folder / "accuracy_curve.png")
+    draw_comparison(rows, folder, folder / "comparison.png")
+    project.write_json(folder / "metrics.json", report)
+    return report
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=Path("outputs/train/generator.keras"),
+        help="the colorizer, a .keras file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("data"),
+        help="prepared data, or a folder of photographs (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("outputs/evaluation"),
+        help="folder to write; an earlier evaluation there is replaced (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ssim-threshold",
+        type=float,
+        default=0.8,
+        # Paper: "a predefined threshold value", not given. Here: 0.8, and the whole curve drawn.
+        help="SSIM from which a picture counts as right, 0 to 1 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--inception-weights",
+        type=Path,
+        metavar="FILE",
+        help=f"Keras' {metrics.INCEPTION_FILE} for FID (default: downloaded once, 88 MB)",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=64,
+        help="pictures that a network sees at once (default: %(default)s)",
+    )
+    return project.run(evaluate, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

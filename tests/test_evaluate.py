@@ -1,0 +1,301 @@
+"""The evaluation, end to end on generated pictures and stand-in models of one layer."""
+
+import csv
+import json
+
+import engine  # noqa: F401
+
+import keras
+import numpy as np
+import pytest
+
+import dataset
+import evaluate
+import metrics
+import photos
+
+SIZE = 24
+NO_INCEPTION = ("--inception-weights", "no-such-file.h5")  # nothing is downloaded by a test
+ORANGE = (1.0, 0.5, 0.0)  # red, green, blue that the orange model paints for white
+GRAY = (1.0, 1.0, 1.0)
+
+
+def save_model(path, colour, bias=0.0, strides=1):
+    """Save a model that paints every pixel in `colour` times its gray value, plus `bias`."""
+    gray = keras.Input((None, None, 1))
+    layer = keras.layers.Conv2D(3, 1, strides=strides)
+    model = keras.Model(gray, layer(gray))
+    layer.set_weights([np.array(colour, "float32").reshape(1, 1, 1, 3), np.full(3, bias)])
+    model.save(path)
+    return path
+
+
+def orange_pictures(count):
+    """Return gray (N, 24, 24, 1), of even values, and what the orange model should paint."""
+    generator = np.random.default_rng(0)
+    gray = 2 * generator.integers(20, 120, (count, SIZE, SIZE, 1), np.uint8)
+    return gray, np.concatenate([gray, gray // 2, 0 * gray], axis=-1)
+
+
+def write_data(folder, gray, rgb, per_shard=5):
+    """Write pictures as the test split of prepared data."""
+    starts = range(0, len(gray), per_shard)
+    shards = []
+    for index, start in enumerate(starts):
+        name = dataset.shard_name("test", index, len(starts))
+        rows = slice(start, start + per_shard)
+        label = np.zeros(len(gray[rows]), np.int32)
+        dataset.write_shard(folder / name, gray[rows], rgb[rows], label)
+        shards.append({"file": name, "pictures": len(label)})
+    manifest = {
+        "source": "generated",
+        "classes": ["orange"],
+        "images_per_class": 1,
+        "test_images_per_class": len(gray),
+        "size": SIZE,
+        "seed": 0,
+        "splits": {
+            "train": {"pictures": 0, "shards": []},
+            "test": {"pictures": len(gray), "shards": shards},
+        },
+    }
+    dataset.write_manifest(folder, manifest)
+    return folder
+
+
+def run(model, data, output, *more):
+    arguments = ["--model", model, "--data", data, "--output", output, *more]
+    return evaluate.main([str(argument) for argument in arguments])
+
+
+def read_report(output):
+    return json.loads((output / "metrics.json").read_text())
+
+
+@pytest.fixture
+def orange(tmp_path):
+    """Seven pictures in two shards; the sixth is gray in truth."""
+    gray, rgb = orange_pictures(7)
+    rgb[5] = gray[5]
+    return write_data(tmp_path / "data", gray, rgb), gray, rgb
+
+
+def test_a_model_that_is_right_but_once(tmp_path, orange, capsys):
+    data, gray, rgb = orange
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+    output = tmp_path / "runs" / "evaluation"
+    assert run(model, data, output, "--batch-size", 3, *NO_INCEPTION) == 0
+
+    assert {path.name for path in output.iterdir()} == evaluate.CONTENTS
+    names = [f"{number:05d}.png" for number in range(7)]
+    for folder in evaluate.FOLDERS:
+        assert sorted(path.name for path in (output / folder).iterdir()) == names
+    for number, name in enumerate(names):
+        read = {folder: photos.read_rgb(output / folder / name) for folder in evaluate.FOLDERS}
+        np.testing.assert_array_equal(read["grayscale"], np.repeat(gray[number], 3, axis=-1))
+        np.testing.assert_array_equal(read["ground_truth"], rgb[number])
+        if number != 5:
+            np.testing.assert_array_equal(read["generated"], rgb[number])
+
+    report = read_report(output)
+    assert (report["images"], report["gray_in_truth"]) == (7, 1)
+    assert report["ssim_threshold"] == 0.8
+    keys = {key for key, *_ in evaluate.TABLE}
+    assert set(report["generated"]) == set(report["gray_copy"]) == keys
+    generated, gray_copy = report["generated"], report["gray_copy"]
+    # Six pictures are right, the gray one is painted orange.
+    painted = np.concatenate([gray[5], gray[5] // 2, 0 * gray[5]], axis=-1)
+    error = np.mean((painted.astype(float) - gray[5]) ** 2)
+    assert generated["mse"] == pytest.approx(error / 7)
+    assert generated["psnr"] == pytest.approx((6 * 60 + 10 * np.log10(255**2 / error)) / 7)
+    assert generated["ssim_accuracy"] == pytest.approx(6 / 7)
+    assert generated["pixel_accuracy"] == pytest.approx(6 / 7)
+    assert generated["fid"] is None
+    # The gray copy is right where the truth is gray.
+    assert gray_copy["pixel_accuracy"] == pytest.approx(1 / 7)
+    assert gray_copy["colourfulness"] == 0
+    assert generated["auc_balanced"] > gray_copy["auc_balanced"]
+    truth = np.mean([metrics.colourfulness(picture) for picture in rgb])
+    assert report["true_colourfulness"] == pytest.approx(truth)
+    assert "no-such-file.h5" in report["fid_reason"]
+    assert report["versions"]["keras"] == keras.__version__
+    assert report["model"] == str(model)
+
+    printed = capsys.readouterr().out
+    assert "7 pictures, 1 of them gray in truth" in printed
+    assert f"{generated['mse']:12.1f}{gray_copy['mse']:12.1f}\n" in printed
+    assert "no FID: cannot read no-such-file.h5" in printed
+    assert printed.splitlines()[-1] == f"pictures and figures are in {output}"
+
+
+def test_every_row_of_the_csv_is_what_the_files_say(tmp_path, orange):
+    data, _, _ = orange
+    output = tmp_path / "evaluation"
+    run(save_model(tmp_path / "brown.keras", (0.8, 0.5, 0.4)), data, output, *NO_INCEPTION)
+    with open(output / "per_image.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["source"] for row in rows] == [f"test row {number}" for number in range(7)]
+    assert [row["gray_in_truth"] for row in rows] == list("0000010")
+    for row in rows:
+        ground_truth = photos.read_rgb(output / "ground_truth" / row["name"])
+        generated = photos.read_rgb(output / "generated" / row["name"])
+        assert float(row["generated_ssim"]) == metrics.ssim(ground_truth, generated)
+        assert float(row["generated_colourfulness"]) == metrics.colourfulness(generated)
+        difference = metrics.ciede2000(metrics.to_lab(ground_truth), metrics.to_lab(generated))
+        assert float(row["generated_ciede2000"]) == difference
+    report = read_report(output)
+    for key in ("mse", "psnr", "ssim", "ciede2000", "colourfulness", "pixel_accuracy"):
+        mean = np.mean([float(row[f"generated_{key}"]) for row in rows])
+        assert report["generated"][key] == pytest.approx(mean)
+
+
+def test_a_model_that_leaves_pictures_gray_scores_what_the_gray_copy_scores(tmp_path, orange):
+    data, _, _ = orange
+    output = tmp_path / "evaluation"
+    model = save_model(tmp_path / "gray.keras", GRAY)
+    run(model, data, output, "--ssim-threshold", 0.5, *NO_INCEPTION)
+    report = read_report(output)
+    assert report["ssim_threshold"] == 0.5
+    assert report["generated"] == report["gray_copy"]
+    both = report["ssim_threshold_for_85_percent"]
+    assert both["generated"] == both["gray_copy"] < 1
+
+
+def test_a_folder_of_photographs_is_a_test_set(tmp_path, capsys):
+    folder = tmp_path / "photographs"
+    colours = np.random.default_rng(1).integers(0, 256, (2, 130, 200, 3), np.uint8)
+    (folder / "inner").mkdir(parents=True)
+    photos.write_png(folder / "one.png", colours[0])
+    photos.write_png(folder / "inner" / "two.png", colours[1])
+    (folder / "broken.jpg").write_bytes(b"not a photograph")
+    output = tmp_path / "evaluation"
+    assert run(save_model(tmp_path / "m.keras", GRAY), folder, output, *NO_INCEPTION) == 0
+    report = read_report(output)
+    assert report["images"] == 2
+    assert [left["file"] for left in report["left_out"]] == ["broken.jpg"]
+    assert "left out: broken.jpg" in capsys.readouterr().err
+    # Sorted: broken.jpg, inner/two.png, one.png.
+    two = photos.resize(colours[1], 120, 120)
+    np.testing.assert_array_equal(photos.read_rgb(output / "ground_truth" / "00000.png"), two)
+    np.testing.assert_array_equal(
+        photos.read_rgb(output / "grayscale" / "00000.png"),
+        np.repeat(photos.grayscale(two), 3, axis=-1),
+    )
+
+
+def test_fid_stands_beside_that_of_the_gray_copy(tmp_path, orange, monkeypatch, capsys):
+    data, gray, rgb = orange
+    given = []
+    monkeypatch.setattr(metrics, "load_inception", lambda weights: given.append(weights))
+
+    def mean_colour(inception, pictures):
+        return pictures.mean(axis=(1, 2))
+
+    monkeypatch.setattr(metrics, "inception_features", mean_colour)
+    output = tmp_path / "evaluation"
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+    assert run(model, data, output, "--batch-size", 4, "--inception-weights", "some.h5") == 0
+    assert [str(weights) for weights in given] == ["some.h5"]
+    report = read_report(output)
+    gray_features = np.repeat(gray, 3, axis=-1).mean(axis=(1, 2))
+    expected = metrics.fid(rgb.mean(axis=(1, 2)), gray_features)
+    assert report["gray_copy"]["fid"] == pytest.approx(expected)
+    assert 0 < report["generated"]["fid"] < expected
+    assert report["fid_reason"] is None
+    assert report["fid_warning"].startswith("FID of 7 pictures, fewer than 2,048,")
+    assert f"warning: {report['fid_warning']}\n" in capsys.readouterr().out
+
+
+def test_one_picture_is_enough_but_for_fid(tmp_path):
+    data = write_data(tmp_path / "data", *orange_pictures(1))
+    output = tmp_path / "evaluation"
+    assert run(save_model(tmp_path / "orange.keras", ORANGE), data, output) == 0
+    assert read_report(output)["fid_reason"] == "a covariance needs at least two pictures"
+    assert read_report(output)["generated"]["psnr"] == 60
+
+
+def test_shown_pictures_are_chosen_by_rank():
+    ranks = evaluate.shown_ranks(1001)
+    assert list(ranks) == [51, 101, 151, 451, 501, 551, 851, 901, 951]
+    assert list(ranks.values()) == ["good"] * 3 + ["middling"] * 3 + ["bad"] * 3
+    assert set(evaluate.shown_ranks(2)) == {1, 2}
+
+
+def test_an_earlier_evaluation_is_replaced_whole(tmp_path, orange, monkeypatch):
+    data, _, _ = orange
+    output = tmp_path / "evaluation"
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+    assert run(model, data, output, *NO_INCEPTION) == 0
+    first = (output / "metrics.json").read_bytes()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    fewer = write_data(tmp_path / "fewer", *orange_pictures(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "measure_pictures", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(model, fewer, output, *NO_INCEPTION)
+    assert (output / "metrics.json").read_bytes() == first
+    assert len(list((output / "generated").iterdir())) == 7
+
+    assert run(model, fewer, output, *NO_INCEPTION) == 0
+    assert read_report(output)["images"] == 3
+    assert len(list((output / "generated").iterdir())) == 3
+    assert not list(tmp_path.glob(".partial-*"))
+
+
+def refused(capsys, sentence, *arguments):
+    """Assert that the call ends with status 2 and one line on standard error."""
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    lines = [line for line in error.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert sentence in lines[0]
+    assert "Traceback" not in error
+
+
+def test_wrong_calls_are_refused_in_one_sentence(tmp_path, orange, capsys):
+    data, _, _ = orange
+    good = save_model(tmp_path / "good.keras", ORANGE)
+    output = tmp_path / "evaluation"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    not_a_model = tmp_path / "text.keras"
+    not_a_model.write_text("hello")
+    halving = save_model(tmp_path / "halving.keras", ORANGE, strides=2)
+    nan = save_model(tmp_path / "nan.keras", ORANGE, bias=np.nan)
+    fixed = tmp_path / "fixed.keras"
+    gray = keras.Input((32, 32, 1))
+    keras.Model(gray, keras.layers.Conv2D(3, 1)(gray)).save(fixed)
+
+    refused(capsys, "there is no data folder", good, tmp_path / "none", output)
+    refused(capsys, "neither prepared data", good, empty, output)
+    refused(capsys, "there is no model", tmp_path / "none.keras", data, output)
+    refused(capsys, "not a Keras model", not_a_model, data, output)
+    refused(capsys, "does not map pictures of 24x24 pixels", halving, data, output)
+    refused(capsys, "does not map pictures of 24x24 pixels", fixed, data, output)
+    refused(capsys, "pixels that are not numbers", nan, data, output)
+    refused(capsys, "--ssim-threshold is 85", good, data, output, "--ssim-threshold", 85)
+    refused(capsys, "--batch-size is 0", good, data, output, "--batch-size", 0)
+    refused(capsys, "cannot make the folder", good, data, not_a_model / "evaluation")
+    assert not output.exists()
+    assert not list(tmp_path.glob(".partial-*"))
+
+
+def test_an_output_folder_with_anything_else_is_left_alone(tmp_path, orange, capsys):
+    data, _, _ = orange
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+    refused(capsys, "something else than an evaluation", model, data, data)
+    refused(capsys, "something else than an evaluation", model, data, model)
+    assert dataset.open_split(data, "test").pictures == 7
+    assert model.is_file()
+
+
+def test_photographs_that_all_fail_are_an_error(tmp_path, capsys):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    (folder / "broken.jpg").write_bytes(b"not a photograph")
+    model = save_model(tmp_path / "gray.keras", GRAY)
+    refused(capsys, "no photograph in", model, folder, tmp_path / "evaluation")
+    assert not (tmp_path / "evaluation").exists()
