@@ -138,7 +138,8 @@ def check_output(output) -> None:
     names = {path.name for path in output.iterdir()} if output.is_dir() else {output.name}
     if names and not (names <= CONTENTS and "metrics.json" in names):
         raise UserError(
-            f"{output} holds something else than an evaluation; give another --output, or remove it"
+            f"{output} holds something other than an evaluation; remove it, "
+            "or give another --output"
         )
 
 

@@ -286,8 +286,8 @@ def test_wrong_calls_are_refused_in_one_sentence(tmp_path, orange, capsys):
 def test_an_output_folder_with_anything_else_is_left_alone(tmp_path, orange, capsys):
     data, _, _ = orange
     model = save_model(tmp_path / "orange.keras", ORANGE)
-    refused(capsys, "something else than an evaluation", model, data, data)
-    refused(capsys, "something else than an evaluation", model, data, model)
+    refused(capsys, "something other than an evaluation", model, data, data)
+    refused(capsys, "something other than an evaluation", model, data, model)
     assert dataset.open_split(data, "test").pictures == 7
     assert model.is_file()
 
