@@ -3,34 +3,83 @@
 Pictures are uint8 arrays, RGB (H, W, 3) or gray (H, W, 1), in sRGB, upright, unless said otherwise.
 """
 
+import contextlib
+import dataclasses
 import functools
 import io
 import os
 import stat
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+import tifffile
+from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, TiffTags
 
 from project import replacing
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
+# By content: Pillow knows many more formats, some of which run other programs.
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+
 # What is not a number of pixels anyone photographs is a broken or hostile header.
 MAX_MEGAPIXELS = 250
+
+# Of the 0..100 that libjpeg calls quality; with 4:4:4 chroma, so that colour is not halved again.
+JPEG_QUALITY = 95
 
 # A photograph is black-and-white when at most one pixel in a thousand has channels further apart
 # than this, of 255: JPEG leaves a few levels of chroma noise in gray pictures.
 GRAY_TOLERANCE = 8
 GRAY_EXCEPTIONS = 0.001
 
-# Pillow would warn and refuse by its own limit when a file is opened; `open_picture` has ours.
+# What EXIF says about the photograph, and not about how its file stores it.
+KEPT_EXIF = (
+    ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.XResolution,
+    ExifTags.Base.YResolution,
+    ExifTags.Base.ResolutionUnit,
+    ExifTags.Base.Software,
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.HostComputer,
+    ExifTags.Base.Copyright,
+    ExifTags.Base.XPTitle,
+    ExifTags.Base.XPComment,
+    ExifTags.Base.XPAuthor,
+    ExifTags.Base.XPKeywords,
+    ExifTags.Base.XPSubject,
+)
+KEPT_EXIF_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+
+# Pillow would warn and refuse by its own limit when a file is opened; `opened` has ours.
 Image.MAX_IMAGE_PIXELS = None
 
 
 class PhotographError(Exception):
     """A file cannot be read as a photograph; the message is one phrase that says why."""
+
+
+@dataclasses.dataclass
+class Photograph:
+    """What a file holds: the picture and what is known about it.
+
+    `pixels` is uint8 or uint16, gray (H, W, 1) or RGB (H, W, 3), sRGB, upright; `alpha` is (H, W)
+    of the same dtype or None. `format` is Pillow's name of the file format. `exif` and
+    `icc_profile` are ready to be written, empty where the file had none. `remark` is a phrase for
+    the user, or empty.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    format: str
+    exif: bytes
+    icc_profile: bytes
+    remark: str
 
 
 def find_photographs(folder, onerror=None) -> list[Path]:
@@ -55,24 +104,41 @@ def find_photographs(folder, onerror=None) -> list[Path]:
     return sorted(found)
 
 
-def open_picture(path, max_megapixels=MAX_MEGAPIXELS) -> Image.Image:
-    """Open `path` and read its header, not yet its pixels; raises PhotographError."""
+@contextlib.contextmanager
+def opened(path, max_megapixels=MAX_MEGAPIXELS):
+    """Open a file and give its Pillow image, of which only the header is read yet.
+
+    Raises PhotographError for all that fails, in here or in the block that uses the image, and for
+    a picture of more than `max_megapixels` million pixels.
+    """
     try:
         # Opening a pipe would wait for its writer for ever.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise PhotographError("it is not a regular file")
-        content = Path(path).read_bytes()
-        if not content:
-            raise PhotographError("the file is empty")
-        image = Image.open(io.BytesIO(content))
-    except OSError as error:
+        with open(path, "rb") as file:
+            image = Image.open(file, formats=FORMATS)
+            width, height = image.size
+            if width * height > max_megapixels * 1e6:
+                raise PhotographError(
+                    f"it has {width} x {height} pixels, more than {max_megapixels:g} megapixels"
+                )
+            yield image
+    except PhotographError:
+        raise
+    except Exception as error:
+        # Pillow's readers raise whatever a broken file makes them stumble over.
         raise PhotographError(_reason(error)) from error
-    width, height = image.size
-    if width * height > max_megapixels * 1e6:
-        raise PhotographError(
-            f"it is {width} x {height} pixels, over the limit of {max_megapixels} megapixels"
-        )
-    return image
+
+
+def _reason(error) -> str:
+    """Say in one phrase why a file cannot be read."""
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "it holds no picture in a known format"
+    return f"it is damaged ({' '.join(str(error).split()) or type(error).__name__})"
 
 
 def read_rgb(path, at_least=None) -> np.ndarray:
@@ -81,46 +147,120 @@ def read_rgb(path, at_least=None) -> np.ndarray:
     With `at_least` (pixels), a JPEG may come at 1/2, 1/4 or 1/8 of its size, which is faster, as
     long as both its sides stay at least that long. Raises PhotographError.
     """
-    image = open_picture(path)
-    try:
+    with opened(path) as image:
         if at_least is not None:
             image.draft(None, (at_least, at_least))
-        ImageOps.exif_transpose(image, in_place=True)
-        return np.asarray(to_srgb(image))
-    except Exception as error:
-        # Pillow's readers raise whatever a broken file makes them stumble over.
-        raise PhotographError(_reason(error)) from error
+        image, alpha = _upright_srgb(image)
+        image = image.convert("RGB")
+        if alpha is not None:
+            image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
+        return np.asarray(image)
 
 
-def to_srgb(image) -> Image.Image:
-    """Convert a Pillow image of any mode to RGB in sRGB, its transparency laid on white."""
+def load(image) -> Photograph:
+    """Decode an `opened` image with its depth, its alpha, and what its file says about it."""
+    frames = _frames(image)
+    format = "JPEG" if image.format == "MPO" else image.format
     profile = image.info.get("icc_profile")
-    if image.mode.startswith(("I", "F")):
-        image = _eight_bit(image)
+    exif, remark = _kept_exif(image)
+    if frames > 1 and image.format != "MPO":
+        remark = f"only the first of its {frames} {'pages' if format == 'TIFF' else 'frames'}"
+    if _is_deep(image):
+        pixels, alpha = _load_deep(image, profile)
+    else:
+        image, alpha = _upright_srgb(image)
+        pixels = np.asarray(image).reshape(image.height, image.width, -1)
+        alpha = None if alpha is None else np.asarray(alpha)
+    return Photograph(pixels, alpha, format, exif, _kept_profile(profile), remark)
+
+
+def _frames(image) -> int:
+    """Count the pages of a TIFF or the frames of an animation; damage behind the first is none."""
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception:
+        # Pillow stumbles over later pages in as many ways as over the first.
+        return 1
+
+
+def _upright_srgb(image):
+    """Turn an 8-bit image of any mode upright and into sRGB; return it, L or RGB, and its alpha."""
+    profile = image.info.get("icc_profile")
+    ImageOps.exif_transpose(image, in_place=True)
+    alpha = None
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    if image.mode in ("1", "P", "PA", "RGBA"):
+        alpha = image.getchannel("A")
         image = image.convert("RGB")
-    transform = _transform(profile, image.mode) if profile else None
+    elif image.mode in ("I", "F", "I;16", "I;16B", "I;16L", "I;16N"):
+        image = _eight_bit(image)
+    elif image.mode == "1":
+        image = image.convert("L")
+    elif image.mode in ("P", "RGBX", "YCbCr"):
+        image = image.convert("RGB")
+    transform = _to_srgb(profile, image.mode) if profile else None
     if transform:
-        return ImageCms.applyTransform(image, transform)
-    return image if image.mode == "RGB" else image.convert("RGB")
+        image = ImageCms.applyTransform(image, transform)
+    if image.mode not in ("L", "RGB"):
+        image = image.convert("RGB")
+    return image, alpha
 
 
-def _eight_bit(image) -> Image.Image:
-    """Scale a 16-bit, 32-bit or float gray image to 8 bits: floats from [0, 1], others by 257."""
+def _eight_bit(image):
+    """Scale gray of more than 8 bits to 8: floats from [0, 1], whole numbers by 257."""
     values = np.asarray(image)
     scale = 255 if values.dtype.kind == "f" else 1 / 257
     return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
 
 
+def _is_deep(image) -> bool:
+    """Tell whether a PNG or TIFF holds 16 bits a channel (Pillow itself would halve them)."""
+    if image.format == "PNG":
+        return ";16" in str(image.tile[0][3]) if image.tile else False
+    if image.format == "TIFF":
+        return set(image.tag_v2.get(TiffTags.TAGS_V2_NAMES["BitsPerSample"], ())) == {16}
+    return False
+
+
+def _load_deep(image, profile):
+    """Decode a 16-bit PNG or TIFF with OpenCV; return upright pixels in sRGB, and alpha or None."""
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    image.fp.seek(0)
+    pixels = cv2.imdecode(np.frombuffer(image.fp.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise PhotographError("it is damaged (its 16-bit pixels cannot be decoded)")
+    pixels = _upright(pixels.reshape(*pixels.shape[:2], -1), orientation)
+    alpha = None
+    if pixels.shape[2] == 4:
+        alpha, pixels = pixels[..., 3].copy(), pixels[..., :3]
+    pixels = np.ascontiguousarray(pixels[..., ::-1])
+    transform = _to_srgb(profile, "RGB" if pixels.shape[2] == 3 else "L") if profile else None
+    if transform:
+        # Little CMS is within reach for 8 bits only: it converts those, the rest is carried over.
+        high = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        rest = pixels - 257 * high.astype(np.int32)
+        high = np.asarray(ImageCms.applyTransform(Image.fromarray(high.squeeze()), transform))
+        pixels = np.clip(257 * high.astype(np.int32) + rest, 0, 65535).astype(np.uint16)
+    return pixels, alpha
+
+
+def _upright(pixels, orientation) -> np.ndarray:
+    """Turn pixels (H, W, C) upright by EXIF's orientation, 1 to 8."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
 @functools.lru_cache(maxsize=16)
-def _transform(profile, mode):
+def _to_srgb(profile, mode):
     """Build the conversion from an embedded profile to sRGB; None where there is nothing to do."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(source).lower():
+        if _is_srgb(source):
             return None
         return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
     except (ImageCms.PyCMSError, OSError):
@@ -128,13 +268,135 @@ def _transform(profile, mode):
         return None
 
 
-def _reason(error) -> str:
-    """Say in one phrase why a file cannot be read."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "it holds no picture in a known format"
-    return f"it is damaged ({error or type(error).__name__})"
+def _is_srgb(profile) -> bool:
+    return "srgb" in ImageCms.getProfileDescription(profile).lower()
+
+
+@functools.lru_cache(maxsize=16)
+def _kept_profile(profile) -> bytes:
+    """Give the profile to write for pixels in sRGB: the file's own if it is sRGB, else a plain one.
+
+    Empty where the file had none, or one that cannot be read.
+    """
+    if not profile:
+        return b""
+    try:
+        if _is_srgb(ImageCms.ImageCmsProfile(io.BytesIO(profile))):
+            return profile
+    except (ImageCms.PyCMSError, OSError):
+        return b""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def _kept_exif(image):
+    """Return the EXIF to write with the upright photograph, and a remark if it is damaged."""
+    try:
+        source, kept = image.getexif(), Image.Exif()
+        kept.update({tag: source[tag] for tag in KEPT_EXIF if tag in source})
+        for folder in KEPT_EXIF_FOLDERS:
+            kept.get_ifd(folder).update(source.get_ifd(folder))
+        kept_any = len(kept) or any(kept.get_ifd(folder) for folder in KEPT_EXIF_FOLDERS)
+        return kept.tobytes() if kept_any else b"", ""
+    except Exception:
+        # A photograph is worth more than its EXIF, which breaks in as many ways as a picture.
+        return b"", "its EXIF is damaged and was left out"
+
+
+def encode(photograph, format=None) -> bytes:
+    """Encode a photograph in `format`, by default its own, with its EXIF and colour profile.
+
+    PNG and TIFF keep 16 bits, the other formats have 8. JPEG and BMP get the alpha laid on white.
+    Raises PhotographError where the format cannot hold the picture.
+    """
+    format = format or photograph.format
+    try:
+        if photograph.pixels.dtype == np.uint16 and format == "PNG":
+            return _encode_deep_png(photograph)
+        if photograph.pixels.dtype == np.uint16 and format == "TIFF":
+            return _encode_deep_tiff(photograph)
+        return _encode_eight_bit(photograph, format)
+    except (OSError, ValueError) as error:
+        raise PhotographError(f"it cannot be written as {format} ({error})") from error
+
+
+def _encode_eight_bit(photograph, format) -> bytes:
+    """Encode 8 bits a channel with Pillow."""
+    image = Image.fromarray(
+        _high_bits(photograph.pixels).squeeze(2)
+        if photograph.pixels.shape[2] == 1
+        else _high_bits(photograph.pixels)
+    )
+    if photograph.alpha is not None:
+        alpha = Image.fromarray(_high_bits(photograph.alpha))
+        if format in ("JPEG", "BMP"):
+            image = Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
+        else:
+            image.putalpha(alpha)
+    settings = {
+        "JPEG": {"quality": JPEG_QUALITY, "subsampling": "4:4:4"},
+        "WEBP": {"quality": JPEG_QUALITY},
+        "TIFF": {"compression": "tiff_adobe_deflate"},
+    }.get(format, {})
+    if photograph.exif and format in ("JPEG", "PNG", "WEBP", "TIFF"):
+        settings["exif"] = photograph.exif
+    if photograph.icc_profile and format in ("JPEG", "PNG", "WEBP", "TIFF"):
+        settings["icc_profile"] = photograph.icc_profile
+    encoded = io.BytesIO()
+    image.save(encoded, format=format, **settings)
+    return encoded.getbuffer()
+
+
+def _high_bits(values) -> np.ndarray:
+    """Round 16-bit values to 8 bits; leave 8-bit ones as they are."""
+    if values.dtype == np.uint8:
+        return values
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _deep_channels(photograph) -> np.ndarray:
+    """Put the alpha of a 16-bit photograph behind its colours: (H, W, 1 to 4)."""
+    if photograph.alpha is None:
+        return photograph.pixels
+    return np.dstack([photograph.pixels, photograph.alpha])
+
+
+def _encode_deep_png(photograph) -> bytes:
+    """Encode 16 bits a channel with OpenCV, and put EXIF and profile behind the PNG's header."""
+    blue_first = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+    channels = _deep_channels(photograph)
+    if channels.shape[2] > 1:
+        channels = cv2.cvtColor(channels, blue_first[channels.shape[2]])
+    content = cv2.imencode(".png", channels)[1].tobytes()
+    header_end = 33  # the signature of 8 bytes and the IHDR chunk of 25
+    encoded = io.BytesIO()
+    encoded.write(content[:header_end])
+    if photograph.icc_profile:
+        profile = b"ICC profile\0\0" + zlib.compress(photograph.icc_profile)
+        PngImagePlugin.putchunk(encoded, b"iCCP", profile)
+    if photograph.exif:
+        PngImagePlugin.putchunk(encoded, b"eXIf", photograph.exif.removeprefix(b"Exif\0\0"))
+    encoded.write(content[header_end:])
+    return encoded.getbuffer()
+
+
+def _encode_deep_tiff(photograph) -> bytes:
+    """Encode 16 bits a channel with tifffile, with the profile and the EXIF it can hold."""
+    exif = Image.Exif()
+    exif.load(photograph.exif)
+    texts = [(tag, "s", 0, value, True) for tag, value in exif.items() if isinstance(value, str)]
+    encoded = io.BytesIO()
+    tifffile.imwrite(
+        encoded,
+        _deep_channels(photograph),
+        photometric="rgb" if photograph.pixels.shape[2] == 3 else "minisblack",
+        extrasamples=None if photograph.alpha is None else ["unassalpha"],
+        compression="adobe_deflate",
+        iccprofile=photograph.icc_profile or None,
+        extratags=texts,
+        metadata=None,
+        software=False,
+    )
+    return encoded.getbuffer()
 
 
 def write_png(path, picture) -> None:
@@ -184,13 +446,183 @@ def resize(picture, height, width) -> np.ndarray:
     return resized.reshape(height, width, picture.shape[-1])
 
 
-def add_chroma(rgb, colours) -> np.ndarray:
-    """Give a photograph the chroma of a small colour picture and keep its own luminance.
+# Linear RGB to XYZ and back (IEC 61966-2-1, D65), each row divided by the white point: white
+# is (1, 1, 1), and the middle row is luminance.
+RGB_TO_XYZ = np.array(
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+)
+RGB_TO_XYZ /= RGB_TO_XYZ.sum(axis=1, keepdims=True)
+XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ).astype(np.float32)
+LUMINANCE = RGB_TO_XYZ[1:2].astype(np.float32)
 
-    `rgb` is the photograph, uint8 (H, W, 3); `colours` a network's picture of it, float32 RGB
-    (h, w, 3) in [0, 1]. Returns uint8 (H, W, 3) with Lab L of the one and a, b of the other.
+# CIE Lab's cube root continues as a straight line below this root.
+TOE = np.float32(6 / 29)
+
+# The window in which chroma is a straight line in lightness, in pixels of the network's picture,
+# and what counts as flat there, in squared L / 100: about 5 of L.
+FIT_RADIUS = 1
+FIT_EPSILON = 0.05**2
+
+# Pixels worked on at a time: few enough for the processor's cache, enough to forget the calls.
+STRIP_PIXELS = 20_000
+
+
+def linear_from_srgb(values) -> np.ndarray:
+    """Undo sRGB's gamma, [0, 1] to [0, 1]. Source: IEC 61966-2-1."""
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def srgb_from_linear(values) -> np.ndarray:
+    """Apply sRGB's gamma, [0, 1] to [0, 1]. Source: IEC 61966-2-1."""
+    return np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
+
+
+def lab_root(values) -> np.ndarray:
+    """Take Lab's cube root of X, Y or Z in [0, 1]: L = 116 root(Y) - 16. Source: CIE 15."""
+    return np.where(values > TOE**3, np.cbrt(values), values / (3 * TOE**2) + 4 / 29)
+
+
+SRGB_LEVELS = {
+    np.uint8: linear_from_srgb(np.arange(256) / 255).astype(np.float32),
+    np.uint16: linear_from_srgb(np.arange(65536) / 65535).astype(np.float32),
+}
+# Indexed by linear light in 65,536 steps.
+STEPS = 65535
+ROOT_OF_STEP = lab_root(np.arange(STEPS + 1) / STEPS).astype(np.float32)
+LEVEL_OF_STEP = np.rint(255 * srgb_from_linear(np.arange(STEPS + 1) / STEPS)).astype(np.uint8)
+
+
+def add_chroma(pixels, colours, strength=1.0) -> np.ndarray:
+    """Paint a photograph with the chroma of a small colour picture; its luminance stays.
+
+    `pixels` is the photograph, uint8 or uint16, gray (H, W, 1) or RGB (H, W, 3); `colours` a
+    network's picture of the same view, float32 RGB (h, w, 3) in [0, 1]; `strength` scales chroma.
+    Returns RGB (H, W, 3) of the photograph's dtype: luminance (hence Lab L) of the photograph, Lab
+    a and b of the colours, brought to full size along the photograph's edges (`_fit_chroma`).
+    Colours that sRGB cannot show lose chroma until it can, at the same luminance and hue.
     """
-    lab = cv2.cvtColor(to_unit(rgb), cv2.COLOR_RGB2LAB)
-    chroma = cv2.cvtColor(colours, cv2.COLOR_RGB2LAB)[..., 1:]
-    lab[..., 1:] = resize(chroma, *rgb.shape[:2])
-    return to_uint8(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB))
+    height, width = pixels.shape[:2]
+    lines = _fit_chroma(pixels, colours, strength)
+    lines = [cv2.resize(plane, (plane.shape[1], height)) for plane in lines]
+    painted = np.empty((height, width, 3), pixels.dtype)
+    rows = max(1, STRIP_PIXELS // width)
+    # Allocated once: fresh memory for every intermediate result would cost more than the sums.
+    planes = np.empty((9, rows, width), np.float32)
+    for top in range(0, height, rows):
+        strip = pixels[top : top + rows]
+        here = planes[:, : len(strip)]
+        for plane, line in zip(here, lines, strict=False):
+            cv2.resize(line[top : top + rows], (width, len(strip)), dst=plane)
+        _paint(strip, here, painted[top : top + rows])
+    return painted
+
+
+def _luminance(pixels) -> np.ndarray:
+    """Compute the linear luminance Y, float32 (H, W) in [0, 1], of gray or RGB pixels in sRGB."""
+    if pixels.dtype == np.uint8:
+        linear = cv2.LUT(pixels, SRGB_LEVELS[np.uint8])
+    else:
+        linear = SRGB_LEVELS[np.uint16][pixels]
+    if pixels.shape[2] == 1:
+        return linear.reshape(pixels.shape[:2])
+    return cv2.transform(linear, LUMINANCE)
+
+
+def _fit_chroma(pixels, colours, strength):
+    """Fit Lab chroma as straight lines in the photograph's own root of luminance.
+
+    Returns four float32 planes (h, w): slope and offset of root(X) - root(Y), then the same of
+    root(Y) - root(Z), which are Lab's a / 500 and b / 200. Enlarged and applied to the full-size
+    photograph, they let chroma change where its lightness does.
+
+    Source: He & Sun 2015, "Fast Guided Filter", for slopes fitted at a small size and enlarged. Its
+    offsets smooth the chroma over the window; here they give each pixel's chroma exactly, because
+    that is nearer to true colours than plain interpolation is, and the filter itself is not.
+    """
+    height, width = colours.shape[:2]
+    guide = lab_root(_luminance(resize(pixels, height, width))).astype(np.float32)
+    x, y, z = cv2.split(lab_root(linear_from_srgb(colours) @ RGB_TO_XYZ.T).astype(np.float32))
+
+    def mean(plane):
+        side = 2 * FIT_RADIUS + 1
+        return cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT)
+
+    mean_guide = mean(guide)
+    variance = mean(guide * guide) - mean_guide**2
+    planes = []
+    for chroma in (strength * (x - y), strength * (y - z)):
+        covariance = mean(guide * chroma) - mean_guide * mean(chroma)
+        slope = mean(covariance / (variance + FIT_EPSILON))
+        planes += [slope, chroma - slope * guide]
+    return planes
+
+
+def _paint(pixels, planes, painted) -> None:
+    """Paint one strip: fill `painted` (H, W, 3) from `pixels` (H, W, C) and the fitted lines.
+
+    `planes` is float32 (9, H, W): the four lines of `_fit_chroma`, then room for what is computed.
+    """
+    x, x_offset, z, z_offset, root, red, green, blue, share = planes
+    y = _luminance(pixels)
+    np.take(ROOT_OF_STEP, _steps(y), out=root, mode="clip")
+    # Chroma a / 500 = root(X) - root(Y) and b / 200 = root(Y) - root(Z) give X and Z.
+    x *= root
+    x += x_offset
+    x += root
+    z *= root
+    z += z_offset
+    np.subtract(root, z, out=z)
+    for plane in (x, z):
+        _undo_lab_root(plane, x_offset, z_offset)
+        plane -= y
+    # Each channel's distance from the gray of this luminance. Scaling all three by one share moves
+    # neither luminance nor hue: luminance is linear, and its weights add up to 1.
+    for channel, (from_x, _, from_z) in zip((red, green, blue), XYZ_TO_RGB, strict=True):
+        np.multiply(x, from_x, out=channel)
+        np.multiply(z, from_z, out=share)
+        channel += share
+    highest, lowest = x, z
+    np.maximum(np.maximum(red, green, out=highest), blue, out=highest)
+    np.minimum(np.minimum(red, green, out=lowest), blue, out=lowest)
+    # The share that stays within [0, 1]; room of nearly nothing, instead of nothing, divides.
+    room = np.maximum(1 - y, 1e-6)
+    np.divide(room, np.maximum(highest, room, out=highest), out=share)
+    room = np.maximum(y, 1e-6)
+    np.negative(lowest, out=lowest)
+    np.minimum(share, np.divide(room, np.maximum(lowest, room, out=lowest), out=lowest), out=share)
+    for number, channel in enumerate((red, green, blue)):
+        channel *= share
+        channel += y
+        painted[..., number] = _encoded(channel, painted.dtype)
+
+
+def _undo_lab_root(plane, spare, spare2) -> None:
+    """Turn Lab's root back into X or Z, in place.
+
+    The straight toe, 3 t^2 (r - 4/29) with t = TOE, plus what the cube adds to it above the toe,
+    u^2 (u + 3 t) with u = r - t: the same as a choice between the two, without a mask.
+    """
+    above = np.subtract(plane, TOE, out=spare)
+    np.maximum(above, 0, out=above)
+    cube = np.add(above, 3 * TOE, out=spare2)
+    cube *= above
+    cube *= above
+    plane -= np.float32(4 / 29)
+    plane *= 3 * TOE**2
+    plane += cube
+
+
+def _steps(linear) -> np.ndarray:
+    """Number the step of linear light, [0, 1] and clipped to it, in the tables *_OF_STEP."""
+    return cv2.multiply(linear, STEPS, dtype=cv2.CV_16U)
+
+
+def _encoded(linear, dtype) -> np.ndarray:
+    """Turn linear light in [0, 1] into sRGB levels, uint8 or uint16, rounded."""
+    if dtype == np.uint8:
+        return np.take(LEVEL_OF_STEP, _steps(linear), mode="clip")
+    return np.rint(65535 * srgb_from_linear(np.clip(linear, 0, 1))).astype(np.uint16)
