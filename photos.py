@@ -9,6 +9,7 @@ import functools
 import io
 import os
 import stat
+import threading
 import zlib
 from pathlib import Path
 
@@ -55,6 +56,8 @@ KEPT_EXIF = (
     ExifTags.Base.XPSubject,
 )
 KEPT_EXIF_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+
+WRITING = threading.Lock()
 
 # Pillow would warn and refuse by its own limit when a file is opened; `opened` has ours.
 Image.MAX_IMAGE_PIXELS = None
@@ -239,7 +242,8 @@ def _load_deep(image, profile):
         # Little CMS is within reach for 8 bits only: it converts those, the rest is carried over.
         high = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
         rest = pixels - 257 * high.astype(np.int32)
-        high = np.asarray(ImageCms.applyTransform(Image.fromarray(high.squeeze()), transform))
+        image = Image.fromarray(high[..., 0] if high.shape[2] == 1 else high)
+        high = np.asarray(ImageCms.applyTransform(image, transform))
         pixels = np.clip(257 * high.astype(np.int32) + rest, 0, 65535).astype(np.uint16)
     return pixels, alpha
 
@@ -321,13 +325,10 @@ def encode(photograph, format=None) -> bytes:
 
 def _encode_eight_bit(photograph, format) -> bytes:
     """Encode 8 bits a channel with Pillow."""
-    image = Image.fromarray(
-        _high_bits(photograph.pixels).squeeze(2)
-        if photograph.pixels.shape[2] == 1
-        else _high_bits(photograph.pixels)
-    )
+    pixels = high_bits(photograph.pixels)
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     if photograph.alpha is not None:
-        alpha = Image.fromarray(_high_bits(photograph.alpha))
+        alpha = Image.fromarray(high_bits(photograph.alpha))
         if format in ("JPEG", "BMP"):
             image = Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
         else:
@@ -346,7 +347,7 @@ def _encode_eight_bit(photograph, format) -> bytes:
     return encoded.getbuffer()
 
 
-def _high_bits(values) -> np.ndarray:
+def high_bits(values) -> np.ndarray:
     """Round 16-bit values to 8 bits; leave 8-bit ones as they are."""
     if values.dtype == np.uint8:
         return values
@@ -397,6 +398,18 @@ def _encode_deep_tiff(photograph) -> bytes:
         software=False,
     )
     return encoded.getbuffer()
+
+
+def write(path, photograph, format=None) -> None:
+    """Encode a photograph as `encode` does and write it, whole or not at all.
+
+    Raises PhotographError where the format cannot hold the picture, OSError where it cannot be
+    written.
+    """
+    content = encode(photograph, format)
+    # Threads call this, and `replacing` sets the process's umask for a moment to read it.
+    with WRITING, replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_png(path, picture) -> None:
