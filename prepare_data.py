@@ -15,7 +15,6 @@ import collections
 import contextlib
 import functools
 import glob
-import itertools
 import math
 import multiprocessing
 import os
@@ -53,8 +52,10 @@ IMAGENETTE_ADDRESS = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160
 IMAGENETTE_MD5 = "e793b78cc4c9e9a4ccc0c1155377a412"
 IMAGENETTE_FLAGS = "--classes 10 --images-per-class 850 --test-images-per-class 100"
 
-# One task of a worker process. Shards hold a whole number of tasks.
-CHUNK_PICTURES = 50
+# One task of a worker process: about a megabyte, which stays in the cache on its way back. Shards
+# hold a whole number of tasks, and a shard's worth of them may wait while another is written.
+CHUNK_PICTURES = 20
+CHUNKS_AHEAD = dataset.SHARD_PICTURES // CHUNK_PICTURES
 
 
 # ----------------------------------------------------------------------- finding and drawing
@@ -155,7 +156,7 @@ def draw(source, classes, images, test_images, seed) -> Draw:
     if len(enough) < classes:
         raise project.UserError(
             f"{source.root} has {len(enough)} classes with {images} training and {test_images} "
-            f"test pictures that can be read, not {classes}; "
+            f"test pictures, not {classes}; "
             + workable_flags(source, classes, images, test_images, len(enough))
         )
     random = np.random.default_rng(seed)
@@ -307,33 +308,29 @@ def convert_rows(pool, ahead, convert_files, labels, files, unreadable):
 # ---------------------------------------------------------------------------------- writing
 
 
-def write_split(folder, split, labels, rows, bar) -> dict:
-    """Write the shards of a split from `rows` (as `convert_rows` yields them).
+def write_split(folder, split, labels, rows, size, bar) -> dict:
+    """Write the shards of a split from `rows`, which `convert_rows` yields for `labels`.
 
     Returns the split's part of the manifest.
     """
-    shards = []
     count = math.ceil(len(labels) / dataset.SHARD_PICTURES)
+    gray = np.empty((dataset.SHARD_PICTURES, size, size, 1), np.uint8)
+    rgb = np.empty((dataset.SHARD_PICTURES, size, size, 3), np.uint8)
+    shards = []
     for index in range(count):
-        first = index * dataset.SHARD_PICTURES
-        label = labels[first : first + dataset.SHARD_PICTURES]
-        files, gray, rgb, black_and_white = [], [], [], 0
-        for chunk, pairs in itertools.islice(rows, math.ceil(len(label) / CHUNK_PICTURES)):
-            files += chunk
-            gray.append(pairs.gray)
-            rgb.append(pairs.rgb)
+        label = labels[index * dataset.SHARD_PICTURES :][: dataset.SHARD_PICTURES]
+        files, black_and_white = [], 0
+        while len(files) < len(label):
+            chunk, pairs = next(rows)
+            place = slice(len(files), len(files) + len(chunk))
+            gray[place], rgb[place] = pairs.gray, pairs.rgb
             black_and_white += int(pairs.black_and_white.sum())
+            files += chunk
             bar.update(len(chunk))
         name = dataset.shard_name(split, index, count)
-        dataset.write_shard(folder / name, np.concatenate(gray), np.concatenate(rgb), label)
-        shards.append(
-            {
-                "file": name,
-                "pictures": len(label),
-                "black_and_white": black_and_white,
-                "rows": files,
-            }
-        )
+        dataset.write_shard(folder / name, gray[: len(label)], rgb[: len(label)], label)
+        entry = {"file": name, "pictures": len(label), "black_and_white": black_and_white}
+        shards.append({**entry, "rows": files})
     return {
         "pictures": len(labels),
         "black_and_white": sum(shard["black_and_white"] for shard in shards),
@@ -449,7 +446,7 @@ def write_data(folder, source, drawn, pool, ahead, unreadable, arguments) -> dic
         for split in dataset.SPLITS:
             labels, files = drawn.labels[split], drawn.files[split]
             rows = convert_rows(pool, ahead, convert_files, labels, files, unreadable)
-            splits[split] = write_split(folder, split, labels, rows, bar)
+            splits[split] = write_split(folder, split, labels, rows, arguments.size, bar)
     manifest = {
         "source": arguments.source,
         "seed": arguments.seed,
@@ -488,7 +485,13 @@ def prepare(arguments, processes=None) -> None:
             try:
                 with replacing_folder(output) as folder:
                     manifest = write_data(
-                        folder, source, drawn, pool, 2 * processes + 2, unreadable, arguments
+                        folder,
+                        source,
+                        drawn,
+                        pool,
+                        max(CHUNKS_AHEAD, 2 * processes),
+                        unreadable,
+                        arguments,
                     )
             except ClassRanOut:
                 print("a class has too few pictures that can be read: drawing without it")
