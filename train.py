@@ -7,23 +7,17 @@ losses.png, samples/, checkpoints/, config.json. Stopped at any moment, `--resum
 """
 
 import argparse
-import contextlib
-import csv
 import dataclasses
-import json
 import math
 import shlex
-import signal
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import engine
 from engine import tf
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 from tqdm import tqdm
 
@@ -32,6 +26,7 @@ import metrics
 import models
 import photos
 import project
+import runs
 from project import UserError
 
 # Paper: "Soft & Noisy Labels". The ranges and shares: silent. Here: a photograph is labelled
@@ -45,17 +40,7 @@ ADAM_BETAS = (0.5, 0.999)
 AVERAGE_MOMENTUM = 0.999
 
 SAMPLE_PICTURES = 8
-CHECKPOINTS_KEPT = 2
-HISTORY_COLUMNS = (
-    "epoch",
-    "generator_loss",
-    "discriminator_loss",
-    "pixel_loss",
-    "test_ssim",
-    "test_psnr",
-    "test_colourfulness",
-    "seconds",
-)
+LOSSES = ("generator_loss", "discriminator_loss", "pixel_loss")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,81 +201,7 @@ def make_train_step(networks, settings):
     return train_step
 
 
-# ------------------------------------------------------------------------------ a run's files
-
-
-def save_checkpoint(folder, networks, epoch, step, totals) -> None:
-    """Write a checkpoint, whole or not at all, then delete all but the last two.
-
-    `epoch` epochs are finished, and `step` steps of the next one with these sums of losses.
-    Every random draw follows from (seed, epoch, step), so this is the random state too.
-    """
-    arrays = {name: np.asarray(variable) for name, variable in networks.variables().items()}
-    name = f"epoch-{epoch:04d}" + (f"-step-{step:06d}" if step else "")
-    with project.replacing(folder / f"{name}.npz") as temporary:
-        np.savez(temporary, progress=[epoch, step], totals=totals, **arrays)
-    for old in checkpoints(folder)[:-CHECKPOINTS_KEPT]:
-        old.unlink()
-
-
-def checkpoints(folder) -> list[Path]:
-    """List the checkpoints of a run, the oldest first."""
-    return sorted(folder.glob("epoch-*.npz"), key=lambda path: path.stem)
-
-
-def restore_checkpoint(path, networks):
-    """Load a checkpoint into the networks, whole or not at all.
-
-    Returns the finished epochs, the steps of the next one, and its sums of losses.
-    Raises UserError when the file is damaged or belongs to other networks.
-    """
-    variables = networks.variables()
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files}
-        (epoch, step), totals = content.pop("progress"), content.pop("totals")
-        shapes = {name: array.shape for name, array in content.items()}
-        if shapes != {name: tuple(variable.shape) for name, variable in variables.items()}:
-            raise ValueError("it belongs to networks of another shape")
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"the checkpoint {path} cannot be used ({error}); delete it, and the same command "
-            "goes on from the one before"
-        ) from error
-    for name, variable in variables.items():
-        variable.assign(content[name])
-    return int(epoch), int(step), totals
-
-
-def read_history(path, epochs) -> list[dict]:
-    """Return the first `epochs` rows of a history.csv, an empty list where there is no file."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))[:epochs]
-
-
-def write_history(folder, history) -> None:
-    """Write history.csv and losses.png, each whole or not at all."""
-    with (
-        project.replacing(folder / "history.csv") as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, HISTORY_COLUMNS)
-        writer.writeheader()
-        writer.writerows(history)
-
-    figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
-    epochs = [int(row["epoch"]) for row in history]
-    for axis, column in zip(
-        axes.flat, ("generator_loss", "discriminator_loss", "test_psnr", "test_ssim"), strict=True
-    ):
-        axis.plot(epochs, [float(row[column]) for row in history], marker=".")
-        axis.set(title=column.replace("_", " "), xlabel="epoch")
-        axis.grid(alpha=0.3)
-    with project.replacing(folder / "losses.png") as temporary:
-        figure.savefig(temporary, dpi=100)
-    plt.close(figure)
+# ------------------------------------------------------------------------------- the training
 
 
 def write_samples(path, split, generator) -> None:
@@ -300,9 +211,6 @@ def write_samples(path, split, generator) -> None:
     generated = photos.to_uint8(generator.predict(photos.to_unit(gray), verbose=0))
     rows = [np.concatenate(list(row), axis=1) for row in (gray.repeat(3, -1), generated, rgb)]
     photos.write_png(path, np.concatenate(rows, axis=0))
-
-
-# ------------------------------------------------------------------------------- the training
 
 
 def evaluate_epoch(split, generator, batch_size) -> dict:
@@ -318,45 +226,78 @@ def evaluate_epoch(split, generator, batch_size) -> dict:
     return dict(zip(("test_ssim", "test_psnr", "test_colourfulness"), means, strict=True))
 
 
-def train_epoch(split, networks, train_step, settings, epoch, first_step, totals, interrupted):
-    """Train on the rest of an epoch, from `first_step` on; add its losses to `totals`.
+@dataclasses.dataclass
+class Progress:
+    """Where a run stands: epochs finished, steps of the next one, and its sums of losses."""
 
-    Returns the number of steps of this epoch that are done: all of them, or fewer when
-    `interrupted()` said so after one. Raises UserError on a loss that is not finite.
+    epoch: int = 0
+    step: int = 0
+    totals: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(len(LOSSES)))
+
+
+def train_epoch(split, networks, settings, train_step, progress, interrupted) -> None:
+    """Train from where `progress` stands to the end of its epoch, or until `interrupted()`.
+
+    Raises UserError on a loss that is not finite.
     """
     steps = split.pictures // settings.batch_size
-    batches = split.batches(settings.batch_size, settings.seed, epoch).skip(first_step)
+    batches = split.batches(settings.batch_size, settings.seed, progress.epoch).skip(progress.step)
     bar = tqdm(
-        desc=f"epoch {epoch + 1}/{settings.epochs}",
+        desc=f"epoch {progress.epoch + 1}/{settings.epochs}",
         total=steps * settings.batch_size,
-        initial=first_step * settings.batch_size,
+        initial=progress.step * settings.batch_size,
         unit=" pictures",
         leave=False,
         dynamic_ncols=True,
     )
     with bar:
-        for step, (gray, rgb) in enumerate(batches.as_numpy_iterator(), start=first_step):
-            random = np.random.default_rng([settings.seed, epoch, step])
+        for gray, rgb in batches.as_numpy_iterator():
+            random = np.random.default_rng([settings.seed, progress.epoch, progress.step])
             shape = (settings.discriminator_updates, settings.batch_size, 1)
             labels = soft_noisy_labels(random, shape, settings)
             # A young average forgets faster, or it would hold the first weights for epochs.
-            age = epoch * steps + step
+            age = progress.epoch * steps + progress.step
             momentum = np.float32(min(AVERAGE_MOMENTUM, (1 + age) / (10 + age)))
             losses = train_step(photos.to_unit(gray), photos.to_unit(rgb), *labels, momentum)
-            losses = {name: float(loss) for name, loss in losses.items()}
-            for name, loss in losses.items():
-                if not math.isfinite(loss):
-                    raise UserError(
-                        f"the {name.replace('_', ' ')} became {loss} at step {step + 1} of epoch "
-                        f"{epoch + 1}; the last checkpoint is untouched: start again with a lower "
-                        f"--learning-rate than {settings.learning_rate:g} and another --output"
-                    )
-            totals += [losses[name] for name in HISTORY_COLUMNS[1:4]]
+            losses = {name: float(losses[name]) for name in LOSSES}
+            progress.step += 1
+            if not all(math.isfinite(loss) for loss in losses.values()):
+                raise UserError(
+                    f"the losses became {losses} at step "
+                    f"{progress.step} of epoch {progress.epoch + 1}; the last checkpoint is "
+                    f"untouched: try a --learning-rate below {settings.learning_rate:g} with "
+                    "another --output"
+                )
+            progress.totals += list(losses.values())
             bar.update(settings.batch_size)
             bar.set_postfix({name.split("_")[0]: f"{loss:.3f}" for name, loss in losses.items()})
             if interrupted():
-                return step + 1
-    return steps
+                return
+
+
+def finish_epoch(split, networks, settings, progress, history, seconds) -> None:
+    """Measure the generator, add a row to the history, write all files, and begin a new epoch."""
+    output = Path(settings.output)
+    means = (progress.totals / progress.step).round(5).tolist()
+    row = {"epoch": progress.epoch + 1, **dict(zip(LOSSES, means, strict=True))}
+    row |= evaluate_epoch(split, networks.averaged, settings.batch_size)
+    row["seconds"] = round(seconds, 1)
+    history.append(row)
+    progress.epoch, progress.step, progress.totals = progress.epoch + 1, 0, np.zeros(len(LOSSES))
+    write_samples(output / "samples" / f"epoch-{row['epoch']:04d}.png", split, networks.averaged)
+    runs.write_history(output, history)
+    with project.replacing(output / "generator.keras") as temporary:
+        networks.averaged.save(temporary)
+    # The checkpoint comes last: an epoch that was killed before it is done again.
+    save(networks, settings, progress)
+    print("  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row.items()))
+
+
+def save(networks, settings, progress) -> None:
+    """Write a checkpoint of where the run stands."""
+    runs.save_checkpoint(
+        settings.output, networks.variables(), progress.epoch, progress.step, progress.totals
+    )
 
 
 def train(settings, resume=False) -> int:
@@ -364,52 +305,37 @@ def train(settings, resume=False) -> int:
 
     Returns the process's exit status: 0, or 130 when Ctrl-C stopped it.
     """
-    output = Path(settings.output)
     train_split = dataset.open_split(settings.data, "train")
     test_split = dataset.open_split(settings.data, "test")
     train_split.batches(settings.batch_size, settings.seed, 0)  # refuses a batch it cannot fill
     make_repeatable()
     networks = Networks(settings)
-    epoch, step, totals = 0, 0, np.zeros(3)
-    if resume and checkpoints(output / "checkpoints"):
-        epoch, step, totals = restore_checkpoint(checkpoints(output / "checkpoints")[-1], networks)
-    history = read_history(output / "history.csv", epoch)
-    write_config(output, settings)
+    progress = Progress()
+    if resume and runs.checkpoints(settings.output):
+        latest = runs.checkpoints(settings.output)[-1]
+        progress = Progress(*runs.restore_checkpoint(latest, networks.variables()))
+    history = runs.read_history(settings.output, progress.epoch)
+    runs.write_config(settings.output, dataclasses.asdict(settings), engine.device())
     train_step = make_train_step(networks, settings)
     steps = train_split.pictures // settings.batch_size
     print(
         f"training on {engine.device()} in {settings.precision}: {train_split.pictures:,} "
         f"pictures, {settings.epochs} epochs of {steps} steps"
-        + (f", from epoch {epoch + 1}, step {step + 1}" if resume else "")
+        + (f", from epoch {progress.epoch + 1}, step {progress.step + 1}" if resume else "")
     )
-    with interruption() as interrupted:
-        while epoch < settings.epochs:
+    with runs.interruption() as interrupted:
+        while progress.epoch < settings.epochs:
             started = time.monotonic()
-            step = train_epoch(
-                train_split, networks, train_step, settings, epoch, step, totals, interrupted
-            )
-            if step < steps:
-                save_checkpoint(output / "checkpoints", networks, epoch, step, totals)
+            train_epoch(train_split, networks, settings, train_step, progress, interrupted)
+            if progress.step == steps:
+                seconds = time.monotonic() - started
+                finish_epoch(test_split, networks, settings, progress, history, seconds)
+            else:
+                save(networks, settings, progress)
+            if interrupted() and progress.epoch < settings.epochs:
                 print(f"stopped; go on with: {resume_command(settings)}")
                 return 130
-            row = {"epoch": epoch + 1}
-            row |= dict(zip(HISTORY_COLUMNS[1:4], (totals / steps).round(5).tolist(), strict=True))
-            row |= evaluate_epoch(test_split, networks.averaged, settings.batch_size)
-            row["seconds"] = round(time.monotonic() - started, 1)
-            history.append(row)
-            epoch, step, totals = epoch + 1, 0, np.zeros(3)
-            # The checkpoint comes last: whatever is killed before it is done again.
-            write_samples(
-                output / "samples" / f"epoch-{epoch:04d}.png", test_split, networks.averaged
-            )
-            write_history(output, history)
-            with project.replacing(output / "generator.keras") as temporary:
-                networks.averaged.save(temporary)
-            save_checkpoint(output / "checkpoints", networks, epoch, step, totals)
-            print("  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row.items()))
-            if interrupted() and epoch < settings.epochs:
-                print(f"stopped; go on with: {resume_command(settings)}")
-                return 130
+    output = Path(settings.output)
     print(f"the generator is {output / 'generator.keras'}; its samples are in {output / 'samples'}")
     return 0
 
@@ -422,46 +348,16 @@ def make_repeatable() -> None:
     tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
-@contextlib.contextmanager
-def interruption():
-    """Turn Ctrl-C and SIGTERM into an answer to ask for; a second one stops at once."""
-    received = []
-
-    def receive(number, frame):
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-        print("\nfinishing this step, then saving (once more to stop at once)", file=sys.stderr)
-
-    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(received)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 # ----------------------------------------------------------------------------- the command line
 
 
-def write_config(output, settings) -> None:
-    """Write config.json: the settings, and the versions and commit that last worked on the run."""
-    record = {
-        "settings": dataclasses.asdict(settings),
-        "versions": project.versions(),
-        "git_commit": project.git_commit(),
-        "device": engine.device(),
-    }
-    project.write_json(output / "config.json", record)
-
-
-def read_settings(given) -> Settings:
+def new_settings(given) -> Settings:
     """Return the settings of a new run from the flags given, a dict by their names.
 
     Raises UserError when the output folder already holds a run.
     """
     settings = Settings(**given)
-    if (Path(settings.output) / "config.json").exists():
+    if runs.read_config(settings.output):
         raise UserError(
             f"{settings.output} already holds a run; go on with it: {resume_command(settings)}, "
             "or name another folder with --output"
@@ -475,24 +371,17 @@ def resumed_settings(given) -> Settings:
     Raises UserError when there is no run, or a flag given differs from it.
     """
     output = given.get("output", Settings.output)
-    path = Path(output) / "config.json"
-    try:
-        settings = Settings(**json.loads(path.read_text(encoding="utf-8"))["settings"])
-    except FileNotFoundError:
-        raise UserError(
-            f"{output} holds no run to resume (no config.json); start one without --resume"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not the config.json of a run ({error})") from error
+    begun = runs.read_config(output)
+    if not begun:
+        raise UserError(f"{output} holds no run to resume; start one without --resume")
     for name, value in given.items():
-        begun = getattr(settings, name)
-        if name not in ("epochs", "output") and value != begun:
+        if name not in ("epochs", "output") and value != begun[name]:
             flag = "--" + name.replace("_", "-")
             raise UserError(
-                f"the run in {output} was begun with {flag} {begun}, not {value}; leave {flag} "
-                "out to go on with it, or name another --output for a new run"
+                f"the run in {output} was begun with {flag} {begun[name]}, not {value}; leave "
+                f"{flag} out to go on with it, or name another --output for a new run"
             )
-    return dataclasses.replace(settings, **given)
+    return Settings(**(begun | given))
 
 
 def resume_command(settings) -> str:
@@ -549,7 +438,7 @@ def parse_arguments(argv):
 def start(given) -> int:
     """Train with the flags given, a dict by their names."""
     resume = given.pop("resume", False)
-    return train(resumed_settings(given) if resume else read_settings(given), resume)
+    return train(resumed_settings(given) if resume else new_settings(given), resume)
 
 
 def main(argv=None) -> int:
