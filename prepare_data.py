@@ -52,10 +52,10 @@ IMAGENETTE_ADDRESS = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160
 IMAGENETTE_MD5 = "e793b78cc4c9e9a4ccc0c1155377a412"
 IMAGENETTE_FLAGS = "--classes 10 --images-per-class 850 --test-images-per-class 100"
 
-# One task of a worker process: about a megabyte, which stays in the cache on its way back. Shards
-# hold a whole number of tasks, and a shard's worth of them may wait while another is written.
+# One task of a worker process: about a megabyte, which stays in the cache on its way back. A shard
+# is 50 tasks, and another shard's worth of them may be under way while it is written.
 CHUNK_PICTURES = 20
-CHUNKS_AHEAD = dataset.SHARD_PICTURES // CHUNK_PICTURES
+CHUNKS_AHEAD = 50
 
 
 # ----------------------------------------------------------------------- finding and drawing
@@ -264,12 +264,12 @@ def worker_pool(processes):
         pool.shutdown(cancel_futures=True)
 
 
-def map_in_order(pool, function, tasks, ahead):
-    """Yield `function(task)` for each task, in order, with at most `ahead` results in memory."""
+def map_in_order(pool, function, tasks):
+    """Yield `function(task)` for each task, in order, at most CHUNKS_AHEAD of them at once."""
     pending = collections.deque()
     for task in tasks:
         pending.append(pool.submit(function, task))
-        if len(pending) == ahead:
+        if len(pending) == CHUNKS_AHEAD:
             yield pending.popleft().result()
     while pending:
         yield pending.popleft().result()
@@ -283,7 +283,7 @@ def take(files) -> str:
     return file
 
 
-def convert_rows(pool, ahead, convert_files, labels, files, unreadable):
+def convert_rows(pool, convert_files, labels, files, unreadable):
     """Yield (files, Pairs) for `labels` in order, CHUNK_PICTURES rows at a time, all readable.
 
     A picture that cannot be read goes into `unreadable` (file -> reason), and the next of its
@@ -291,7 +291,7 @@ def convert_rows(pool, ahead, convert_files, labels, files, unreadable):
     """
     drawn = [take(files[label]) for label in labels]
     chunks = [drawn[i : i + CHUNK_PICTURES] for i in range(0, len(drawn), CHUNK_PICTURES)]
-    results = map_in_order(pool, convert_files, chunks, ahead)
+    results = map_in_order(pool, convert_files, chunks)
     for number, (chunk, pairs) in enumerate(zip(chunks, results, strict=True)):
         for place, reason in pairs.unreadable.items():
             label = labels[number * CHUNK_PICTURES + place]
@@ -353,7 +353,7 @@ def check_output(output, overwrite) -> None:
     of_others = [
         name
         for name in names
-        if name != dataset.MANIFEST and not re.fullmatch(r"\w+-\d{5}-of-\d{5}\.npz", name)
+        if name != dataset.MANIFEST and not re.fullmatch(r"(train|test)-\d{5}-of-\d{5}\.npz", name)
     ]
     if of_others:
         raise project.UserError(
@@ -434,7 +434,7 @@ def download_imagenette() -> Path:
     return Path(folder, "imagenette2-160")
 
 
-def write_data(folder, source, drawn, pool, ahead, unreadable, arguments) -> dict:
+def write_data(folder, source, drawn, pool, unreadable, arguments) -> dict:
     """Write every shard and the manifest into `folder`, and return the manifest.
 
     What cannot be read is added to `unreadable` (file -> reason). Raises `ClassRanOut`.
@@ -445,7 +445,7 @@ def write_data(folder, source, drawn, pool, ahead, unreadable, arguments) -> dic
     with tqdm(total=total, desc="preparing", unit="picture") as bar:
         for split in dataset.SPLITS:
             labels, files = drawn.labels[split], drawn.files[split]
-            rows = convert_rows(pool, ahead, convert_files, labels, files, unreadable)
+            rows = convert_rows(pool, convert_files, labels, files, unreadable)
             splits[split] = write_split(folder, split, labels, rows, arguments.size, bar)
     manifest = {
         "source": arguments.source,
@@ -463,8 +463,8 @@ def write_data(folder, source, drawn, pool, ahead, unreadable, arguments) -> dic
     return manifest
 
 
-def prepare(arguments, processes=None) -> None:
-    """Prepare the data as the command line says, with `processes` workers (None: one a core).
+def prepare(arguments) -> None:
+    """Prepare the data as the command line says.
 
     Raises `project.UserError`, with nothing written, when the arguments or the source do not do.
     """
@@ -477,22 +477,13 @@ def prepare(arguments, processes=None) -> None:
     source = find_source(download_imagenette() if downloaded else arguments.source)
     check_room(output, counts[0] * (counts[1] + counts[2]), arguments.size)
 
-    processes = processes or cores()
     unreadable, manifest = {}, None
-    with worker_pool(processes) as pool:
+    with worker_pool(cores()) as pool:
         while not manifest:
             drawn = draw(source.without(unreadable), *counts, arguments.seed)
             try:
                 with replacing_folder(output) as folder:
-                    manifest = write_data(
-                        folder,
-                        source,
-                        drawn,
-                        pool,
-                        max(CHUNKS_AHEAD, 2 * processes),
-                        unreadable,
-                        arguments,
-                    )
+                    manifest = write_data(folder, source, drawn, pool, unreadable, arguments)
             except ClassRanOut:
                 print("a class has too few pictures that can be read: drawing without it")
     report(manifest, arguments.output)
