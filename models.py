@@ -72,7 +72,7 @@ def decoder_set(x, skips, width, name):
         name=f"{name}_double",
     )(x)
     x = layers.ReLU(name=f"{name}_relu")(x)
-    return layers.Concatenate(name=f"{name}_skip")([x, *skips])
+    return layers.Concatenate(name=f"{name}_skip")([x, *skips]) if skips else x
 
 
 def build_generator(dilations=True, skips=True, seed=0):

@@ -13,6 +13,9 @@ import sys
 import zipfile
 from pathlib import Path
 
+import engine  # noqa: F401 (first, so that Keras starts without chatter)
+
+import keras
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -57,7 +60,7 @@ def save_checkpoint(folder, variables, epoch, step, totals) -> None:
     of the next one, with these sums of losses. Every random draw of a run follows from
     (seed, epoch, step), so this is the random state too.
     """
-    arrays = {name: np.asarray(variable) for name, variable in variables.items()}
+    arrays = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
     name = f"epoch-{epoch:04d}" + (f"-step-{step:06d}" if step else "")
     with project.replacing(Path(folder) / "checkpoints" / f"{name}.npz") as temporary:
         np.savez(temporary, progress=[epoch, step], totals=totals, **arrays)

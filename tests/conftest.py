@@ -1,0 +1,40 @@
+"""Small generated data, shared by the tests."""
+
+import numpy as np
+import pytest
+
+import dataset
+import photos
+
+SIZE = 24
+
+
+def coloured_pictures(count, seed=0):
+    """Return uint8 (count, SIZE, SIZE, 3): smooth random colours, different in every picture."""
+    random = np.random.default_rng(seed)
+    small = random.integers(0, 256, (count, 3, 3, 3), dtype=np.uint8)
+    return np.stack([photos.resize(picture, SIZE, SIZE) for picture in small])
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """Return a data folder of 16 training and 4 test pairs of 24x24 pixels."""
+    folder = tmp_path_factory.mktemp("prepared")
+    manifest = {
+        "source": "generated",
+        "classes": ["only"],
+        "images_per_class": 16,
+        "test_images_per_class": 4,
+        "size": SIZE,
+        "seed": 0,
+        "splits": {},
+    }
+    for split, count in (("train", 16), ("test", 4)):
+        rgb = coloured_pictures(count, seed=count)
+        name = dataset.shard_name(split, 0, 1)
+        labels = np.zeros(count, np.int32)
+        dataset.write_shard(folder / name, photos.grayscale(rgb), rgb, labels)
+        shards = [{"file": name, "pictures": count}]
+        manifest["splits"][split] = {"pictures": count, "shards": shards}
+    dataset.write_manifest(folder, manifest)
+    return folder
