@@ -1,0 +1,101 @@
+"""Publish a run: its generator as shipped weights, its history and metrics as small text files.
+
+    python experiments/publish.py --run outputs/train --name paper_gan \
+        --evaluation test=outputs/evaluation --evaluation sample=outputs/evaluation-sample
+
+Reads the folders that train.py and evaluate.py wrote. Writes weights/NAME.keras with its card
+weights/NAME.json, and experiments/results/NAME/: history.csv and one NAME-SET.json an evaluation.
+"""
+
+import argparse
+import csv
+import json
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import project  # noqa: E402 (the project's folder has to be known first)
+from project import UserError  # noqa: E402
+
+# What only experiments change, and the value that every run of train.py's command line has.
+WITHOUT_FLAG = {"adversarial_weight": 1, "dilations": True, "skips": True}
+
+
+def read_json(path):
+    """Return the content of a JSON file; raises UserError when it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}); run train.py and evaluate.py") from error
+
+
+def command(settings) -> str:
+    """Return the command that trains with these settings; raises UserError if there is none."""
+    given = {name: value for name, value in settings.items() if name not in WITHOUT_FLAG}
+    if any(settings[name] != value for name, value in WITHOUT_FLAG.items()):
+        raise UserError("this run is an experiment that no command of train.py repeats")
+    return "python train.py " + " ".join(
+        f"--{name.replace('_', '-')} {value}" for name, value in given.items()
+    )
+
+
+def publish(arguments) -> None:
+    """Copy the weights, the history and the metrics, and write the card."""
+    config = read_json(arguments.run / "config.json")
+    with (arguments.run / "history.csv").open(newline="", encoding="utf-8") as file:
+        history = list(csv.DictReader(file))
+    evaluations = {}
+    for given in arguments.evaluation:
+        name, _, folder = given.partition("=")
+        evaluations[name] = read_json(Path(folder) / "metrics.json")
+
+    results = ROOT / "experiments" / "results" / arguments.name
+    copy(arguments.run / "history.csv", results / "history.csv")
+    for name, metrics in evaluations.items():
+        project.write_json(results / f"{name}.json", metrics)
+    weights = ROOT / "weights" / f"{arguments.name}.keras"
+    copy(arguments.run / "generator.keras", weights)
+    settings = config["settings"]
+    card = {
+        "command": command(settings),
+        "epochs": len(history),
+        "epochs_planned": settings["epochs"],
+        "training_seconds": round(sum(float(row["seconds"]) for row in history)),
+        "settings": settings,
+        "versions": config["versions"],
+        "git_commit": config["git_commit"],
+        "device": config["device"],
+        "metrics": evaluations,
+    }
+    project.write_json(weights.with_suffix(".json"), card)
+    print(f"wrote {weights}, its card beside it, and {results}")
+
+
+def copy(source, target) -> None:
+    """Copy a file, whole or not at all; raises UserError when it cannot be read."""
+    try:
+        with project.replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
+    except OSError as error:
+        raise UserError(f"{source} cannot be copied ({error})") from error
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--run", type=Path, required=True, help="folder that train.py wrote")
+    parser.add_argument("--name", required=True, help="name of the weights")
+    parser.add_argument(
+        "--evaluation",
+        action="append",
+        default=[],
+        metavar="SET=FOLDER",
+        help="a name and the folder that evaluate.py wrote, as often as there are test sets",
+    )
+    return project.run(publish, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
