@@ -24,9 +24,9 @@ from tqdm import tqdm
 import photos
 from project import UserError, run
 
-# The side of the square that has as many pixels as what the network sees. The paper's network
-# learnt from pictures of 120x120; a little more shows it finer things at nearly the same scale.
-WORKING_SIZE = 144
+# The side of the square that has as many pixels as what the network sees: the size of the pictures
+# that the paper's network learns from.
+WORKING_SIZE = 120
 
 # Every colorizer halves its picture three times, so its sides are multiples of 8.
 MULTIPLE = 8
@@ -62,15 +62,14 @@ class Job:
 class Prepared:
     """A decoded photograph and what the network is to see of it.
 
-    `gray` is float32 (h, w, 1) in [0, 1], padded to multiples of 8; `height` and `width` are its
-    sides without the padding.
+    `small` is the photograph at the network's size, uint8 gray (h, w, 1) or RGB (h, w, 3); `gray`
+    is its luma, float32 in [0, 1], with h and w padded to multiples of 8.
     """
 
     job: Job
     photograph: photos.Photograph
+    small: np.ndarray
     gray: np.ndarray
-    height: int
-    width: int
     in_colour: bool
 
     @property
@@ -202,11 +201,12 @@ def finished(job, settings) -> bool:
 def network_size(height, width, working_size) -> tuple[int, int]:
     """Return the height and width, in pixels, at which the network sees a photograph.
 
-    The aspect ratio stays, and the area is that of a square of `working_size`, as far as LONGEST
-    allows; both are at least 1.
+    The aspect ratio stays. The area is that of a square of `working_size`, as far as LONGEST
+    allows, or a little less, so that the longer side is a multiple of 8.
     """
-    scale = working_size / math.sqrt(height * width)
-    scale = min(scale, LONGEST * working_size / max(height, width))
+    longer = working_size * math.sqrt(max(height, width) / min(height, width))
+    longer = min(longer, LONGEST * working_size) // MULTIPLE * MULTIPLE
+    scale = longer / max(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
@@ -225,12 +225,12 @@ def read(job, settings, budget) -> Prepared:
 def _prepare(job, photograph, settings) -> Prepared:
     """Shrink a photograph to the working size and pad it to multiples of 8 by reflection."""
     height, width = network_size(*photograph.pixels.shape[:2], settings.working_size)
-    small = photos.high_bits(photos.resize(photograph.pixels, height, width))
+    small = photos.high_bits(photos.shrink(photograph.pixels, height, width))
     in_colour = small.shape[2] == 3 and not photos.is_gray(small)
     gray = photos.to_unit(photos.grayscale(small) if small.shape[2] == 3 else small)
     padding = ((0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0))
     gray = np.pad(gray, padding, mode="symmetric")
-    return Prepared(job, photograph, gray, height, width, in_colour)
+    return Prepared(job, photograph, small, gray, in_colour)
 
 
 def finish(prepared, colours, settings, budget) -> None:
@@ -238,8 +238,9 @@ def finish(prepared, colours, settings, budget) -> None:
     photograph = prepared.photograph
     before = photograph.pixels
     try:
-        colours = colours[: prepared.height, : prepared.width]
-        painted = photos.add_chroma(before, colours, settings.strength)
+        height, width = prepared.small.shape[:2]
+        colours = colours[:height, :width]
+        painted = photos.add_chroma(before, prepared.small, colours, settings.strength)
         if settings.compare:
             photos.write(prepared.job.compare_target, side_by_side(before, painted))
         prepared.photograph = dataclasses.replace(photograph, pixels=painted)

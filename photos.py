@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import tifffile
-from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, TiffTags
+from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
 from project import replacing
 
@@ -162,14 +162,17 @@ def read_rgb(path, at_least=None) -> np.ndarray:
 
 def load(image) -> Photograph:
     """Decode an `opened` image with its depth, its alpha, and what its file says about it."""
-    frames = _frames(image)
+    # Asked for now, because Pillow decodes some formats, and lets go of the file, to find EXIF.
+    file, deep = image.fp, _is_deep(image)
     format = "JPEG" if image.format == "MPO" else image.format
     profile = image.info.get("icc_profile")
     exif, remark = _kept_exif(image)
+    frames = _frames(image)
     if frames > 1 and image.format != "MPO":
         remark = f"only the first of its {frames} {'pages' if format == 'TIFF' else 'frames'}"
-    if _is_deep(image):
-        pixels, alpha = _load_deep(image, profile)
+    if deep:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        pixels, alpha = _load_deep(file, orientation, profile)
     else:
         image, alpha = _upright_srgb(image)
         pixels = np.asarray(image).reshape(image.height, image.width, -1)
@@ -221,15 +224,14 @@ def _is_deep(image) -> bool:
     if image.format == "PNG":
         return ";16" in str(image.tile[0][3]) if image.tile else False
     if image.format == "TIFF":
-        return set(image.tag_v2.get(TiffTags.TAGS_V2_NAMES["BitsPerSample"], ())) == {16}
+        return set(image.tag_v2.get(ExifTags.Base.BitsPerSample, ())) == {16}
     return False
 
 
-def _load_deep(image, profile):
+def _load_deep(file, orientation, profile):
     """Decode a 16-bit PNG or TIFF with OpenCV; return upright pixels in sRGB, and alpha or None."""
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    image.fp.seek(0)
-    pixels = cv2.imdecode(np.frombuffer(image.fp.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    file.seek(0)
+    pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise PhotographError("it is damaged (its 16-bit pixels cannot be decoded)")
     pixels = _upright(pixels.reshape(*pixels.shape[:2], -1), orientation)
@@ -295,12 +297,13 @@ def _kept_profile(profile) -> bytes:
 def _kept_exif(image):
     """Return the EXIF to write with the upright photograph, and a remark if it is damaged."""
     try:
-        source, kept = image.getexif(), Image.Exif()
+        source, kept, kept_any = image.getexif(), Image.Exif(), False
         kept.update({tag: source[tag] for tag in KEPT_EXIF if tag in source})
         for folder in KEPT_EXIF_FOLDERS:
-            kept.get_ifd(folder).update(source.get_ifd(folder))
-        kept_any = len(kept) or any(kept.get_ifd(folder) for folder in KEPT_EXIF_FOLDERS)
-        return kept.tobytes() if kept_any else b"", ""
+            if source.get_ifd(folder):
+                kept.get_ifd(folder).update(source.get_ifd(folder))
+                kept_any = True
+        return kept.tobytes() if kept_any or len(kept) else b"", ""
     except Exception:
         # A photograph is worth more than its EXIF, which breaks in as many ways as a picture.
         return b"", "its EXIF is damaged and was left out"
@@ -319,7 +322,7 @@ def encode(photograph, format=None) -> bytes:
         if photograph.pixels.dtype == np.uint16 and format == "TIFF":
             return _encode_deep_tiff(photograph)
         return _encode_eight_bit(photograph, format)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise PhotographError(f"it cannot be written as {format} ({error})") from error
 
 
@@ -336,7 +339,8 @@ def _encode_eight_bit(photograph, format) -> bytes:
     settings = {
         "JPEG": {"quality": JPEG_QUALITY, "subsampling": "4:4:4"},
         "WEBP": {"quality": JPEG_QUALITY},
-        "TIFF": {"compression": "tiff_adobe_deflate"},
+        # Pillow cannot compress a TIFF that carries EXIF.
+        "TIFF": {} if photograph.exif else {"compression": "tiff_adobe_deflate"},
     }.get(format, {})
     if photograph.exif and format in ("JPEG", "PNG", "WEBP", "TIFF"):
         settings["exif"] = photograph.exif
@@ -382,13 +386,14 @@ def _encode_deep_png(photograph) -> bytes:
 
 def _encode_deep_tiff(photograph) -> bytes:
     """Encode 16 bits a channel with tifffile, with the profile and the EXIF it can hold."""
+    channels = _deep_channels(photograph)
     exif = Image.Exif()
     exif.load(photograph.exif)
     texts = [(tag, "s", 0, value, True) for tag, value in exif.items() if isinstance(value, str)]
     encoded = io.BytesIO()
     tifffile.imwrite(
         encoded,
-        _deep_channels(photograph),
+        channels[..., 0] if channels.shape[2] == 1 else channels,
         photometric="rgb" if photograph.pixels.shape[2] == 3 else "minisblack",
         extrasamples=None if photograph.alpha is None else ["unassalpha"],
         compression="adobe_deflate",
@@ -459,6 +464,18 @@ def resize(picture, height, width) -> np.ndarray:
     return resized.reshape(height, width, picture.shape[-1])
 
 
+def shrink(picture, height, width) -> np.ndarray:
+    """Resize as `resize` does, several times faster where a picture shrinks much.
+
+    It is halved, which is fast, as often as leaves enough for the mean of the area.
+    """
+    while picture.shape[0] >= 4 * height and picture.shape[1] >= 4 * width:
+        half = -(-picture.shape[0] // 2), -(-picture.shape[1] // 2)
+        halved = cv2.resize(picture, half[::-1], interpolation=cv2.INTER_LINEAR)
+        picture = halved.reshape(*half, picture.shape[2])
+    return resize(picture, height, width)
+
+
 # Linear RGB to XYZ and back (IEC 61966-2-1, D65), each row divided by the white point: white
 # is (1, 1, 1), and the middle row is luminance.
 RGB_TO_XYZ = np.array(
@@ -499,53 +516,58 @@ def lab_root(values) -> np.ndarray:
     return np.where(values > TOE**3, np.cbrt(values), values / (3 * TOE**2) + 4 / 29)
 
 
-SRGB_LEVELS = {
-    np.uint8: linear_from_srgb(np.arange(256) / 255).astype(np.float32),
-    np.uint16: linear_from_srgb(np.arange(65536) / 65535).astype(np.float32),
-}
-# Indexed by linear light in 65,536 steps.
-STEPS = 65535
+# The linear light of every level of 8 and of 16 bits.
+LINEAR_8 = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
+LINEAR_16 = linear_from_srgb(np.arange(65536) / 65535).astype(np.float32)
+# Indexed by linear light in whole steps; one more than white would fit into 16 bits, so that a
+# rounding error beyond it does no harm.
+STEPS = 65534
 ROOT_OF_STEP = lab_root(np.arange(STEPS + 1) / STEPS).astype(np.float32)
 LEVEL_OF_STEP = np.rint(255 * srgb_from_linear(np.arange(STEPS + 1) / STEPS)).astype(np.uint8)
 
 
-def add_chroma(pixels, colours, strength=1.0) -> np.ndarray:
+def add_chroma(pixels, small, colours, strength=1.0) -> np.ndarray:
     """Paint a photograph with the chroma of a small colour picture; its luminance stays.
 
-    `pixels` is the photograph, uint8 or uint16, gray (H, W, 1) or RGB (H, W, 3); `colours` a
-    network's picture of the same view, float32 RGB (h, w, 3) in [0, 1]; `strength` scales chroma.
-    Returns RGB (H, W, 3) of the photograph's dtype: luminance (hence Lab L) of the photograph, Lab
-    a and b of the colours, brought to full size along the photograph's edges (`_fit_chroma`).
-    Colours that sRGB cannot show lose chroma until it can, at the same luminance and hue.
+    `pixels` is the photograph, uint8 or uint16, gray (H, W, 1) or RGB (H, W, 3); `small` the same
+    photograph at the size (h, w) at which a network saw it, uint8; `colours` what the network
+    painted, float32 RGB (h, w, 3) in [0, 1]; `strength` scales chroma. Returns RGB (H, W, 3) of the
+    photograph's dtype: luminance (hence Lab L) of the photograph, Lab a and b of the colours,
+    brought to full size along the photograph's edges (`_fit_chroma`). Colours that sRGB cannot
+    show lose chroma until it can, at the same luminance and hue.
     """
-    height, width = pixels.shape[:2]
-    lines = _fit_chroma(pixels, colours, strength)
-    lines = [cv2.resize(plane, (plane.shape[1], height)) for plane in lines]
+    height, width, channels = pixels.shape
+    lines = _fit_chroma(small, colours, strength)
+    lines = [cv2.resize(line, (line.shape[1], height)) for line in lines]
     painted = np.empty((height, width, 3), pixels.dtype)
     rows = max(1, STRIP_PIXELS // width)
     # Allocated once: fresh memory for every intermediate result would cost more than the sums.
-    planes = np.empty((9, rows, width), np.float32)
+    linear = np.empty((rows, width, channels), np.float32)
+    planes = np.empty((10, rows, width), np.float32)
+    steps = np.empty((3, rows, width), np.uint16)
     for top in range(0, height, rows):
         strip = pixels[top : top + rows]
-        here = planes[:, : len(strip)]
-        for plane, line in zip(here, lines, strict=False):
-            cv2.resize(line[top : top + rows], (width, len(strip)), dst=plane)
-        _paint(strip, here, painted[top : top + rows])
+        count = len(strip)
+        for line, plane in zip(lines, planes, strict=False):
+            cv2.resize(line[top : top + count], (width, count), dst=plane[:count])
+        y = _luminance(strip, linear[:count])
+        _paint(y, planes[:, :count], steps[:, :count], painted[top : top + count])
     return painted
 
 
-def _luminance(pixels) -> np.ndarray:
-    """Compute the linear luminance Y, float32 (H, W) in [0, 1], of gray or RGB pixels in sRGB."""
+def _luminance(pixels, linear=None) -> np.ndarray:
+    """Compute the linear luminance Y, float32 (H, W) in [0, 1], of gray or RGB pixels in sRGB.
+
+    `linear` is room for float32 values of the shape of `pixels`.
+    """
     if pixels.dtype == np.uint8:
-        linear = cv2.LUT(pixels, SRGB_LEVELS[np.uint8])
+        linear = cv2.LUT(pixels, LINEAR_8, dst=linear).reshape(pixels.shape)
     else:
-        linear = SRGB_LEVELS[np.uint16][pixels]
-    if pixels.shape[2] == 1:
-        return linear.reshape(pixels.shape[:2])
-    return cv2.transform(linear, LUMINANCE)
+        linear = np.take(LINEAR_16, pixels, out=linear, mode="clip")
+    return linear[..., 0] if pixels.shape[2] == 1 else cv2.transform(linear, LUMINANCE)
 
 
-def _fit_chroma(pixels, colours, strength):
+def _fit_chroma(small, colours, strength):
     """Fit Lab chroma as straight lines in the photograph's own root of luminance.
 
     Returns four float32 planes (h, w): slope and offset of root(X) - root(Y), then the same of
@@ -556,8 +578,7 @@ def _fit_chroma(pixels, colours, strength):
     offsets smooth the chroma over the window; here they give each pixel's chroma exactly, because
     that is nearer to true colours than plain interpolation is, and the filter itself is not.
     """
-    height, width = colours.shape[:2]
-    guide = lab_root(_luminance(resize(pixels, height, width))).astype(np.float32)
+    guide = lab_root(_luminance(small)).astype(np.float32)
     x, y, z = cv2.split(lab_root(linear_from_srgb(colours) @ RGB_TO_XYZ.T).astype(np.float32))
 
     def mean(plane):
@@ -566,22 +587,22 @@ def _fit_chroma(pixels, colours, strength):
 
     mean_guide = mean(guide)
     variance = mean(guide * guide) - mean_guide**2
-    planes = []
+    lines = []
     for chroma in (strength * (x - y), strength * (y - z)):
         covariance = mean(guide * chroma) - mean_guide * mean(chroma)
         slope = mean(covariance / (variance + FIT_EPSILON))
-        planes += [slope, chroma - slope * guide]
-    return planes
+        lines += [slope, chroma - slope * guide]
+    return lines
 
 
-def _paint(pixels, planes, painted) -> None:
-    """Paint one strip: fill `painted` (H, W, 3) from `pixels` (H, W, C) and the fitted lines.
+def _paint(y, planes, steps, painted) -> None:
+    """Paint one strip: fill `painted` (H, W, 3) from its luminance and the lines of its chroma.
 
-    `planes` is float32 (9, H, W): the four lines of `_fit_chroma`, then room for what is computed.
+    `y` is the linear luminance, float32 (H, W); `planes`, float32 (10, H, W), holds the four lines
+    of `_fit_chroma` at full size, then room for what is computed, as `steps`, uint16 (3, H, W), is.
     """
-    x, x_offset, z, z_offset, root, red, green, blue, share = planes
-    y = _luminance(pixels)
-    np.take(ROOT_OF_STEP, _steps(y), out=root, mode="clip")
+    x, x_offset, z, z_offset, root, share, room = planes[:7]
+    np.take(ROOT_OF_STEP, _steps(y, room, steps[0]), out=root, mode="clip")
     # Chroma a / 500 = root(X) - root(Y) and b / 200 = root(Y) - root(Z) give X and Z.
     x *= root
     x += x_offset
@@ -590,38 +611,42 @@ def _paint(pixels, planes, painted) -> None:
     z += z_offset
     np.subtract(root, z, out=z)
     for plane in (x, z):
-        _undo_lab_root(plane, x_offset, z_offset)
+        _undo_lab_root(plane, share, room)
         plane -= y
     # Each channel's distance from the gray of this luminance. Scaling all three by one share moves
     # neither luminance nor hue: luminance is linear, and its weights add up to 1.
-    for channel, (from_x, _, from_z) in zip((red, green, blue), XYZ_TO_RGB, strict=True):
+    rgb = planes[7:]
+    red, green, blue = rgb
+    for channel, (from_x, _, from_z) in zip(rgb, XYZ_TO_RGB, strict=True):
         np.multiply(x, from_x, out=channel)
         np.multiply(z, from_z, out=share)
         channel += share
-    highest, lowest = x, z
-    np.maximum(np.maximum(red, green, out=highest), blue, out=highest)
-    np.minimum(np.minimum(red, green, out=lowest), blue, out=lowest)
     # The share that stays within [0, 1]; room of nearly nothing, instead of nothing, divides.
-    room = np.maximum(1 - y, 1e-6)
+    highest = np.maximum(np.maximum(red, green, out=x), blue, out=x)
+    lowest = np.minimum(np.minimum(red, green, out=z), blue, out=z)
+    np.maximum(np.subtract(1, y, out=room), 1e-6, out=room)
     np.divide(room, np.maximum(highest, room, out=highest), out=share)
-    room = np.maximum(y, 1e-6)
-    np.negative(lowest, out=lowest)
-    np.minimum(share, np.divide(room, np.maximum(lowest, room, out=lowest), out=lowest), out=share)
-    for number, channel in enumerate((red, green, blue)):
-        channel *= share
-        channel += y
-        painted[..., number] = _encoded(channel, painted.dtype)
+    np.maximum(y, 1e-6, out=room)
+    np.maximum(np.negative(lowest, out=lowest), room, out=lowest)
+    np.minimum(share, np.divide(room, lowest, out=room), out=share)
+    rgb *= share
+    rgb += y
+    if painted.dtype == np.uint8:
+        levels = np.take(LEVEL_OF_STEP, _steps(rgb, rgb, steps), mode="clip")
+    else:
+        levels = np.rint(65535 * srgb_from_linear(np.clip(rgb, 0, 1))).astype(np.uint16)
+    cv2.merge(list(levels), dst=painted)
 
 
-def _undo_lab_root(plane, spare, spare2) -> None:
-    """Turn Lab's root back into X or Z, in place.
+def _undo_lab_root(plane, above, cube) -> None:
+    """Turn Lab's root r back into X or Z, in place; `above` and `cube` are room of the same shape.
 
     The straight toe, 3 t^2 (r - 4/29) with t = TOE, plus what the cube adds to it above the toe,
     u^2 (u + 3 t) with u = r - t: the same as a choice between the two, without a mask.
     """
-    above = np.subtract(plane, TOE, out=spare)
+    np.subtract(plane, TOE, out=above)
     np.maximum(above, 0, out=above)
-    cube = np.add(above, 3 * TOE, out=spare2)
+    np.add(above, 3 * TOE, out=cube)
     cube *= above
     cube *= above
     plane -= np.float32(4 / 29)
@@ -629,13 +654,12 @@ def _undo_lab_root(plane, spare, spare2) -> None:
     plane += cube
 
 
-def _steps(linear) -> np.ndarray:
-    """Number the step of linear light, [0, 1] and clipped to it, in the tables *_OF_STEP."""
-    return cv2.multiply(linear, STEPS, dtype=cv2.CV_16U)
+def _steps(linear, room, steps) -> np.ndarray:
+    """Fill `steps`, uint16, with the place of linear light in the tables *_OF_STEP, and return it.
 
-
-def _encoded(linear, dtype) -> np.ndarray:
-    """Turn linear light in [0, 1] into sRGB levels, uint8 or uint16, rounded."""
-    if dtype == np.uint8:
-        return np.take(LEVEL_OF_STEP, _steps(linear), mode="clip")
-    return np.rint(65535 * srgb_from_linear(np.clip(linear, 0, 1))).astype(np.uint16)
+    `room` is for float32 values of the same shape, and may be `linear` itself.
+    """
+    np.multiply(linear, np.float32(STEPS), out=room)
+    room += np.float32(0.5)
+    np.copyto(steps, room, casting="unsafe")
+    return steps
