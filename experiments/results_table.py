@@ -1,0 +1,62 @@
+"""Print a Markdown table of published results, as it stands in the README.
+
+    python experiments/results_table.py paper_gan/test paper_gan/sample
+
+Reads experiments/results/NAME/SET.json, which experiments/publish.py copies from evaluations.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+# Key in metrics.json -> heading, number of decimals, factor.
+COLUMNS = {
+    "mse": ("MSE", 0, 1),
+    "psnr": ("PSNR dB", 2, 1),
+    "ssim": ("SSIM", 3, 1),
+    "fid": ("FID", 1, 1),
+    "ssim_accuracy": ("SSIM ≥ 0.8 %", 1, 100),
+    "pixel_accuracy": ("within 5% %", 1, 100),
+    "ciede2000": ("CIEDE2000", 2, 1),
+    "auc": ("AuC %", 1, 1),
+    "auc_balanced": ("balanced AuC %", 1, 1),
+    "colourfulness": ("colourfulness", 1, 1),
+}
+
+
+def cells(values):
+    """Return the text of one row's cells; a metric that was not measured is a dash."""
+    return [
+        "—" if values.get(key) is None else f"{factor * values[key]:.{decimals}f}"
+        for key, (_, decimals, factor) in COLUMNS.items()
+    ]
+
+
+def table(names) -> str:
+    """Return the table of the results `names`, each NAME/SET: gray copy, model, truth."""
+    lines = [["pictures", "", *(heading for heading, _, _ in COLUMNS.values())]]
+    lines.append(["---"] * 2 + ["---:"] * len(COLUMNS))
+    for name in names:
+        metrics = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        model, pictures = name.split("/")
+        truth = {"colourfulness": metrics["true_colourfulness"]}
+        lines.append(
+            [f"{metrics['images']:,} {pictures}", "gray copy", *cells(metrics["gray_copy"])]
+        )
+        lines.append(["", f"`{model}`", *cells(metrics["generated"])])
+        lines.append(["", "truth", *cells(truth)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="+", metavar="NAME/SET", help="results to print")
+    print(table(parser.parse_args(argv).names))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
