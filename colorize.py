@@ -306,7 +306,7 @@ class Pipeline:
         self.writing = {}  # future of a written photograph -> its Prepared
 
     def run(self) -> None:
-        """Colorize every job. Stopped by Ctrl-C, it still writes what is painted."""
+        """Colorize every job. Stopped by Ctrl-C, it still finishes the files it is writing."""
         threads = os.cpu_count() or 1
         with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
             try:
@@ -324,6 +324,7 @@ class Pipeline:
                     self._read_on(readers)
             finally:
                 self.budget.close()
+                self.writing = {f: p for f, p in self.writing.items() if not f.cancel()}
                 wait(self.writing)
                 self._collect()
 

@@ -1,0 +1,388 @@
+"""colorize.py, end to end with a stand-in model of one layer: folders, sizes, troubles."""
+
+import errno
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import engine  # noqa: F401
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import colorize
+import photos
+from project import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def save_model(path, shape=(None, None, 1), channels=3, bias=(0.1, 0.0, -0.1)):
+    """Save a model that paints gray plus `bias` in each channel: warm brown, by default."""
+    gray = keras.Input(shape)
+    layer = keras.layers.Conv2D(channels, 1)
+    model = keras.Model(gray, layer(gray))
+    layer.set_weights([np.full((1, 1, shape[-1], channels), 0.8), np.resize(bias, channels)])
+    model.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    return save_model(tmp_path_factory.mktemp("model") / "brown.keras")
+
+
+@pytest.fixture
+def run(tmp_path, model, capsys):
+    """Return a function that runs colorize.py on tmp_path/in and returns its status and lines."""
+
+    def run(*flags, input="in", output="out"):
+        paths = ["--input", str(tmp_path / input), "--output", str(tmp_path / output)]
+        status = colorize.main([*paths, "--model", str(model), *flags])
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.out + printed.err
+        return status, printed.out + printed.err
+
+    return run
+
+
+def scene(height=90, width=120, channels=3):
+    """Return a smooth random picture."""
+    small = np.random.default_rng(height * width).integers(0, 256, (4, 5, channels), np.uint8)
+    return photos.resize(small, height, width)
+
+
+def write(path, picture, **settings):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = picture[..., 0] if picture.shape[-1] == 1 else picture
+    Image.fromarray(picture).save(path, **settings)
+    return path
+
+
+def lightness(picture):
+    return cv2.cvtColor(photos.to_unit(picture), cv2.COLOR_RGB2LAB)[..., 0]
+
+
+def files(folder):
+    """Return the relative paths of all files, half-written ones too."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_folder_is_colorized_under_the_same_names_and_sizes(tmp_path, run):
+    gray = scene(90, 120, 1)
+    write(tmp_path / "in" / "a.png", gray)
+    write(tmp_path / "in" / "inner" / "b.jpg", scene(333, 222))
+    write(tmp_path / "in" / "inner" / "deeper" / "tall.webp", scene(400, 21))
+    write(tmp_path / "in" / ".hidden.png", gray)
+    (tmp_path / "in" / "notes.txt").write_text("not a photograph")
+    status, printed = run()
+    assert status == 0
+    assert files(tmp_path / "out") == ["a.png", "inner/b.jpg", "inner/deeper/tall.webp"]
+    assert Image.open(tmp_path / "out" / "inner" / "b.jpg").size == (222, 333)
+    assert Image.open(tmp_path / "out" / "inner" / "deeper" / "tall.webp").size == (21, 400)
+    painted = photos.read_rgb(tmp_path / "out" / "a.png")
+    difference = lightness(painted) - lightness(gray.repeat(3, 2))
+    assert abs(difference.mean()) < 0.1
+    assert 10 * np.log10(100**2 / np.mean(difference**2)) > 55
+    middle = gray[..., 0] // 64 == 2
+    assert (painted[middle][:, 0].astype(int) - painted[middle][:, 2]).min() > 20
+    assert "3 colorized, 0 failed" in printed
+    assert "2 were in colour and were recoloured" in printed
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 3), (8, 8), (37, 1000), (700, 9)])
+def test_any_size_keeps_every_pixel(tmp_path, run, size):
+    write(tmp_path / "in" / "a.png", scene(*size, 1))
+    assert run()[0] == 0
+    painted = photos.read_rgb(tmp_path / "out" / "a.png")
+    assert painted.shape == (*size, 3)
+    difference = lightness(painted) - lightness(scene(*size, 1).repeat(3, 2))
+    assert np.abs(difference).max() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [(100, 100, (120, 120)), (2000, 3000, (96, 144)), (3000, 4000, (102, 136)), (1, 999, (1, 960))],
+)
+def test_the_network_sees_the_whole_picture_unsquashed(height, width, expected):
+    assert colorize.network_size(height, width, 120) == expected
+
+
+def test_a_jpeg_of_a_gray_photograph_keeps_its_luminance(tmp_path, run):
+    for sample in ("astronaut", "cat", "coffee", "palace", "raccoon"):
+        gray = photos.grayscale(photos.read_rgb(ROOT / "samples" / f"{sample}.jpg"))
+        write(tmp_path / "in" / f"{sample}.jpg", gray, quality=95)
+    assert run()[0] == 0
+    for path in photos.find_photographs(tmp_path / "in"):
+        before = lightness(photos.read_rgb(path))
+        difference = lightness(photos.read_rgb(tmp_path / "out" / path.name)) - before
+        assert abs(difference.mean()) < 0.1
+        assert 10 * np.log10(100**2 / np.mean(difference**2)) > 45
+
+
+def test_jpegs_are_written_without_halving_their_colour(tmp_path, run):
+    write(tmp_path / "in" / "a.jpg", scene(), quality=60)
+    run()
+    written = Image.open(tmp_path / "out" / "a.jpg")
+    assert [layer[1:3] for layer in written.layer] == [(1, 1)] * 3
+    assert max(written.quantization[0]) < 13  # quality 95
+
+
+def test_sixteen_bits_and_alpha_stay(tmp_path, run):
+    deep = (scene(60, 80).astype(np.uint16) << 8) + 77
+    (tmp_path / "in").mkdir()
+    cv2.imwrite(str(tmp_path / "in" / "deep.png"), deep)
+    cv2.imwrite(str(tmp_path / "in" / "deep.tif"), deep[..., 0])
+    alpha = np.dstack([scene(60, 80), np.arange(4800, dtype=np.uint8).reshape(60, 80)])
+    write(tmp_path / "in" / "alpha.png", alpha)
+    assert run()[0] == 0
+    for name in ("deep.png", "deep.tif"):
+        written = cv2.imread(str(tmp_path / "out" / name), cv2.IMREAD_UNCHANGED)
+        assert written.dtype == np.uint16
+        assert written.shape == (60, 80, 3)
+    written = np.asarray(Image.open(tmp_path / "out" / "alpha.png"))
+    np.testing.assert_array_equal(written[..., 3], alpha[..., 3])
+
+
+def test_two_files_that_want_one_name_are_both_kept(tmp_path, run):
+    write(tmp_path / "in" / "a.bmp", scene(40, 40))
+    write(tmp_path / "in" / "a.png", scene(50, 50))
+    status, printed = run("--format", "jpg")
+    assert status == 0
+    assert files(tmp_path / "out") == ["a-2.jpg", "a.jpg"]
+    assert "a.png: written as a-2.jpg" in printed
+    assert Image.open(tmp_path / "out" / "a-2.jpg").size == (50, 50)
+
+
+def test_finished_files_are_skipped_unless_told_otherwise(tmp_path, run):
+    write(tmp_path / "in" / "a.png", scene())
+    run()
+    (tmp_path / "out" / "a.png").write_bytes(b"finished earlier")
+    write(tmp_path / "in" / "b.png", scene())
+    status, printed = run()
+    assert status == 0
+    assert "1 colorized, 1 skipped" in printed
+    assert (tmp_path / "out" / "a.png").read_bytes() == b"finished earlier"
+    assert "2 colorized, 0 failed" in run("--overwrite")[1]
+    assert "0 colorized, 2 skipped" in run()[1]
+
+
+def test_strength_zero_leaves_gray(tmp_path, run):
+    write(tmp_path / "in" / "a.png", scene())
+    run("--strength", "0")
+    assert photos.is_gray(photos.read_rgb(tmp_path / "out" / "a.png"))
+
+
+def test_photographs_in_colour_can_be_left_alone(tmp_path, run):
+    write(tmp_path / "in" / "colour.png", scene())
+    write(tmp_path / "in" / "gray.png", scene(90, 120, 1).repeat(3, 2))
+    status, printed = run("--keep-colour")
+    assert status == 0
+    assert files(tmp_path / "out") == ["gray.png"]
+    assert "1 colorized, 1 in colour and left alone" in printed
+
+
+def test_compare_puts_before_and_after_beside_each_other(tmp_path, run):
+    gray = scene(90, 120, 1)
+    write(tmp_path / "in" / "a.png", gray)
+    assert run("--compare")[0] == 0
+    assert files(tmp_path / "out") == ["a-compare.jpg", "a.png"]
+    pair = photos.read_rgb(tmp_path / "out" / "a-compare.jpg")
+    assert pair.shape == (90, 240, 3)
+    after = photos.read_rgb(tmp_path / "out" / "a.png")
+    for half, expected in ((pair[:, :120], gray), (pair[:, 120:], after)):
+        assert np.abs(half.astype(int) - expected).mean() < 2
+    assert "1 skipped" in run("--compare")[1]
+
+
+def test_results_inside_the_input_folder_are_not_colorized_again(tmp_path, run):
+    write(tmp_path / "in" / "a.png", scene())
+    run(output="in/results")
+    assert "0 colorized, 1 skipped" in run(output="in/results")[1]
+
+
+def test_a_wrong_call_is_one_sentence_and_status_2(tmp_path, run, model):
+    write(tmp_path / "in" / "a.png", scene())
+    before = (tmp_path / "in" / "a.png").read_bytes()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("no folder")
+    fixed = save_model(tmp_path / "fixed.keras", shape=(120, 120, 1))
+    other = save_model(tmp_path / "other.keras", channels=2)
+    endless = save_model(tmp_path / "endless.keras", bias=(np.nan, 0, 0))
+    (tmp_path / "text.keras").write_text("no model")
+    for flags, folders, sentence in (
+        ([], {"input": "nowhere"}, "there is no .*nowhere"),
+        ([], {"input": "empty"}, "holds no photographs"),
+        ([], {"output": "in"}, "would be written over an input"),
+        ([], {"output": "file"}, "cannot be made"),
+        (["--model", str(tmp_path / "none.keras")], {}, "there is no model"),
+        (["--model", str(tmp_path / "text.keras")], {}, "is not a Keras model"),
+        (["--model", str(other)], {}, "not grayscale"),
+        (["--model", str(fixed)], {}, "works at 120x120 pixels only"),
+        (["--model", str(endless)], {}, "not finite"),
+    ):
+        status, printed = run(*flags, **folders)
+        assert status == 2
+        errors = [line for line in printed.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1
+        assert re.search(sentence, errors[0])
+    for flags in (["--strength", "2"], ["--working-size", "7"], ["--format", "doc"]):
+        with pytest.raises(SystemExit) as stopped:
+            run(*flags)
+        assert stopped.value.code == 2
+    assert files(tmp_path / "in") == ["a.png"]
+    assert (tmp_path / "in" / "a.png").read_bytes() == before
+
+
+def test_a_result_never_lies_over_an_input_in_another_folder(tmp_path):
+    write(tmp_path / "in" / "a.png", scene())
+    write(tmp_path / "in" / "b" / "b" / "a.png", scene())
+    (tmp_path / "out").symlink_to(tmp_path / "in" / "b" / "b")
+    with pytest.raises(UserError, match="over an input"):
+        colorize.plan(
+            tmp_path / "in" / "b", tmp_path / "in" / "b" / "b" / "..", None, colorize.Report()
+        )
+
+
+def hostile_folder(folder):
+    """Fill a folder with every trouble at once; return the names of those that can be colorized."""
+    good = {
+        "good.jpg": scene(),
+        "Größe 写真 🎞.png": scene(70, 90),
+        "two  spaces & 'quotes'.webp": scene(50, 60),
+        "only.jpg.png": scene(10, 10),
+    }
+    for name, picture in good.items():
+        write(folder / name, picture)
+    write(folder / "raw.png", scene(20, 30)).rename(folder / os.fsdecode(b"raw \xff\xfe.png"))
+    write(folder / "newline.png", scene(20, 30)).rename(folder / "new\nline.png")
+    Image.fromarray(scene(20, 30)).save(
+        folder / "pages.tif", save_all=True, append_images=[Image.new("RGB", (9, 9))]
+    )
+    (folder / "empty.png").touch()
+    (folder / "text.jpg").write_text("This is no picture.")
+    content = (folder / "good.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(content[: len(content) // 2])
+    (folder / "noise.tif").write_bytes(os.urandom(5000))
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "nothing behind.jpg").symlink_to(folder / "no such file.jpg")
+    (folder / "loop.jpg").symlink_to(folder / "loop.jpg")
+    (folder / "inner").mkdir()
+    (folder / "inner" / "up").symlink_to(folder)
+    large = bytearray((folder / "only.jpg.png").read_bytes())
+    large[16:24] = (100_000).to_bytes(4, "big") * 2
+    (folder / "header.png").write_bytes(large)
+    (folder / "folder.jpg").mkdir()
+    return [*good, os.fsdecode(b"raw \xff\xfe.png"), "new\nline.png", "pages.tif"]
+
+
+def test_a_hostile_folder_is_done_as_far_as_it_can_be(tmp_path, run):
+    good = hostile_folder(tmp_path / "in")
+    before = {p: p.read_bytes() for p in photos.find_photographs(tmp_path / "in") if p.is_file()}
+    status, printed = run()
+    assert status == 1
+    assert files(tmp_path / "out") == sorted(good)
+    for name in good:
+        photos.read_rgb(tmp_path / "out" / name)
+    for name in ("empty.png", "text.jpg", "cut.jpg", "noise.tif", "header.png", "pipe.jpg"):
+        assert f"failed: {name}: it " in printed
+    assert "failed: nothing behind.jpg: no such file or directory" in printed
+    assert "failed: loop.jpg: too many levels of symbolic links" in printed
+    assert "pages.tif: only the first of its 2 pages" in printed
+    assert f"{len(good)} colorized, 8 failed" in printed
+    assert {p: p.read_bytes() for p in before} == before
+
+
+def test_a_pixel_limit_can_be_set(tmp_path, run):
+    write(tmp_path / "in" / "a.png", scene(200, 300))
+    status, printed = run("--max-megapixels", "0.05")
+    assert status == 1
+    assert "it has 300 x 200 pixels, more than 0.05 megapixels" in printed
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+def test_permissions_are_respected_and_named(tmp_path, run):
+    for name in ("secret.png", "fine.png", "closed/a.png", "kept/a.png"):
+        write(tmp_path / "in" / name, scene())
+    (tmp_path / "in" / "secret.png").chmod(0)
+    (tmp_path / "in" / "closed").chmod(0)
+    (tmp_path / "out" / "kept").mkdir(parents=True)
+    (tmp_path / "out" / "kept").chmod(0o500)
+    status, printed = run()
+    (tmp_path / "in" / "closed").chmod(0o700)
+    assert status == 1
+    assert files(tmp_path / "out") == ["fine.png"]
+    assert printed.count("permission denied") == 3
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_is_named(tmp_path, run, monkeypatch):
+    write(tmp_path / "in" / "a.png", scene())
+    gone = write(tmp_path / "in" / "b.png", scene())
+    planned = colorize.plan
+    monkeypatch.setattr(
+        colorize, "plan", lambda *given: (planned(*given), gone.unlink(missing_ok=True))[0]
+    )
+    status, printed = run()
+    assert status == 1
+    assert files(tmp_path / "out") == ["a.png"]
+    assert "failed: b.png: no such file or directory" in printed
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, run):
+    noise = np.random.default_rng(0).integers(0, 256, (90, 120, 1), np.uint8)
+    write(tmp_path / "in" / "large.png", noise)
+    write(tmp_path / "in" / "small.png", scene(4, 4))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))
+    try:
+        status, printed = run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert status == 1
+    assert files(tmp_path / "out") == ["small.png"]
+    assert f"large.png: it cannot be written: {os.strerror(errno.EFBIG).lower()}" in printed
+
+
+def test_ctrl_c_leaves_whole_files_and_the_same_command_goes_on(tmp_path, model):
+    for number in range(40):
+        write(tmp_path / "in" / f"{number:02}.png", scene(500, 700))
+    command = [sys.executable, str(ROOT / "colorize.py"), "--model", str(model)]
+    command += ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not any((tmp_path / "out").glob("[!.]*")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "the same command goes on" in out
+    written = files(tmp_path / "out")
+    assert 0 < len(written) < 40
+    for name in written:
+        photos.read_rgb(tmp_path / "out" / name)
+    assert f"{len(written)} colorized" in out
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"{40 - len(written)} colorized, {len(written)} skipped" in finished.stdout
+    assert len(files(tmp_path / "out")) == 40
+
+
+def test_photographs_in_memory_stay_within_the_budget(tmp_path, run, monkeypatch):
+    """More pixels than the budget holds go through one after the other, and none is lost."""
+    monkeypatch.setattr(colorize, "MOST_MEGAPIXELS", 0.01)
+    for number in range(12):
+        write(tmp_path / "in" / f"{number}.png", scene(90 + number, 120))
+    assert run()[0] == 0
+    assert len(files(tmp_path / "out")) == 12
+    budget = colorize.PixelBudget(100)
+    budget.take(70)
+    budget.give_back(70)
+    budget.take(500)
+    assert budget.taken == 500
