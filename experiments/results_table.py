@@ -6,6 +6,7 @@ Reads experiments/results/NAME/SET.json, which experiments/publish.py copies fro
 """
 
 import argparse
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -36,19 +37,27 @@ def cells(values):
 
 
 def table(names) -> str:
-    """Return the table of the results `names`, each NAME/SET: gray copy, model, truth."""
+    """Return the table of the results `names`, each NAME/SET.
+
+    Neighbours of one SET share its gray copy, which comes first, and its truth, which comes last.
+    """
     lines = [["pictures", "", *(heading for heading, _, _ in COLUMNS.values())]]
     lines.append(["---"] * 2 + ["---:"] * len(COLUMNS))
-    for name in names:
-        metrics = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-        model, pictures = name.split("/")
-        truth = {"colourfulness": metrics["true_colourfulness"]}
-        lines.append(
-            [f"{metrics['images']:,} {pictures}", "gray copy", *cells(metrics["gray_copy"])]
-        )
-        lines.append(["", f"`{model}`", *cells(metrics["generated"])])
-        lines.append(["", "truth", *cells(truth)])
+    for pictures, group in itertools.groupby(names, key=lambda name: name.split("/")[1]):
+        results = {name.split("/")[0]: read(name) for name in group}
+        first = next(iter(results.values()))
+        if any(result["gray_copy"] != first["gray_copy"] for result in results.values()):
+            raise SystemExit(f"the results on {pictures} are not of the same pictures")
+        lines.append([f"{first['images']:,} {pictures}", "gray copy", *cells(first["gray_copy"])])
+        for name, result in results.items():
+            lines.append(["", name.replace("_", " "), *cells(result["generated"])])
+        lines.append(["", "truth", *cells({"colourfulness": first["true_colourfulness"]})])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def read(name) -> dict:
+    """Return the metrics of the result `name`, NAME/SET."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def main(argv=None) -> int:
