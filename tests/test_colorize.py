@@ -353,7 +353,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, run):
 
 def test_ctrl_c_leaves_whole_files_and_the_same_command_goes_on(tmp_path, model):
     for number in range(40):
-        write(tmp_path / "in" / f"{number:02}.png", scene(500, 700))
+        write(tmp_path / "in" / f"{number:02}.jpg", scene(500, 700))
     command = [sys.executable, str(ROOT / "colorize.py"), "--model", str(model)]
     command += ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
