@@ -1,4 +1,7 @@
-"""The engine under Keras: imported here first, without its start-up chatter."""
+"""The engine under Keras, imported here first: gradients, compiled steps, devices.
+
+TensorFlow unless the environment says otherwise: `KERAS_BACKEND=jax python train.py ...`.
+"""
 
 import contextlib
 import os
@@ -36,19 +39,98 @@ def without_chatter():
 
 
 with without_chatter():
-    import tensorflow as tf
+    import keras
 
-    GPUS = tf.config.list_physical_devices("GPU")
+    BACKEND = keras.backend.backend()
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
 
-# Operations that run side by side on a CPU add up gradients in the order in which they happen to
-# finish, which changes the last bits. One at a time, each on every core, is as fast.
-if not GPUS:
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+        GPUS = tf.config.list_physical_devices("GPU")
+        # Operations that run side by side on a CPU add up gradients in the order in which they
+        # happen to finish, which changes the last bits. One at a time, each on every core, is as
+        # fast.
+        if not GPUS:
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+    elif BACKEND == "jax":
+        import jax
+
+        GPUS = [device for device in jax.devices() if device.platform != "cpu"]
+    else:
+        raise ImportError(f"KERAS_BACKEND={BACKEND} is not supported; use tensorflow or jax")
 
 
 def device() -> str:
     """Return the name of the device that the networks run on, for people."""
     if not GPUS:
         return f"the CPU ({os.cpu_count()} cores)"
+    if BACKEND == "jax":
+        return f"the accelerator ({GPUS[0].device_kind})"
     name = tf.config.experimental.get_device_details(GPUS[0]).get("device_name", GPUS[0].name)
     return f"the GPU ({name})"
+
+
+def make_repeatable() -> None:
+    """Make the same numbers give the same bits. JAX does so on the CPU by itself."""
+    if BACKEND == "tensorflow":
+        tf.config.experimental.enable_op_determinism()
+        # Its remapper cannot fuse a convolution whose LeakyReLU needs a gradient, gives up on the
+        # whole graph and prints that as an error.
+        tf.config.optimizer.set_experimental_options({"remapping": False})
+
+
+def compile_step(step, variables):
+    """Compile `step`, a function of arrays that reads and assigns Keras variables.
+
+    `variables` lists every variable that it reads or assigns. It returns a dict of scalars.
+    """
+    if BACKEND == "tensorflow":
+        return tf.function(step)
+
+    @jax.jit
+    def pure(values, inputs):
+        with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)) as scope:
+            HELD[:] = variables
+            outputs = step(*inputs)
+            return outputs, [scope.get_current_value(variable) for variable in variables]
+
+    def compiled(*inputs):
+        outputs, values = pure([variable.value for variable in variables], inputs)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        return outputs
+
+    return compiled
+
+
+# The variables of the step that JAX is tracing: `gradients` needs the values they have in it.
+HELD = []
+
+
+def gradients(compute, variables):
+    """Differentiate several losses of one computation, inside a compiled step.
+
+    `compute()` returns (objectives, outputs): a dict of scalars to differentiate, and anything
+    else. `variables` has the names of the objectives, and for each the list of variables to
+    differentiate it by. Returns the outputs and a dict of lists of gradients.
+    """
+    if BACKEND == "tensorflow":
+        with contextlib.ExitStack() as stack:
+            tapes = {name: stack.enter_context(tf.GradientTape()) for name in variables}
+            objectives, outputs = compute()
+        return outputs, {
+            name: tapes[name].gradient(objectives[name], by) for name, by in variables.items()
+        }
+
+    found = {}
+    for name, by in variables.items():
+
+        def objective(values, name=name, by=by):
+            mapping = [(variable, variable.value) for variable in HELD]
+            mapping += zip(by, values, strict=True)
+            with keras.StatelessScope(state_mapping=mapping):
+                objectives, outputs = compute()
+            return objectives[name], outputs
+
+        # The compiler sees that the computation is the same each time, and does it once.
+        found[name], outputs = jax.grad(objective, has_aux=True)([v.value for v in by])
+    return outputs, found

@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 import engine
-from engine import tf
 
 import keras
 import numpy as np
+from keras import ops
 from tqdm import tqdm
 
 import dataset
@@ -100,7 +100,7 @@ def adam(settings, network):
 
 def binary_cross_entropy(labels, probabilities):
     """Return the mean binary cross-entropy (nats) of probabilities (B, 1) against labels (B, 1)."""
-    return tf.reduce_mean(keras.losses.binary_crossentropy(labels, probabilities))
+    return ops.mean(keras.losses.binary_crossentropy(labels, probabilities))
 
 
 def discriminator_loss(real, generated, real_labels, generated_labels):
@@ -115,12 +115,12 @@ def adversarial_loss(generated):
 
     Source: Goodfellow et al. 2014, the form that does not saturate.
     """
-    return binary_cross_entropy(tf.ones_like(generated), generated)
+    return binary_cross_entropy(ops.ones_like(generated), generated)
 
 
 def pixel_loss(generated, ground_truth):
     """Return the mean absolute difference of two (B, H, W, 3) pictures in [0, 1]."""
-    return tf.reduce_mean(tf.abs(generated - ground_truth))
+    return ops.mean(ops.abs(generated - ground_truth))
 
 
 def soft_noisy_labels(random, shape, settings):
@@ -151,54 +151,57 @@ def make_train_step(networks, settings):
     generator, discriminator = networks.generator, networks.discriminator
     generator_optimizer = networks.generator_optimizer
     discriminator_optimizer = networks.discriminator_optimizer
+    of_generator = {"generator": generator.trainable_variables}
+    of_discriminator = {"discriminator": discriminator.trainable_variables}
 
-    def update(optimizer, network, tape, loss):
-        weights = network.trainable_variables
-        optimizer.apply(tape.gradient(loss, weights), weights)
-
-    @tf.function
-    def train_step(grayscale, ground_truth, real_labels, generated_labels, momentum):
-        with tf.GradientTape() as generator_tape:
-            generated = generator(grayscale, training=True)
-
-        # The paper's sentence read the other way, several discriminator updates an iteration:
-        # all but the last happen here, before the two networks meet.
-        for early in range(settings.discriminator_updates - 1):
-            with tf.GradientTape() as tape:
-                early_loss = discriminator_optimizer.scale_loss(
-                    discriminator_loss(
-                        discriminator(ground_truth, training=True),
-                        discriminator(generated, training=True),
-                        real_labels[early],
-                        generated_labels[early],
-                    )
-                )
-            update(discriminator_optimizer, discriminator, tape, early_loss)
-
-        with generator_tape, tf.GradientTape() as discriminator_tape:
-            real_answer = discriminator(ground_truth, training=True)
-            generated_answer = discriminator(generated, training=True)
-
-            pixel = pixel_loss(generated, ground_truth)
-            of_generator = settings.pixel_weight * pixel
-            of_generator += settings.adversarial_weight * adversarial_loss(generated_answer)
-            of_discriminator = discriminator_loss(
-                real_answer, generated_answer, real_labels[-1], generated_labels[-1]
-            )
-            scaled_of_generator = generator_optimizer.scale_loss(of_generator)
-            scaled_of_discriminator = discriminator_optimizer.scale_loss(of_discriminator)
-
-        update(generator_optimizer, generator, generator_tape, scaled_of_generator)
-        update(discriminator_optimizer, discriminator, discriminator_tape, scaled_of_discriminator)
-        for average, weight in zip(networks.averaged.weights, generator.weights, strict=True):
-            average.assign(momentum * average + (1 - momentum) * weight)
-        return {
-            "generator_loss": of_generator,
-            "discriminator_loss": of_discriminator,
+    def compare(generated, ground_truth, real_labels, generated_labels):
+        """Execute the discriminator twice; return what to differentiate, and the losses."""
+        real_answer = discriminator(ground_truth, training=True)
+        generated_answer = discriminator(generated, training=True)
+        pixel = pixel_loss(generated, ground_truth)
+        losses = {
+            "generator_loss": settings.adversarial_weight * adversarial_loss(generated_answer)
+            + settings.pixel_weight * pixel,
+            "discriminator_loss": discriminator_loss(
+                real_answer, generated_answer, real_labels, generated_labels
+            ),
             "pixel_loss": pixel,
         }
+        objectives = {
+            "generator": generator_optimizer.scale_loss(losses["generator_loss"]),
+            "discriminator": discriminator_optimizer.scale_loss(losses["discriminator_loss"]),
+        }
+        return objectives, losses
 
-    return train_step
+    def train_step(grayscale, ground_truth, real_labels, generated_labels, momentum):
+        # The paper's sentence read the other way, several discriminator updates an iteration: all
+        # but the last happen here, on pictures that the generator does not learn from.
+        for early in range(settings.discriminator_updates - 1):
+            generated = ops.stop_gradient(generator(grayscale, training=True))
+            labels = real_labels[early], generated_labels[early]
+            _, gradients = engine.gradients(
+                lambda shown=(generated, ground_truth, *labels): compare(*shown), of_discriminator
+            )
+            discriminator_optimizer.apply(
+                gradients["discriminator"], discriminator.trainable_variables
+            )
+
+        losses, gradients = engine.gradients(
+            lambda: compare(
+                generator(grayscale, training=True),
+                ground_truth,
+                real_labels[-1],
+                generated_labels[-1],
+            ),
+            of_generator | of_discriminator,
+        )
+        generator_optimizer.apply(gradients["generator"], generator.trainable_variables)
+        discriminator_optimizer.apply(gradients["discriminator"], discriminator.trainable_variables)
+        for average, weight in zip(networks.averaged.weights, generator.weights, strict=True):
+            average.assign(momentum * average + (1 - momentum) * weight)
+        return losses
+
+    return engine.compile_step(train_step, list(networks.variables().values()))
 
 
 # ------------------------------------------------------------------------------- the training
@@ -308,7 +311,7 @@ def train(settings, resume=False) -> int:
     train_split = dataset.open_split(settings.data, "train")
     test_split = dataset.open_split(settings.data, "test")
     train_split.batches(settings.batch_size, settings.seed, 0)  # refuses a batch it cannot fill
-    make_repeatable()
+    engine.make_repeatable()
     networks = Networks(settings)
     progress = Progress()
     if resume and runs.checkpoints(settings.output):
@@ -338,14 +341,6 @@ def train(settings, resume=False) -> int:
     output = Path(settings.output)
     print(f"the generator is {output / 'generator.keras'}; its samples are in {output / 'samples'}")
     return 0
-
-
-def make_repeatable() -> None:
-    """Make TensorFlow compute the same bits from the same numbers, on the CPU and on a GPU."""
-    tf.config.experimental.enable_op_determinism()
-    # Its remapper cannot fuse a convolution whose LeakyReLU needs a gradient, gives up on the
-    # whole graph and prints that as an error.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
 # ----------------------------------------------------------------------------- the command line

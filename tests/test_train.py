@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import engine
-from engine import tf
 
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import models
 import photos
@@ -51,14 +51,14 @@ def assert_same(first, second):
 
 
 def test_losses_match_their_closed_forms():
-    half = tf.constant([[0.5], [0.5]])
-    soft = tf.constant([[0.9], [0.8]])
+    half = ops.array([[0.5], [0.5]])
+    soft = ops.array([[0.9], [0.8]])
     expected = -np.mean([np.log(0.5)] * 2)
     assert float(train.adversarial_loss(half)) == pytest.approx(expected, rel=1e-5)
     # The cross-entropy of p = 0.5 is log 2 whatever the label.
     loss = train.discriminator_loss(half, half, soft, 1 - soft)
     assert float(loss) == pytest.approx(2 * np.log(2), rel=1e-5)
-    pictures = tf.zeros((2, 8, 8, 3))
+    pictures = ops.zeros((2, 8, 8, 3))
     assert float(train.pixel_loss(pictures + 0.25, pictures)) == pytest.approx(0.25)
 
 
@@ -107,14 +107,16 @@ def test_gradients_reach_every_variable_of_both_networks(changes):
     settings = train.Settings(**changes)
     networks = train.Networks(settings)
     before = {
-        network: [np.asarray(variable) for variable in getattr(networks, network).variables]
+        network: [
+            ops.convert_to_numpy(variable) for variable in getattr(networks, network).variables
+        ]
         for network in ("generator", "discriminator")
     }
     losses = one_step(networks, settings)
     assert all(np.isfinite(float(loss)) for loss in losses.values())
     for network, values in before.items():
         for variable, value in zip(getattr(networks, network).variables, values, strict=True):
-            assert (np.asarray(variable) != value).any(), variable.path
+            assert (ops.convert_to_numpy(variable) != value).any(), variable.path
 
 
 def test_the_generator_runs_once_and_the_discriminator_twice(monkeypatch):
@@ -151,12 +153,14 @@ def test_the_early_discriminator_updates_leave_the_generators_gradient_whole():
 def test_the_kept_generator_is_the_moving_average():
     settings = train.Settings()
     networks = train.Networks(settings)
-    start = [np.asarray(weight) for weight in networks.generator.weights]
+    start = [ops.convert_to_numpy(weight) for weight in networks.generator.weights]
     one_step(networks, settings)
     for begun, moved, average in zip(
         start, networks.generator.weights, networks.averaged.weights, strict=True
     ):
-        np.testing.assert_allclose(average, (begun + np.asarray(moved)) / 2, atol=1e-6)
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(average), (begun + ops.convert_to_numpy(moved)) / 2, atol=1e-6
+        )
 
 
 # ------------------------------------------------------------------------------------ the run
@@ -193,7 +197,9 @@ def test_the_saved_generator_is_the_average_of_the_last_checkpoint(finished):
     saved = models.load_generator(finished / "generator.keras")
     checkpoint = last_checkpoint(finished)
     for index, weight in enumerate(saved.weights):
-        np.testing.assert_array_equal(weight, checkpoint[f"averaged/{index:03d}"])
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(weight), checkpoint[f"averaged/{index:03d}"]
+        )
 
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not(prepared, finished, tmp_path):
@@ -267,7 +273,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
     output = tmp_path / "run"
     assert train.main(flags(prepared, output)) == 0
     before = last_checkpoint(output)
-    monkeypatch.setattr(train, "pixel_loss", lambda generated, truth: tf.constant(np.nan))
+    monkeypatch.setattr(train, "pixel_loss", lambda generated, truth: ops.array(np.nan))
     assert train.main(["--resume", "--output", str(output), "--epochs", "2"]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert "step 1 of epoch 2" in error
