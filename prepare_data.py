@@ -7,15 +7,13 @@ folders, whose test pictures then come from the same classes and never overlap t
 Writes `data/train-00000-of-00010.npz` ..., `data/test-00000-of-00001.npz` and
 `data/manifest.json` (dataset.py says what is in them). The flags' defaults are the paper's data:
 10,000 training pictures of 100 classes and 1,000 for testing, 11 shards, 634 MB. The same source
-and seed give the same bytes, whatever the number of cores.
+and seed give the same bytes, whatever the number of cores; each core holds one shard in memory.
 """
 
 import argparse
-import collections
 import contextlib
 import functools
 import glob
-import math
 import multiprocessing
 import os
 import re
@@ -52,11 +50,6 @@ IMAGENETTE_ADDRESS = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160
 IMAGENETTE_MD5 = "e793b78cc4c9e9a4ccc0c1155377a412"
 IMAGENETTE_FLAGS = "--classes 10 --images-per-class 850 --test-images-per-class 100"
 
-# One task of a worker process: about a megabyte, which stays in the cache on its way back. A shard
-# is 50 tasks, and another shard's worth of them may be under way while it is written.
-CHUNK_PICTURES = 20
-CHUNKS_AHEAD = 50
-
 
 # ----------------------------------------------------------------------- finding and drawing
 
@@ -87,16 +80,28 @@ class Source:
         return Source(self.root, rest(self.train), self.test and rest(self.test))
 
 
-class Draw(NamedTuple):
-    """What to prepare: the class names and, for each split, a label a row and files a label.
+class Shard(NamedTuple):
+    """A shard to be written: its name, its split, and the file and label of every row.
 
-    `labels[split]` is int32 (rows,); `files[split][label]` an iterator over the files of a class
-    in the order of their use. With one tree the splits share it, so that they never overlap.
+    `label` is int32 (rows,). `files` is changed when a file turns out to be unreadable.
+    """
+
+    name: str
+    split: str
+    files: list
+    label: np.ndarray
+
+
+class Draw(NamedTuple):
+    """What to prepare: the class names, the shards, and `spare[split][label]`.
+
+    The last are iterators over the files of a class that are in no shard, in the order in which
+    they stand in for others. With one tree the splits share them, so that they never overlap.
     """
 
     classes: list
-    labels: dict
-    files: dict
+    shards: list
+    spare: dict
 
 
 class ClassRanOut(Exception):
@@ -167,14 +172,17 @@ def draw(source, classes, images, test_images, seed) -> Draw:
         return [iter([found[n][i] for i in random.permutation(len(found[n]))]) for n in names]
 
     train = shuffled(source.train)
-    test = train if source.test is None else shuffled(source.test)
-    # Classes are mixed over the rows, so that any part of the data resembles the whole.
-    every = np.arange(classes, dtype=np.int32)
-    labels = {
-        "train": random.permutation(np.repeat(every, images)),
-        "test": random.permutation(np.repeat(every, test_images)),
-    }
-    return Draw(names, labels, {"train": train, "test": test})
+    spare = {"train": train, "test": train if source.test is None else shuffled(source.test)}
+    shards = []
+    for split, count in (("train", images), ("test", test_images)):
+        # Classes are mixed over the rows, so that any part of the data resembles the whole.
+        labels = random.permutation(np.repeat(np.arange(classes, dtype=np.int32), count))
+        starts = range(0, len(labels), dataset.SHARD_PICTURES)
+        for index, start in enumerate(starts):
+            label = labels[start : start + dataset.SHARD_PICTURES]
+            files = [next(spare[split][row_label]) for row_label in label]
+            shards.append(Shard(dataset.shard_name(split, index, len(starts)), split, files, label))
+    return Draw(names, shards, spare)
 
 
 def workable_flags(source, classes, images, test_images, enough) -> str:
@@ -207,23 +215,11 @@ def workable_flags(source, classes, images, test_images, enough) -> str:
 # ------------------------------------------------------------------------------- converting
 
 
-class Pairs(NamedTuple):
-    """Converted pictures: arrays as in a shard, and what was noticed on the way.
-
-    `gray` uint8 (N, size, size, 1), `rgb` uint8 (N, size, size, 3), `black_and_white` bool (N,),
-    and `unreadable`: place -> reason for each picture that could not be read.
-    """
-
-    gray: np.ndarray
-    rgb: np.ndarray
-    black_and_white: np.ndarray
-    unreadable: dict
-
-
-def convert(root, size, files) -> Pairs:
+def convert(root, size, files):
     """Read the photographs `files` below `root` and resize them to `size` x `size` pixels.
 
-    Source: the paper's Dataset section, "resized to 120x120"; gray is BT.601 luma.
+    Returns uint8 RGB (N, size, size, 3) and {place: reason} of those that could not be read.
+    Source: the paper's Dataset section, "resized to 120x120".
     """
     rgb = np.zeros((len(files), size, size, 3), np.uint8)
     unreadable = {}
@@ -234,8 +230,46 @@ def convert(root, size, files) -> Pairs:
             unreadable[place] = str(error)
         else:
             rgb[place] = photos.resize(photograph, size, size)
-    black_and_white = np.array([photos.is_gray(picture) for picture in rgb])
-    return Pairs(photos.grayscale(rgb), rgb, black_and_white, unreadable)
+    return rgb, unreadable
+
+
+def write_shard(folder, convert, shard):
+    """Convert the photographs of a shard and write it into `folder`: the task of a worker process.
+
+    `convert` is the function above with all but the files given. Returns the number of
+    black-and-white pictures, and {place: reason} of those that could not be read.
+    """
+    rgb, unreadable = convert(shard.files)
+    dataset.write_shard(folder / shard.name, photos.grayscale(rgb), rgb, shard.label)
+    # The rows that could not be read are black, which is gray too.
+    black_and_white = count_black_and_white(rgb) - len(unreadable)
+    return black_and_white, unreadable
+
+
+def mend_shard(folder, convert, shard, failed, spare, unreadable) -> int:
+    """Put the next spare pictures of their classes into the rows that could not be read.
+
+    `failed` is {place: reason}; each such file goes into `unreadable` (file -> reason). Returns
+    the number of black-and-white pictures among the new ones. Raises `ClassRanOut`. The calling
+    process does this for one shard after another, so the number of cores changes nothing.
+    """
+    with np.load(folder / shard.name, allow_pickle=False) as arrays:
+        rgb = arrays["rgb"]
+    for place, reason in failed.items():
+        while reason:
+            unreadable[shard.files[place]] = reason
+            shard.files[place] = next(spare[shard.label[place]], None)
+            if shard.files[place] is None:
+                raise ClassRanOut
+            rgb[place : place + 1], failed_again = convert([shard.files[place]])
+            reason = failed_again.get(0)
+    dataset.write_shard(folder / shard.name, photos.grayscale(rgb), rgb, shard.label)
+    return count_black_and_white(rgb[list(failed)])
+
+
+def count_black_and_white(rgb) -> int:
+    """Return how many of the pictures uint8 (N, size, size, 3) hold no colour."""
+    return sum(bool(photos.is_gray(picture)) for picture in rgb)
 
 
 def start_worker() -> None:
@@ -264,78 +298,7 @@ def worker_pool(processes):
         pool.shutdown(cancel_futures=True)
 
 
-def map_in_order(pool, function, tasks):
-    """Yield `function(task)` for each task, in order, at most CHUNKS_AHEAD of them at once."""
-    pending = collections.deque()
-    for task in tasks:
-        pending.append(pool.submit(function, task))
-        if len(pending) == CHUNKS_AHEAD:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
-
-
-def take(files) -> str:
-    """Return the next file of a class; raises `ClassRanOut` when there is none."""
-    file = next(files, None)
-    if file is None:
-        raise ClassRanOut
-    return file
-
-
-def convert_rows(pool, convert_files, labels, files, unreadable):
-    """Yield (files, Pairs) for `labels` in order, CHUNK_PICTURES rows at a time, all readable.
-
-    A picture that cannot be read goes into `unreadable` (file -> reason), and the next of its
-    class takes its row. That is decided here, in order, so the number of cores changes nothing.
-    """
-    drawn = [take(files[label]) for label in labels]
-    chunks = [drawn[i : i + CHUNK_PICTURES] for i in range(0, len(drawn), CHUNK_PICTURES)]
-    results = map_in_order(pool, convert_files, chunks)
-    for number, (chunk, pairs) in enumerate(zip(chunks, results, strict=True)):
-        for place, reason in pairs.unreadable.items():
-            label = labels[number * CHUNK_PICTURES + place]
-            while reason:
-                unreadable[chunk[place]] = reason
-                chunk[place] = take(files[label])
-                replacement = convert_files([chunk[place]])
-                reason = replacement.unreadable.get(0)
-            for name in ("gray", "rgb", "black_and_white"):
-                getattr(pairs, name)[place] = getattr(replacement, name)[0]
-        yield chunk, pairs
-
-
 # ---------------------------------------------------------------------------------- writing
-
-
-def write_split(folder, split, labels, rows, size, bar) -> dict:
-    """Write the shards of a split from `rows`, which `convert_rows` yields for `labels`.
-
-    Returns the split's part of the manifest.
-    """
-    count = math.ceil(len(labels) / dataset.SHARD_PICTURES)
-    gray = np.empty((dataset.SHARD_PICTURES, size, size, 1), np.uint8)
-    rgb = np.empty((dataset.SHARD_PICTURES, size, size, 3), np.uint8)
-    shards = []
-    for index in range(count):
-        label = labels[index * dataset.SHARD_PICTURES :][: dataset.SHARD_PICTURES]
-        files, black_and_white = [], 0
-        while len(files) < len(label):
-            chunk, pairs = next(rows)
-            place = slice(len(files), len(files) + len(chunk))
-            gray[place], rgb[place] = pairs.gray, pairs.rgb
-            black_and_white += int(pairs.black_and_white.sum())
-            files += chunk
-            bar.update(len(chunk))
-        name = dataset.shard_name(split, index, count)
-        dataset.write_shard(folder / name, gray[: len(label)], rgb[: len(label)], label)
-        entry = {"file": name, "pictures": len(label), "black_and_white": black_and_white}
-        shards.append({**entry, "rows": files})
-    return {
-        "pictures": len(labels),
-        "black_and_white": sum(shard["black_and_white"] for shard in shards),
-        "shards": shards,
-    }
 
 
 def check_output(output, overwrite) -> None:
@@ -434,19 +397,31 @@ def download_imagenette() -> Path:
     return Path(folder, "imagenette2-160")
 
 
-def write_data(folder, source, drawn, pool, unreadable, arguments) -> dict:
+def write_data(folder, source, drawn, unreadable, arguments) -> dict:
     """Write every shard and the manifest into `folder`, and return the manifest.
 
     What cannot be read is added to `unreadable` (file -> reason). Raises `ClassRanOut`.
     """
     convert_files = functools.partial(convert, source.root, arguments.size)
-    splits = {}
-    total = sum(len(labels) for labels in drawn.labels.values())
-    with tqdm(total=total, desc="preparing", unit="picture") as bar:
-        for split in dataset.SPLITS:
-            labels, files = drawn.labels[split], drawn.files[split]
-            rows = convert_rows(pool, convert_files, labels, files, unreadable)
-            splits[split] = write_split(folder, split, labels, rows, arguments.size, bar)
+    task = functools.partial(write_shard, folder, convert_files)
+    splits = {
+        split: {"pictures": 0, "black_and_white": 0, "shards": []} for split in dataset.SPLITS
+    }
+    total = sum(len(shard.files) for shard in drawn.shards)
+    with worker_pool(cores()) as pool, tqdm(total=total, desc="preparing", unit="picture") as bar:
+        written = pool.map(task, drawn.shards)
+        for shard, (black_and_white, failed) in zip(drawn.shards, written, strict=True):
+            if failed:
+                spare = drawn.spare[shard.split]
+                black_and_white += mend_shard(
+                    folder, convert_files, shard, failed, spare, unreadable
+                )
+            split = splits[shard.split]
+            split["pictures"] += len(shard.files)
+            split["black_and_white"] += black_and_white
+            entry = {"file": shard.name, "pictures": len(shard.files), "rows": shard.files}
+            split["shards"].append(entry)
+            bar.update(len(shard.files))
     manifest = {
         "source": arguments.source,
         "seed": arguments.seed,
@@ -478,14 +453,13 @@ def prepare(arguments) -> None:
     check_room(output, counts[0] * (counts[1] + counts[2]), arguments.size)
 
     unreadable, manifest = {}, None
-    with worker_pool(cores()) as pool:
-        while not manifest:
-            drawn = draw(source.without(unreadable), *counts, arguments.seed)
-            try:
-                with replacing_folder(output) as folder:
-                    manifest = write_data(folder, source, drawn, pool, unreadable, arguments)
-            except ClassRanOut:
-                print("a class has too few pictures that can be read: drawing without it")
+    while not manifest:
+        drawn = draw(source.without(unreadable), *counts, arguments.seed)
+        try:
+            with replacing_folder(output) as folder:
+                manifest = write_data(folder, source, drawn, unreadable, arguments)
+        except ClassRanOut:
+            print("a class has too few pictures that can be read: drawing without it")
     report(manifest, arguments.output)
 
 

@@ -128,7 +128,6 @@ def test_the_seed_decides_every_byte(tmp_path, in_threads):
 
 
 def test_the_number_of_cores_changes_no_byte(tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare_data, "CHUNK_PICTURES", 5)
     monkeypatch.setattr(dataset, "SHARD_PICTURES", 10)
     source = write_classes(tmp_path / "source", 3, 14)
     for name in ("n00/03.png", "n01/00.png", "n02/07.png"):
