@@ -507,7 +507,7 @@ FIT_RADIUS = 1
 FIT_EPSILON = 0.05**2
 
 # Pixels worked on at a time: few enough for the processor's cache, enough to forget the calls.
-STRIP_PIXELS = 20_000
+STRIP_PIXELS = 40_000
 
 
 def linear_from_srgb(values) -> np.ndarray:
