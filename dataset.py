@@ -23,7 +23,6 @@ import project
 SPLITS = ("train", "test")
 SHARD_PICTURES = 1000
 MANIFEST = "manifest.json"
-PARALLEL_READS = 4  # Batches read at once, which hides the delay of a disk or a network.
 
 
 class Shard(NamedTuple):
@@ -262,7 +261,10 @@ class Split:
 
     def _stream(self, rows, batch_size, drop_remainder):
         # Imported here: preparing data needs no TensorFlow, and each of its processes would wait.
-        from engine import tf
+        import engine
+
+        with engine.without_chatter():
+            import tensorflow as tf
 
         def read(batch):
             gray, rgb = tf.numpy_function(self.read, [batch], [tf.uint8, tf.uint8])
@@ -271,4 +273,5 @@ class Split:
 
         rows = tf.data.Dataset.from_tensor_slices(rows)
         rows = rows.batch(batch_size, drop_remainder=drop_remainder)
-        return rows.map(read, num_parallel_calls=PARALLEL_READS, deterministic=True).prefetch(2)
+        # One batch at a time: repeatable runs allow TensorFlow no parallel Python calls.
+        return rows.map(read).prefetch(2)
