@@ -579,9 +579,9 @@ def _luminance(pixels, linear=None) -> np.ndarray:
 def _fit_chroma(small, colours, strength):
     """Fit Lab chroma as straight lines in the photograph's own root of luminance.
 
-    Returns four float32 planes (h, w): slope and offset of root(X) - root(Y), then the same of
-    root(Y) - root(Z), which are Lab's a / 500 and b / 200. Enlarged and applied to the full-size
-    photograph, they let chroma change where its lightness does.
+    Returns four float32 planes (h, w): slope and offset of root(X), then the same of root(Z).
+    Enlarged and applied to the full-size photograph's root(Y), they let chroma change where its
+    lightness does: root(X) - root(Y) is Lab's a / 500, root(Y) - root(Z) its b / 200.
 
     Source: He & Sun 2015, "Fast Guided Filter", for slopes fitted at a small size and enlarged. Its
     offsets smooth the chroma over the window; here they give each pixel's chroma exactly, because
@@ -597,10 +597,10 @@ def _fit_chroma(small, colours, strength):
     mean_guide = mean(guide)
     variance = mean(guide * guide) - mean_guide**2
     lines = []
-    for chroma in (strength * (x - y), strength * (y - z)):
+    for chroma in (strength * (x - y), strength * (z - y)):
         covariance = mean(guide * chroma) - mean_guide * mean(chroma)
         slope = mean(covariance / (variance + FIT_EPSILON))
-        lines += [slope, chroma - slope * guide]
+        lines += [1 + slope, chroma - slope * guide]
     return lines
 
 
@@ -612,24 +612,17 @@ def _paint(y, planes, steps, painted) -> None:
     """
     x, x_offset, z, z_offset, root, share, room = planes[:7]
     np.take(ROOT_OF_STEP, _steps(y, room, steps[0]), out=root, mode="clip")
-    # Chroma a / 500 = root(X) - root(Y) and b / 200 = root(Y) - root(Z) give X and Z.
-    x *= root
-    x += x_offset
-    x += root
-    z *= root
-    z += z_offset
-    np.subtract(root, z, out=z)
-    for plane in (x, z):
-        _undo_lab_root(plane, share, room)
+    for plane, offset in ((x, x_offset), (z, z_offset)):
+        plane *= root
+        plane += offset
+        _undo_lab_root(plane, room)
         plane -= y
     # Each channel's distance from the gray of this luminance. Scaling all three by one share moves
     # neither luminance nor hue: luminance is linear, and its weights add up to 1.
     rgb = planes[7:]
     red, green, blue = rgb
-    for channel, (from_x, _, from_z) in zip(rgb, XYZ_TO_RGB, strict=True):
-        np.multiply(x, from_x, out=channel)
-        np.multiply(z, from_z, out=share)
-        channel += share
+    for channel, (from_x, _, from_z) in zip(rgb, XYZ_TO_RGB.tolist(), strict=True):
+        cv2.addWeighted(x, from_x, z, from_z, 0, dst=channel)
     # The share that stays within [0, 1]; room of nearly nothing, instead of nothing, divides.
     highest = np.maximum(np.maximum(red, green, out=x), blue, out=x)
     lowest = np.minimum(np.minimum(red, green, out=z), blue, out=z)
@@ -647,19 +640,16 @@ def _paint(y, planes, steps, painted) -> None:
     cv2.merge(list(levels), dst=painted)
 
 
-def _undo_lab_root(plane, above, cube) -> None:
-    """Turn Lab's root r back into X or Z, in place; `above` and `cube` are room of the same shape.
+def _undo_lab_root(plane, cube) -> None:
+    """Turn Lab's root r back into X or Z, in place; `cube` is room of the same shape.
 
-    The straight toe, 3 t^2 (r - 4/29) with t = TOE, plus what the cube adds to it above the toe,
-    u^2 (u + 3 t) with u = r - t: the same as a choice between the two, without a mask.
+    r^3 above the toe t and the tangent t^3 + 3 t^2 (r - t) below it are, without a choice between
+    the two, m^3 + 3 t^2 (r - m) with m = max(r, t).
     """
-    np.subtract(plane, TOE, out=above)
-    np.maximum(above, 0, out=above)
-    np.add(above, 3 * TOE, out=cube)
-    cube *= above
-    cube *= above
-    plane -= np.float32(4 / 29)
+    higher = np.maximum(plane, TOE, out=cube)
+    plane -= higher
     plane *= 3 * TOE**2
+    cube *= cube * cube
     plane += cube
 
 
