@@ -13,6 +13,7 @@ from pathlib import Path
 RECORDED_PACKAGES = (
     "tensorflow",
     "keras",
+    "jax",
     "numpy",
     "opencv-contrib-python-headless",
     "pillow",

@@ -1,12 +1,32 @@
 """Small generated data, shared by the tests."""
 
+import engine  # noqa: F401 (first, so that Keras starts without chatter)
+
 import numpy as np
 import pytest
 
 import dataset
+import models
 import photos
 
 SIZE = 24
+
+# Names in models.py and values for tests in which the networks' widths do not matter.
+NARROW = {
+    "ENCODER_WIDTHS": ((4, 4), (4, 4), (4, 4)),
+    "BOTTLENECK_WIDTH": 4,
+    "DECODER_WIDTHS": (4, 4, 4),
+    "DISCRIMINATOR_WIDTHS": (4, 4, 4, 4),
+}
+
+
+@pytest.fixture(scope="module")
+def narrow_networks():
+    """Make the networks narrow, and so fast, for the tests of one module."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in NARROW.items():
+            patch.setattr(models, name, value)
+        yield
 
 
 def coloured_pictures(count, seed=0):

@@ -22,13 +22,7 @@ import train
 ROOT = Path(train.__file__).parent
 
 
-@pytest.fixture(autouse=True)
-def small_networks(monkeypatch):
-    """Make the networks narrow: what is tested here does not depend on their widths."""
-    monkeypatch.setattr(models, "ENCODER_WIDTHS", ((4, 4), (4, 4), (4, 4)))
-    monkeypatch.setattr(models, "BOTTLENECK_WIDTH", 4)
-    monkeypatch.setattr(models, "DECODER_WIDTHS", (4, 4, 4))
-    monkeypatch.setattr(models, "DISCRIMINATOR_WIDTHS", (4, 4, 4, 4))
+pytestmark = pytest.mark.usefixtures("narrow_networks")
 
 
 def flags(prepared, output, **more):
@@ -167,12 +161,10 @@ def test_the_kept_generator_is_the_moving_average():
 
 
 @pytest.fixture(scope="module")
-def finished(prepared, tmp_path_factory):
+def finished(prepared, narrow_networks, tmp_path_factory):
     """Return the folder of a run of two epochs that was never stopped."""
     output = tmp_path_factory.mktemp("runs") / "finished"
-    with pytest.MonkeyPatch.context() as patch:
-        small_networks.__wrapped__(patch)
-        assert train.main(flags(prepared, output, epochs=2)) == 0
+    assert train.main(flags(prepared, output, epochs=2)) == 0
     return output
 
 
