@@ -307,8 +307,13 @@ class Pipeline:
 
     def run(self) -> None:
         """Colorize every job. Stopped by Ctrl-C, it still finishes the files it is writing."""
-        threads = os.cpu_count() or 1
-        with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
+        cores = os.cpu_count() or 1
+        # Painting and encoding take several times as long as decoding does, and while TensorFlow is
+        # imported it needs a core for itself.
+        with (
+            ThreadPoolExecutor(max(1, cores // 2)) as readers,
+            ThreadPoolExecutor(cores) as writers,
+        ):
             try:
                 self._read_on(readers)
                 paint = load_painter(self.settings.model)
