@@ -318,14 +318,13 @@ class Pipeline:
                 self._read_on(readers)
                 paint = load_painter(self.settings.model)
                 while self.reading or self.ready or self.writing:
-                    wait(
-                        [*self.reading, *self.writing],
-                        timeout=0 if self.ready else None,
-                        return_when=FIRST_COMPLETED,
-                    )
-                    self._collect()
-                    if self.ready:
+                    # A full batch costs the network less a photograph; a core without work, more.
+                    full = len(self.ready) >= BATCH_SIZE
+                    if full or (self.ready and len(self.writing) < cores):
                         self._paint_batch(paint, writers)
+                    else:
+                        wait([*self.reading, *self.writing], return_when=FIRST_COMPLETED)
+                    self._collect()
                     self._read_on(readers)
             finally:
                 self.budget.close()
