@@ -9,6 +9,7 @@ compression, so that one picture can be read without reading the shard:
     label  int32 (N,)                 place of the picture's class in the manifest's `classes`
 """
 
+import importlib.util
 import json
 import shlex
 import zipfile
@@ -237,29 +238,37 @@ class Split:
                 picture[:] = pixels.reshape(picture.shape)
         return gray, rgb
 
-    def batches(self, batch_size, seed, epoch):
-        """Return one epoch of training batches as a `tf.data.Dataset`, shuffled over all shards.
+    def batches(self, batch_size, seed, epoch, first_step=0):
+        """Iterate over one epoch of training batches, shuffled over all shards.
 
-        Every element is (gray, rgb) as from `read`, with exactly `batch_size` pairs: what is
-        left over at the end is dropped. The order depends on (seed, epoch) alone, so an epoch
-        can be repeated bit for bit. Raises `project.UserError` when one batch cannot be filled.
+        Yields (gray, rgb) as from `read`, with exactly `batch_size` pairs: what is left over at
+        the end is dropped. The order depends on (seed, epoch) alone, so an epoch can be repeated
+        bit for bit, also from its `first_step` on. Raises `project.UserError` when one batch
+        cannot be filled.
         """
         if batch_size > self.pictures:
             raise project.UserError(
                 f"a batch of {batch_size} needs more than the {self.pictures} {self.name} pictures"
                 f" in {self.folder}; use --batch-size {self.pictures} or less"
             )
-        order = epoch_order(self.pictures, seed, epoch)
-        return self._stream(order, batch_size, drop_remainder=True)
+        steps = self.pictures // batch_size
+        order = epoch_order(self.pictures, seed, epoch)[: steps * batch_size]
+        return self._stream(order[first_step * batch_size :], batch_size)
 
     def ordered_batches(self, batch_size):
-        """Return every pair in order, once, as a `tf.data.Dataset`; the last batch may be short.
+        """Iterate over every pair in order, once; the last batch may be short.
 
-        Every element is (gray, rgb) as from `read`.
+        Yields (gray, rgb) as from `read`.
         """
-        return self._stream(np.arange(self.pictures), batch_size, drop_remainder=False)
+        return self._stream(np.arange(self.pictures), batch_size)
 
-    def _stream(self, rows, batch_size, drop_remainder):
+    def _stream(self, rows, batch_size):
+        """Yield the pairs at `rows`, a batch at a time; the next is read while one is used."""
+        if importlib.util.find_spec("tensorflow") is None:
+            # The other engine, alone on its machine: the same batches, not read ahead.
+            for first in range(0, len(rows), batch_size):
+                yield self.read(rows[first : first + batch_size])
+            return
         # Imported here: preparing data needs no TensorFlow, and each of its processes would wait.
         import engine
 
@@ -267,11 +276,8 @@ class Split:
             import tensorflow as tf
 
         def read(batch):
-            gray, rgb = tf.numpy_function(self.read, [batch], [tf.uint8, tf.uint8])
-            shape = (batch.shape[0], self.size, self.size)
-            return tf.ensure_shape(gray, (*shape, 1)), tf.ensure_shape(rgb, (*shape, 3))
+            return tf.numpy_function(self.read, [batch], [tf.uint8, tf.uint8])
 
-        rows = tf.data.Dataset.from_tensor_slices(rows)
-        rows = rows.batch(batch_size, drop_remainder=drop_remainder)
+        rows = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
         # One batch at a time: repeatable runs allow TensorFlow no parallel Python calls.
-        return rows.map(read).prefetch(2)
+        yield from rows.map(read).prefetch(2).as_numpy_iterator()

@@ -219,7 +219,7 @@ def write_samples(path, split, generator) -> None:
 def evaluate_epoch(split, generator, batch_size) -> dict:
     """Return the mean SSIM, PSNR (dB) and colourfulness of `generator` over the test split."""
     values = []
-    for gray, rgb in split.ordered_batches(batch_size).as_numpy_iterator():
+    for gray, rgb in split.ordered_batches(batch_size):
         generated = photos.to_uint8(generator.predict_on_batch(photos.to_unit(gray)))
         for truth, picture in zip(rgb, generated, strict=True):
             error = metrics.mean_squared_error(truth, picture)
@@ -244,7 +244,9 @@ def train_epoch(split, networks, settings, train_step, progress, interrupted) ->
     Raises UserError on a loss that is not finite.
     """
     steps = split.pictures // settings.batch_size
-    batches = split.batches(settings.batch_size, settings.seed, progress.epoch).skip(progress.step)
+    batches = split.batches(
+        settings.batch_size, settings.seed, progress.epoch, first_step=progress.step
+    )
     bar = tqdm(
         desc=f"epoch {progress.epoch + 1}/{settings.epochs}",
         total=steps * settings.batch_size,
@@ -254,7 +256,7 @@ def train_epoch(split, networks, settings, train_step, progress, interrupted) ->
         dynamic_ncols=True,
     )
     with bar:
-        for gray, rgb in batches.as_numpy_iterator():
+        for gray, rgb in batches:
             random = np.random.default_rng([settings.seed, progress.epoch, progress.step])
             shape = (settings.discriminator_updates, settings.batch_size, 1)
             labels = soft_noisy_labels(random, shape, settings)
