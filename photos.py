@@ -9,7 +9,6 @@ import functools
 import io
 import os
 import stat
-import threading
 import zlib
 from pathlib import Path
 
@@ -56,8 +55,6 @@ KEPT_EXIF = (
     ExifTags.Base.XPSubject,
 )
 KEPT_EXIF_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-
-WRITING = threading.Lock()
 
 # Pillow would warn and refuse by its own limit when a file is opened; `opened` has ours.
 Image.MAX_IMAGE_PIXELS = None
@@ -421,8 +418,7 @@ def write(path, photograph, format=None) -> None:
     written.
     """
     content = encode(photograph, format)
-    # Threads call this, and `replacing` sets the process's umask for a moment to read it.
-    with WRITING, replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 

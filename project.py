@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
+import uuid
 from pathlib import Path
 
 RECORDED_PACKAGES = (
@@ -48,15 +48,9 @@ def replacing(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".partial-{uuid.uuid4().hex}{path.suffix}")
     try:
         yield temporary
-        # mkstemp makes files private; a finished file gets the permissions any other would have.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
