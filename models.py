@@ -75,19 +75,13 @@ def decoder_set(x, skips, width, name):
     return layers.Concatenate(name=f"{name}_skip")([x, *skips]) if skips else x
 
 
-def build_generator(dilations=True, skips=True, seed=0):
-    """Build the paper's generator, a U-Net that paints a grayscale picture.
+def unet(gray, dilations=True, skips=True):
+    """Apply the paper's generator but for its last layer to `gray`, (B, H, W, 1) in [0, 1].
 
-    Maps (B, H, W, 1) float32 in [0, 1] to (B, H, W, 3) float32 RGB in [0, 1]; H and W are
-    multiples of 8. `dilations=False` and `skips=False` leave out that ingredient of the paper,
-    to measure what it does. The weights start from `seed`, and the picture that they paint first
-    is the gray one.
-
-    Source: the paper, "Generator"; the U-Net of Ronneberger et al. 2015 for what it leaves open.
+    Returns a feature map (B, H, W, 33), whose last channel is `gray` itself; (B, H, W, 16) without
+    skips. H and W are multiples of 8.
     """
-    keras.utils.set_random_seed(seed)
     rates = ENCODER_DILATIONS if dilations else (1, 1, 1)
-    gray = layers.Input((None, None, 1), name="grayscale")  # 120x120x1
     skip1, x = encoder_set(gray, ENCODER_WIDTHS[0], rates[0], "set1")  # 120x120x16, 60x60x32
     skip2, x = encoder_set(x, ENCODER_WIDTHS[1], rates[1], "set2")  # 60x60x32, 30x30x64
     skip3, x = encoder_set(x, ENCODER_WIDTHS[2], rates[2], "set3")  # 30x30x64, 15x15x160
@@ -105,7 +99,22 @@ def build_generator(dilations=True, skips=True, seed=0):
     kept = ([skip3], [skip2], [skip1, gray]) if skips else ([], [], [])
     x = decoder_set(x, kept[0], DECODER_WIDTHS[0], "up3")  # 30x30x(64+64)
     x = decoder_set(x, kept[1], DECODER_WIDTHS[1], "up2")  # 60x60x(32+32)
-    x = decoder_set(x, kept[2], DECODER_WIDTHS[2], "up1")  # 120x120x(16+16+1)
+    return decoder_set(x, kept[2], DECODER_WIDTHS[2], "up1")  # 120x120x(16+16+1)
+
+
+def build_generator(dilations=True, skips=True, seed=0):
+    """Build the paper's generator, a U-Net that paints a grayscale picture.
+
+    Maps (B, H, W, 1) float32 in [0, 1] to (B, H, W, 3) float32 RGB in [0, 1]; H and W are
+    multiples of 8. `dilations=False` and `skips=False` leave out that ingredient of the paper,
+    to measure what it does. The weights start from `seed`, and the picture that they paint first
+    is the gray one.
+
+    Source: the paper, "Generator"; the U-Net of Ronneberger et al. 2015 for what it leaves open.
+    """
+    keras.utils.set_random_seed(seed)
+    gray = layers.Input((None, None, 1), name="grayscale")  # 120x120x1
+    x = unet(gray, dilations, skips)  # 120x120x33
     # Paper: the output's activation is not named. Here: a straight line from 0 to 1 with flat
     # ends, because it can pass the gray picture on unchanged and a sigmoid cannot.
     rgb = layers.Conv2DTranspose(
