@@ -201,19 +201,25 @@ def epoch_order(pictures, seed, epoch) -> np.ndarray:
 class Split:
     """One checked split of a data folder.
 
-    `folder`, `name` ("train" or "test"), `size` (pixels a side), `pictures` (how many).
+    `folder`, `name` ("train" or "test"), `size` (pixels a side), `pictures` (how many), and
+    `rows`, int64 (pictures,), their places counted over all shards.
     """
 
-    def __init__(self, folder, name, size, files):
+    def __init__(self, folder, name, size, files, rows=None):
         self.folder = folder
         self.name = name
         self.size = size
         self.files = files
         self.first_rows = np.cumsum([0] + [file.pictures for file in files])
-        self.pictures = int(self.first_rows[-1])
+        self.rows = np.arange(self.first_rows[-1]) if rows is None else rows
+        self.pictures = len(self.rows)
+
+    def only(self, rows) -> "Split":
+        """Return the part of this split that has these `rows`."""
+        return Split(self.folder, self.name, self.size, self.files, rows)
 
     def shards(self):
-        """Yield every `Shard` in order, one in memory at a time."""
+        """Yield every whole `Shard` in order, one in memory at a time."""
         for file in self.files:
             with np.load(file.path, allow_pickle=False) as arrays:
                 yield Shard(arrays["gray"], arrays["rgb"], arrays["label"])
@@ -253,14 +259,14 @@ class Split:
             )
         steps = self.pictures // batch_size
         order = epoch_order(self.pictures, seed, epoch)[: steps * batch_size]
-        return self._stream(order[first_step * batch_size :], batch_size)
+        return self._stream(self.rows[order][first_step * batch_size :], batch_size)
 
     def ordered_batches(self, batch_size):
         """Iterate over every pair in order, once; the last batch may be short.
 
         Yields (gray, rgb) as from `read`.
         """
-        return self._stream(np.arange(self.pictures), batch_size)
+        return self._stream(self.rows, batch_size)
 
     def _stream(self, rows, batch_size):
         """Yield the pairs at `rows`, a batch at a time; the next is read while one is used."""
@@ -281,3 +287,25 @@ class Split:
         rows = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
         # One batch at a time: repeatable runs allow TensorFlow no parallel Python calls.
         yield from rows.map(read).prefetch(2).as_numpy_iterator()
+
+
+def flip_and_crop(random, gray, rgb, flips, crop):
+    """Mirror each pair of a batch by chance, and cut a part of `crop` x `crop` pixels by chance.
+
+    `gray` uint8 (N, size, size, 1) and `rgb` uint8 (N, size, size, 3) are changed alike; without
+    `flips`, and with `crop` None, they are returned as they are. `crop` is at most their size.
+    """
+    if flips:
+        mirrored = random.random(len(gray)) < 0.5
+        gray = np.where(mirrored[:, None, None, None], gray[:, :, ::-1], gray)
+        rgb = np.where(mirrored[:, None, None, None], rgb[:, :, ::-1], rgb)
+    if crop is None:
+        return gray, rgb
+    windows = [
+        (slice(top, top + crop), slice(left, left + crop))
+        for top, left in random.integers(0, gray.shape[1] - crop + 1, (len(gray), 2))
+    ]
+    return tuple(
+        np.stack([picture[window] for picture, window in zip(whole, windows, strict=True)])
+        for whole in (gray, rgb)
+    )

@@ -151,17 +151,17 @@ def start_gray(layer) -> None:
     layer.set_weights([kernel, bias - 3])
 
 
-def build_discriminator(seed=0):
+def build_discriminator(channels=3, seed=0):
     """Build the paper's discriminator, which tells photographs from generated pictures.
 
     Maps (B, H, W, 3) float32 RGB in [0, 1] to (B, 1) float32, the probability that the picture is
-    a photograph.
+    a photograph. With more `channels` it sees more of a picture than its RGB.
 
     Source: the paper, "4 convolutional 2d layers with relu activation", on RGB pictures alone.
     """
     keras.utils.set_random_seed(seed + 1)
-    rgb = layers.Input((None, None, 3), name="rgb")  # 120x120x3
-    x = layers.Rescaling(2, -1, name="centre")(rgb)
+    picture = layers.Input((None, None, channels), name="picture")  # 120x120x3
+    x = layers.Rescaling(2, -1, name="centre")(picture)
     for number, width in enumerate(DISCRIMINATOR_WIDTHS, start=1):
         x = layers.Conv2D(
             width,
@@ -174,7 +174,7 @@ def build_discriminator(seed=0):
         x = layers.ReLU(name=f"relu{number}")(x)  # 60x60x32, 30x30x64, 15x15x128, 8x8x128
     x = layers.GlobalAveragePooling2D(name="average")(x)  # 128
     probability = layers.Dense(1, activation="sigmoid", dtype="float32", name="probability")(x)
-    return keras.Model(rgb, probability, name="discriminator")
+    return keras.Model(picture, probability, name="discriminator")
 
 
 def load_generator(path):

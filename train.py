@@ -8,6 +8,7 @@ losses.png, samples/, checkpoints/, config.json. Stopped at any moment, `--resum
 
 import argparse
 import dataclasses
+import functools
 import math
 import shlex
 import sys
@@ -21,24 +22,25 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+import colour
 import dataset
 import metrics
-import models
 import photos
 import project
 import runs
 from project import UserError
+from systems import SYSTEMS
 
 # Paper: "Soft & Noisy Labels". The ranges and shares: silent. Here: a photograph is labelled
 # 0.8 to 1.0, a generated picture 0.0 to 0.2 (Salimans et al. 2016), and one label in 20 is flipped.
 LABEL_SOFTNESS = 0.2
 LABEL_FLIPS = 0.05
-# Paper: "Adam". Momentum: silent. Here: 0.5, as in DCGAN, because 0.9 makes the two networks swing.
-ADAM_BETAS = (0.5, 0.999)
 # Paper: silent. Here: the generator that is kept is a moving average of the one that is trained
 # (Yazici et al. 2019), because from step to step the adversary pulls colours back and forth.
 AVERAGE_MOMENTUM = 0.999
 
+# Enough pictures to know how rare each colour is.
+RARITY_PICTURES = 2000
 SAMPLE_PICTURES = 8
 LOSSES = ("generator_loss", "discriminator_loss", "pixel_loss")
 
@@ -47,6 +49,7 @@ LOSSES = ("generator_loss", "discriminator_loss", "pixel_loss")
 class Settings:
     """Every setting of a run. Those without a flag of their own are for experiments."""
 
+    system: str = "paper"
     epochs: int = 50  # Paper: "50 epochs".
     data: str = "data"
     output: str = "outputs/train"
@@ -54,45 +57,66 @@ class Settings:
     learning_rate: float = 2e-4  # Paper: silent. Here: DCGAN's and pix2pix's.
     pixel_weight: float = 100  # Paper: silent. Here: pix2pix's weight of the mean absolute error.
     adversarial_weight: float = 1
+    adversarial_from: int = 0  # The epoch, from 0, in which the adversary comes in.
     discriminator_updates: int = 1
     label_softness: float = LABEL_SOFTNESS
     label_flips: float = LABEL_FLIPS
     precision: str = "float32"
     seed: int = 0
+    # Paper: silent. Here: neither, so that the experiment is the paper's.
+    flips: bool = False
+    crop: int | None = None
+    least_colourfulness: float = 0
     dilations: bool = True
     skips: bool = True
 
 
 class Networks:
-    """Both networks, both optimizers, and the moving average of the generator that is kept."""
+    """Both networks, both optimizers, and the moving average of the generator that is kept.
+
+    `painter` shares the generator's layers; it gives RGB and what the loss is about.
+    Where a system has no adversary, `discriminator` and its optimizer are None.
+    """
 
     def __init__(self, settings):
+        self.system = SYSTEMS[settings.system]
         keras.mixed_precision.set_global_policy(settings.precision)
-        shape = {"dilations": settings.dilations, "skips": settings.skips, "seed": settings.seed}
-        self.generator = models.build_generator(**shape)
-        self.discriminator = models.build_discriminator(settings.seed)
-        self.generator_optimizer = adam(settings, self.generator)
-        self.discriminator_optimizer = adam(settings, self.discriminator)
+        self.generator = self.system.build(settings)
+        prediction = self.generator.get_layer(self.system.prediction).output
+        self.painter = keras.Model(self.generator.input, [self.generator.output, prediction])
+        self.generator_optimizer = self.optimizer(settings, self.generator)
+        self.discriminator = self.discriminator_optimizer = None
+        if self.system.build_discriminator:
+            self.discriminator = self.system.build_discriminator(settings)
+            self.discriminator_optimizer = self.optimizer(settings, self.discriminator)
         # What is kept is full precision whatever it was trained in, so that it runs anywhere.
         keras.mixed_precision.set_global_policy("float32")
-        self.averaged = models.build_generator(**shape)
+        self.averaged = self.system.build(settings)
+        self.averaged.set_weights(self.generator.get_weights())
+
+    def optimizer(self, settings, network):
+        """Return the optimizer that updates `network`, with its state allocated."""
+        optimizer = self.system.optimizer(settings)
+        if settings.precision == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(network.trainable_variables)
+        return optimizer
 
     def variables(self) -> dict:
         """Return every variable that a checkpoint has to hold, by a name of its own."""
+        owners = {
+            "generator": self.generator,
+            "averaged": self.averaged,
+            "generator_optimizer": self.generator_optimizer,
+        }
+        if self.discriminator:
+            owners["discriminator"] = self.discriminator
+            owners["discriminator_optimizer"] = self.discriminator_optimizer
         return {
             f"{name}/{index:03d}": variable
-            for name, owner in vars(self).items()
+            for name, owner in owners.items()
             for index, variable in enumerate(owner.variables)
         }
-
-
-def adam(settings, network):
-    """Return the Adam that updates `network`, with its state allocated."""
-    optimizer = keras.optimizers.Adam(settings.learning_rate, *ADAM_BETAS)
-    if settings.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(network.trainable_variables)
-    return optimizer
 
 
 # ------------------------------------------------------------------------- losses and step
@@ -118,85 +142,78 @@ def adversarial_loss(generated):
     return binary_cross_entropy(ops.ones_like(generated), generated)
 
 
-def pixel_loss(generated, ground_truth):
-    """Return the mean absolute difference of two (B, H, W, 3) pictures in [0, 1]."""
-    return ops.mean(ops.abs(generated - ground_truth))
-
-
-def soft_noisy_labels(random, shape, settings):
-    """Draw labels for photographs and for generated pictures, two float32 arrays of `shape`.
-
-    Soft: uniform in [1 - softness, 1] and in [0, softness]. Noisy: a share of flipped ones.
-    """
-    softness = settings.label_softness
-    real = 1 - softness * random.random(shape)
-    generated = softness * random.random(shape)
-    real_flipped = random.random(shape) < settings.label_flips
-    generated_flipped = random.random(shape) < settings.label_flips
-    real = np.where(real_flipped, 1 - real, real)
-    generated = np.where(generated_flipped, 1 - generated, generated)
-    return real.astype(np.float32), generated.astype(np.float32)
-
-
-def make_train_step(networks, settings):
-    """Return the compiled function that trains both networks on one batch.
+def make_train_step(networks, settings, adversarial=True, rarity=None):
+    """Return the compiled function that trains the networks on one batch.
 
     It takes grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1]; the labels
     of the photographs and of the generated pictures, each float32 (updates, B, 1); the momentum
-    of the generator's moving average. It returns the three losses, by their names in the history.
+    of the generator's moving average. It returns the losses, by their names in the history.
+    Without `adversarial`, the generator alone is trained, by the pixel loss alone. `rarity` is
+    what the system's loss wants to know of each bin of chroma.
 
     Source: the paper, "In a single iteration, we execute the generator once and the discriminator
     twice": on the photographs and on the generated pictures, then one update of each network.
     """
     generator, discriminator = networks.generator, networks.discriminator
-    generator_optimizer = networks.generator_optimizer
-    discriminator_optimizer = networks.discriminator_optimizer
-    of_generator = {"generator": generator.trainable_variables}
-    of_discriminator = {"discriminator": discriminator.trainable_variables}
+    optimizers = {
+        "generator": networks.generator_optimizer,
+        "discriminator": networks.discriminator_optimizer,
+    }
 
-    def compare(generated, ground_truth, real_labels, generated_labels):
-        """Execute the discriminator twice; return what to differentiate, and the losses."""
-        real_answer = discriminator(ground_truth, training=True)
-        generated_answer = discriminator(generated, training=True)
-        pixel = pixel_loss(generated, ground_truth)
-        losses = {
-            "generator_loss": settings.adversarial_weight * adversarial_loss(generated_answer)
-            + settings.pixel_weight * pixel,
+    def paint(grayscale, ground_truth):
+        """Execute the generator once; return the losses so far and what the discriminator sees."""
+        generated, prediction = networks.painter(grayscale, training=True)
+        pixel = networks.system.loss(prediction, ground_truth, rarity)
+        losses = {"pixel_loss": pixel, "generator_loss": settings.pixel_weight * pixel}
+        return losses, networks.system.shown(grayscale, generated, prediction)
+
+    def compare(losses, seen, grayscale, ground_truth, real_labels, generated_labels):
+        """Execute the discriminator twice; return all the losses."""
+        real = networks.system.shown(grayscale, ground_truth, None)
+        real_answer = discriminator(real, training=True)
+        generated_answer = discriminator(seen, training=True)
+        adversarial_part = settings.adversarial_weight * adversarial_loss(generated_answer)
+        return {
+            "pixel_loss": losses["pixel_loss"],
+            "generator_loss": losses["generator_loss"] + adversarial_part,
             "discriminator_loss": discriminator_loss(
                 real_answer, generated_answer, real_labels, generated_labels
             ),
-            "pixel_loss": pixel,
         }
-        objectives = {
-            "generator": generator_optimizer.scale_loss(losses["generator_loss"]),
-            "discriminator": discriminator_optimizer.scale_loss(losses["discriminator_loss"]),
-        }
-        return objectives, losses
+
+    def update(compute, updated):
+        """Update each network named in `updated` once, by its own loss, and return the losses."""
+
+        def objectives():
+            losses = compute()
+            return {
+                name: optimizers[name].scale_loss(losses[f"{name}_loss"]) for name in updated
+            }, losses
+
+        weights = {name: getattr(networks, name).trainable_variables for name in updated}
+        losses, gradients = engine.gradients(objectives, weights)
+        for name in updated:
+            optimizers[name].apply(gradients[name], weights[name])
+        return losses
 
     def train_step(grayscale, ground_truth, real_labels, generated_labels, momentum):
-        # The paper's sentence read the other way, several discriminator updates an iteration: all
-        # but the last happen here, on pictures that the generator does not learn from.
-        for early in range(settings.discriminator_updates - 1):
-            generated = ops.stop_gradient(generator(grayscale, training=True))
-            labels = real_labels[early], generated_labels[early]
-            _, gradients = engine.gradients(
-                lambda shown=(generated, ground_truth, *labels): compare(*shown), of_discriminator
-            )
-            discriminator_optimizer.apply(
-                gradients["discriminator"], discriminator.trainable_variables
+        def both(number):
+            return compare(
+                *paint(grayscale, ground_truth),
+                grayscale,
+                ground_truth,
+                real_labels[number],
+                generated_labels[number],
             )
 
-        losses, gradients = engine.gradients(
-            lambda: compare(
-                generator(grayscale, training=True),
-                ground_truth,
-                real_labels[-1],
-                generated_labels[-1],
-            ),
-            of_generator | of_discriminator,
-        )
-        generator_optimizer.apply(gradients["generator"], generator.trainable_variables)
-        discriminator_optimizer.apply(gradients["discriminator"], discriminator.trainable_variables)
+        if adversarial:
+            # The paper's sentence read the other way, several discriminator updates an iteration:
+            # all but the last happen before the generator learns.
+            for early in range(settings.discriminator_updates - 1):
+                update(lambda early=early: both(early), ["discriminator"])
+            losses = update(lambda: both(-1), ["generator", "discriminator"])
+        else:
+            losses = update(lambda: paint(grayscale, ground_truth)[0], ["generator"])
         for average, weight in zip(networks.averaged.weights, generator.weights, strict=True):
             average.assign(momentum * average + (1 - momentum) * weight)
         return losses
@@ -229,6 +246,32 @@ def evaluate_epoch(split, generator, batch_size) -> dict:
     return dict(zip(("test_ssim", "test_psnr", "test_colourfulness"), means, strict=True))
 
 
+def colourful_part(split, least):
+    """Return the split without its nearly gray pictures, and say how many those are."""
+    rows = np.arange(split.pictures)
+    colourful = [
+        metrics.colourfulness(rgb) >= least
+        for shard in split.shards()
+        for rgb in tqdm(shard.rgb, desc="measuring colourfulness", leave=False)
+    ]
+    kept = split.only(rows[colourful])
+    print(
+        f"{split.pictures - kept.pictures:,} of {split.pictures:,} training pictures are nearly "
+        f"gray (colourfulness below {least:g}) and left out"
+    )
+    return kept
+
+
+def rarity_of_bins(split):
+    """Return how much a pixel of each bin of chroma counts, from the training pictures' colours."""
+    rows = np.linspace(0, split.pictures - 1, min(RARITY_PICTURES, split.pictures), dtype=np.int64)
+    counts = 0
+    for first in range(0, len(rows), 100):
+        _, rgb = split.read(split.rows[rows[first : first + 100]])
+        counts = counts + colour.count_bins(colour.lab_from_srgb(photos.to_unit(rgb))[..., 1:])
+    return colour.rarity_weights(colour.smoothed_prior(counts))
+
+
 @dataclasses.dataclass
 class Progress:
     """Where a run stands: epochs finished, steps of the next one, and its sums of losses."""
@@ -244,9 +287,8 @@ def train_epoch(split, networks, settings, train_step, progress, interrupted) ->
     Raises UserError on a loss that is not finite.
     """
     steps = split.pictures // settings.batch_size
-    batches = split.batches(
-        settings.batch_size, settings.seed, progress.epoch, first_step=progress.step
-    )
+    seed = [settings.seed, progress.epoch]
+    batches = split.batches(settings.batch_size, *seed, first_step=progress.step)
     bar = tqdm(
         desc=f"epoch {progress.epoch + 1}/{settings.epochs}",
         total=steps * settings.batch_size,
@@ -257,14 +299,15 @@ def train_epoch(split, networks, settings, train_step, progress, interrupted) ->
     )
     with bar:
         for gray, rgb in batches:
-            random = np.random.default_rng([settings.seed, progress.epoch, progress.step])
+            random = np.random.default_rng([*seed, progress.step])
             shape = (settings.discriminator_updates, settings.batch_size, 1)
-            labels = soft_noisy_labels(random, shape, settings)
+            labels = networks.system.labels(random, shape, settings)
+            gray, rgb = dataset.flip_and_crop(random, gray, rgb, settings.flips, settings.crop)
             # A young average forgets faster, or it would hold the first weights for epochs.
             age = progress.epoch * steps + progress.step
             momentum = np.float32(min(AVERAGE_MOMENTUM, (1 + age) / (10 + age)))
             losses = train_step(photos.to_unit(gray), photos.to_unit(rgb), *labels, momentum)
-            losses = {name: float(losses[name]) for name in LOSSES}
+            losses = {name: float(losses.get(name, 0)) for name in LOSSES}
             progress.step += 1
             if not all(math.isfinite(loss) for loss in losses.values()):
                 raise UserError(
@@ -312,7 +355,14 @@ def train(settings, resume=False) -> int:
     """
     train_split = dataset.open_split(settings.data, "train")
     test_split = dataset.open_split(settings.data, "test")
+    if settings.least_colourfulness:
+        train_split = colourful_part(train_split, settings.least_colourfulness)
     train_split.batches(settings.batch_size, settings.seed, 0)  # refuses a batch it cannot fill
+    if settings.crop and settings.crop > train_split.size:
+        raise UserError(
+            f"--crop {settings.crop} is more than the {train_split.size} pixels of {settings.data};"
+            f" use {train_split.size} or less, or prepare larger pictures with --size"
+        )
     engine.make_repeatable()
     networks = Networks(settings)
     progress = Progress()
@@ -321,7 +371,12 @@ def train(settings, resume=False) -> int:
         progress = Progress(*runs.restore_checkpoint(latest, networks.variables()))
     history = runs.read_history(settings.output, progress.epoch)
     runs.write_config(settings.output, dataclasses.asdict(settings), engine.device())
-    train_step = make_train_step(networks, settings)
+    rarity = rarity_of_bins(train_split) if networks.system.uses_rarity else None
+
+    @functools.cache
+    def train_step(adversarial):
+        return make_train_step(networks, settings, adversarial, rarity)
+
     steps = train_split.pictures // settings.batch_size
     print(
         f"training on {engine.device()} in {settings.precision}: {train_split.pictures:,} "
@@ -331,7 +386,9 @@ def train(settings, resume=False) -> int:
     with runs.interruption() as interrupted:
         while progress.epoch < settings.epochs:
             started = time.monotonic()
-            train_epoch(train_split, networks, settings, train_step, progress, interrupted)
+            adversarial = bool(networks.discriminator and settings.adversarial_weight)
+            step = train_step(adversarial and progress.epoch >= settings.adversarial_from)
+            train_epoch(train_split, networks, settings, step, progress, interrupted)
             if progress.step == steps:
                 seconds = time.monotonic() - started
                 finish_epoch(test_split, networks, settings, progress, history, seconds)
@@ -353,7 +410,7 @@ def new_settings(given) -> Settings:
 
     Raises UserError when the output folder already holds a run.
     """
-    settings = Settings(**given)
+    settings = Settings(**(system_defaults(given) | given))
     if runs.read_config(settings.output):
         raise UserError(
             f"{settings.output} already holds a run; go on with it: {resume_command(settings)}, "
@@ -362,23 +419,32 @@ def new_settings(given) -> Settings:
     return settings
 
 
+def system_defaults(given) -> dict:
+    """Return the defaults of the system that is given, where they differ from the paper's."""
+    system = given.get("system", Settings.system)
+    output = {} if system == Settings.system else {"output": f"outputs/{system}"}
+    return output | SYSTEMS[system].defaults
+
+
 def resumed_settings(given) -> Settings:
     """Return the settings of the run in the output folder; only the number of epochs may change.
 
     Raises UserError when there is no run, or a flag given differs from it.
     """
-    output = given.get("output", Settings.output)
+    output = Settings(**(system_defaults(given) | given)).output
     begun = runs.read_config(output)
     if not begun:
         raise UserError(f"{output} holds no run to resume; start one without --resume")
+    settings = Settings(**begun)
     for name, value in given.items():
-        if name not in ("epochs", "output") and value != begun[name]:
+        before = getattr(settings, name)
+        if name not in ("epochs", "output") and value != before:
             flag = "--" + name.replace("_", "-")
             raise UserError(
-                f"the run in {output} was begun with {flag} {begun[name]}, not {value}; leave "
+                f"the run in {output} was begun with {flag} {before}, not {value}; leave "
                 f"{flag} out to go on with it, or name another --output for a new run"
             )
-    return Settings(**(begun | given))
+    return dataclasses.replace(settings, **given)
 
 
 def resume_command(settings) -> str:
@@ -416,6 +482,7 @@ def parse_arguments(argv):
         default = getattr(Settings, flag.replace("-", "_"))
         parser.add_argument(f"--{flag}", type=kind, help=f"{text} (default: {default})", **more)
 
+    add("system", str, "which colorizer to train", choices=SYSTEMS)
     add("epochs", positive(int), "passes over the training pictures")
     add("data", str, "folder that prepare_data.py wrote")
     add("output", str, "folder of this run")
@@ -425,6 +492,9 @@ def parse_arguments(argv):
     add("discriminator-updates", positive(int), "updates of the discriminator a step")
     add("label-softness", share, "width of the range of soft labels, 0 for hard ones")
     add("label-flips", share, "share of labels flipped, 0 for none")
+    add("crop", positive(int), "side of a random part of each picture to train on, in pixels")
+    add("least-colourfulness", float, "leave out training pictures less colourful than this")
+    parser.add_argument("--flips", action="store_true", help="mirror half of the training pictures")
     precisions = ("float32", "mixed_bfloat16", "mixed_float16")
     add("precision", str, "numbers the networks compute in", choices=precisions)
     add("seed", int, "decides the first weights, the order of pictures and the labels' noise")

@@ -24,7 +24,7 @@ ONE_STEP = """
 import sys
 import engine
 import numpy as np
-import models, runs, train
+import models, runs, systems, train
 
 folder, narrow = sys.argv[1:]
 vars(models).update(eval(narrow))
@@ -34,7 +34,7 @@ runs.restore_checkpoint(folder + "/checkpoints/epoch-0000.npz", networks.variabl
 random = np.random.default_rng(0)
 gray = random.random((4, 24, 24, 1), np.float32)
 rgb = random.random((4, 24, 24, 3), np.float32)
-labels = train.soft_noisy_labels(random, (2, 4, 1), settings)
+labels = systems.soft_noisy_labels(random, (2, 4, 1), settings)
 step = train.make_train_step(networks, settings)
 losses = step(gray, rgb, *labels, np.float32(0.5))
 print(sorted((name, round(float(loss), 4)) for name, loss in losses.items()))

@@ -1,0 +1,124 @@
+"""What train.py can train: how each colorizer is built, and what it learns from."""
+
+import dataclasses
+from collections.abc import Callable
+
+import engine  # noqa: F401 (first, so that Keras starts without chatter)
+
+import keras
+import numpy as np
+from keras import ops
+
+import models
+import semantic_models
+
+# Paper: "Adam". Momentum: silent. Here: 0.5, as in DCGAN, because 0.9 makes the two networks swing.
+ADAM_BETAS = (0.5, 0.999)
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """How one colorizer is built and trained; `settings` is always a `train.Settings`.
+
+    `build(settings)` returns the generator, gray to RGB.
+    `prediction` names the layer of it whose output the loss is about: RGB, chroma, or logits.
+    `loss(prediction, ground_truth, rarity)` returns a scalar; `ground_truth` is RGB (B, H, W, 3)
+    in [0, 1], `rarity` how much the pixels of each bin of `colour.bins` count, float32 (bins,),
+    or None where `uses_rarity` is false.
+    `optimizer(settings)` returns a fresh optimizer, for either network.
+    `build_discriminator(settings)` returns the adversary, or is None where there is none.
+    `shown(grayscale, rgb, prediction)` returns what the discriminator sees of a picture;
+    `prediction` is None for a photograph.
+    `labels(random, shape, settings)` draws the labels of photographs and of generated pictures.
+    `defaults` are those of `train.Settings` that differ from the paper's.
+    """
+
+    build: Callable
+    prediction: str
+    loss: Callable
+    uses_rarity: bool
+    optimizer: Callable
+    build_discriminator: Callable | None
+    shown: Callable
+    labels: Callable
+    defaults: dict
+
+
+def adam(settings):
+    """Return the Adam of the paper's networks."""
+    return keras.optimizers.Adam(settings.learning_rate, *ADAM_BETAS)
+
+
+def soft_noisy_labels(random, shape, settings):
+    """Draw labels for photographs and for generated pictures, two float32 arrays of `shape`.
+
+    Soft: uniform in [1 - softness, 1] and in [0, softness]. Noisy: a share of flipped ones.
+
+    Source: the paper, "Soft & Noisy Labels"; Salimans et al. 2016.
+    """
+    softness = settings.label_softness
+    real = 1 - softness * random.random(shape)
+    generated = softness * random.random(shape)
+    real_flipped = random.random(shape) < settings.label_flips
+    generated_flipped = random.random(shape) < settings.label_flips
+    real = np.where(real_flipped, 1 - real, real)
+    generated = np.where(generated_flipped, 1 - generated, generated)
+    return real.astype(np.float32), generated.astype(np.float32)
+
+
+# -------------------------------------------------------------------------------------- paper
+
+
+def pixel_loss(generated, ground_truth, rarity=None):
+    """Return the mean absolute difference of two (B, H, W, 3) pictures in [0, 1]."""
+    return ops.mean(ops.abs(generated - ground_truth))
+
+
+PAPER = System(
+    build=lambda settings: models.build_generator(
+        dilations=settings.dilations, skips=settings.skips, seed=settings.seed
+    ),
+    prediction="rgb",
+    loss=pixel_loss,
+    uses_rarity=False,
+    optimizer=adam,
+    build_discriminator=lambda settings: models.build_discriminator(seed=settings.seed),
+    shown=lambda grayscale, rgb, prediction: rgb,
+    labels=soft_noisy_labels,
+    defaults={},
+)
+
+
+# ----------------------------------------------------------------------------------- semantic
+
+# Chroma differs by tens, RGB by tenths: in this unit one pixel weight serves both.
+CHROMA_UNIT = 0.01
+
+
+def semantic_loss(prediction, ground_truth, rarity):
+    """Return the smooth L1 difference in chroma, weighted by rarity, in hundreds of Lab units."""
+    return CHROMA_UNIT * semantic_models.smooth_l1(prediction, ground_truth, rarity)
+
+
+SEMANTIC = System(
+    build=lambda settings: semantic_models.build_semantic_generator(seed=settings.seed),
+    prediction="prediction",
+    loss=semantic_loss,
+    uses_rarity=True,
+    optimizer=lambda settings: keras.optimizers.Adam(settings.learning_rate),
+    build_discriminator=lambda settings: models.build_discriminator(channels=4, seed=settings.seed),
+    # Conditional, as in pix2pix: is this a likely colour of this gray picture?
+    shown=lambda grayscale, rgb, prediction: ops.concatenate([rgb, grayscale], axis=-1),
+    labels=soft_noisy_labels,
+    defaults={
+        "epochs": 12,
+        "adversarial_from": 10,
+        "batch_size": 32,
+        "learning_rate": 5e-4,
+        "flips": True,
+        "crop": 128,
+        "least_colourfulness": 8,
+    },
+)
+
+SYSTEMS = {"paper": PAPER, "semantic": SEMANTIC}
