@@ -5,6 +5,7 @@ distribution over bins of it. Trained with the losses at the end of this file.
 """
 
 import math
+import zipfile
 from pathlib import Path
 
 import engine  # noqa: F401 (first, so that Keras starts without chatter)
@@ -34,7 +35,11 @@ TOTAL_STRIDE = 32  # the encoder halves its picture five times
 
 # Widths of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's sides.
 DECODER_WIDTHS = (128, 96, 64, 32)
-# Predictions start within -1..1 and are scaled to Lab's chroma by this.
+# The encoder's features have a deviation of about 6, layers start best with 1.
+FEATURE_SCALE = 1 / 6
+# The last layer starts small, so that the first pictures are nearly gray, and its output is scaled
+# to Lab's chroma by this, so that it moves as fast as other layers do.
+FIRST_DEVIATION = 0.001
 CHROMA_SCALE = 110
 # Differences of chroma below this count by their square, those above by their size. Silent in
 # Zhang et al. 2017, who use a smooth L1. Here: about four just noticeable differences.
@@ -106,18 +111,25 @@ def efficientnet_lite(rgb, width_factor=1.0, depth_factor=1.0):
     return [*features, x]
 
 
-def load_encoder(encoder, path) -> None:
-    """Load the weights of `encoder`, a model from rgb to features, from a `.keras` file.
+def load_encoder(generator, path) -> None:
+    """Give the encoder inside `generator` the weights of the `.keras` file at `path`.
 
     Raises UserError when the file is missing or holds another network.
     """
     try:
-        encoder.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+        encoder = keras.saving.load_model(path, compile=False, safe_mode=True)
+        for layer in encoder_layers(generator):
+            layer.set_weights(encoder.get_layer(layer.name).get_weights())
+    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{path} does not hold the encoder ({type(error).__name__}); restore it with: "
             f"git checkout -- weights/{ENCODER.name}"
         ) from error
+
+
+def encoder_layers(generator) -> list:
+    """Return the layers of the encoder inside a generator."""
+    return [layer for layer in generator.layers if layer.name.startswith("encoder_")]
 
 
 # --------------------------------------------------------------------------------- the generator
@@ -177,12 +189,11 @@ def build_semantic_generator(head="regress", encoder=ENCODER, train_encoder=True
     gray = layers.Input((None, None, 1), name="grayscale")  # 128x128x1
     rgb = layers.Concatenate(name="gray_as_rgb")([pad(pad(gray, 1), 2)] * 3)  # 128x128x3
     # 64x64x16, 32x32x24, 16x16x40, 8x8x112, 4x4x320
-    half, quarter, eighth, sixteenth, x = features = efficientnet_lite(rgb)
-    network = keras.Model(rgb, features, name="encoder")
-    if encoder is not None:
-        load_encoder(network, encoder)
-    network.trainable = train_encoder
-
+    features = efficientnet_lite(rgb)
+    half, quarter, eighth, sixteenth, x = (
+        layers.Rescaling(FEATURE_SCALE, name=f"features{number}")(feature)
+        for number, feature in enumerate(features, start=1)
+    )
     x = decoder_stage(x, sixteenth, DECODER_WIDTHS[0], "up4")  # 8x8x128
     x = decoder_stage(x, eighth, DECODER_WIDTHS[1], "up3")  # 16x16x96
     x = decoder_stage(x, quarter, DECODER_WIDTHS[2], "up2")  # 32x32x64
@@ -191,14 +202,26 @@ def build_semantic_generator(head="regress", encoder=ENCODER, train_encoder=True
         chroma, enlargement = colour.annealed_mean(bins), 4  # 32x32x261, 32x32x2
     else:
         x = decoder_stage(x, half, DECODER_WIDTHS[3], "up1")  # 64x64x32
-        chroma = layers.Conv2D(2, 3, padding="same", dtype="float32", name="chroma")(x)
+        chroma = layers.Conv2D(
+            2,
+            3,
+            padding="same",
+            kernel_initializer=keras.initializers.RandomNormal(stddev=FIRST_DEVIATION),
+            dtype="float32",
+            name="chroma",
+        )(x)
         chroma = layers.Rescaling(CHROMA_SCALE, dtype="float32", name="prediction")(chroma)
         enlargement = 2  # 64x64x2
     chroma = layers.UpSampling2D(
         enlargement, interpolation="bilinear", dtype="float32", name="enlarge"
     )(chroma)
     painted = colour.srgb_from_lab(colour.lightness_from_gray(gray), crop(chroma, gray))
-    return keras.Model(gray, painted, name="generator")  # 128x128x3
+    generator = keras.Model(gray, painted, name="generator")  # 128x128x3
+    if encoder is not None:
+        load_encoder(generator, encoder)
+    for layer in encoder_layers(generator):
+        layer.trainable = train_encoder
+    return generator
 
 
 def build_prediction(generator):
