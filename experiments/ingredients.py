@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 import evaluate  # noqa: E402 (the project's folder has to be known first)
 import train  # noqa: E402
+from settings import Settings  # noqa: E402
 
 EPOCHS = 10
 VARIANTS = {
@@ -36,7 +37,7 @@ def measure(name, changes, data, inception_weights) -> int:
     if (results / "test.json").exists():
         print(f"{name}: measured earlier")
         return 0
-    settings = train.Settings(epochs=EPOCHS, data=str(data), output=str(output), **changes)
+    settings = Settings(epochs=EPOCHS, data=str(data), output=str(output), **changes)
     print(f"{name}: {changes or 'the default'}")
     status = train.train(settings, resume=(output / "config.json").exists())
     if status:

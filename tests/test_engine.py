@@ -12,6 +12,7 @@ from conftest import NARROW
 
 import runs
 import train
+from settings import Settings
 
 ROOT = Path(train.__file__).parent
 needs_jax = pytest.mark.skipif(
@@ -25,10 +26,11 @@ import sys
 import engine
 import numpy as np
 import models, runs, systems, train
+from settings import Settings
 
 folder, narrow = sys.argv[1:]
 vars(models).update(eval(narrow))
-settings = train.Settings(discriminator_updates=2)
+settings = Settings(discriminator_updates=2)
 networks = train.Networks(settings)
 runs.restore_checkpoint(folder + "/checkpoints/epoch-0000.npz", networks.variables())
 random = np.random.default_rng(0)
@@ -56,7 +58,7 @@ def run_with(backend, code, *arguments):
 
 @needs_jax
 def test_one_step_agrees_between_engines(narrow_networks, tmp_path):
-    settings = train.Settings(discriminator_updates=2)
+    settings = Settings(discriminator_updates=2)
     results, printed = {}, {}
     for backend in ("tensorflow", "jax"):
         folder = tmp_path / backend

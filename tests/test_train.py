@@ -20,6 +20,7 @@ import photos
 import runs
 import systems
 import train
+from settings import Settings
 
 ROOT = Path(train.__file__).parent
 
@@ -59,7 +60,7 @@ def test_losses_match_their_closed_forms():
 
 
 def test_labels_are_soft_and_noisy():
-    settings = train.Settings()
+    settings = Settings()
     real, generated = systems.soft_noisy_labels(np.random.default_rng(0), (1, 20000, 1), settings)
     assert real.shape == generated.shape == (1, 20000, 1)
     for labels, low in ((real, 0.8), (generated, 0.0)):
@@ -69,7 +70,7 @@ def test_labels_are_soft_and_noisy():
 
 
 def test_labels_without_softness_and_flips_are_hard():
-    settings = train.Settings(label_softness=0, label_flips=0)
+    settings = Settings(label_softness=0, label_flips=0)
     real, generated = systems.soft_noisy_labels(np.random.default_rng(0), (1, 100, 1), settings)
     assert (real == 1).all()
     assert (generated == 0).all()
@@ -89,7 +90,7 @@ def one_step(networks, settings, size=24):
 
 @pytest.mark.parametrize("updates", [1, 2, 3])
 def test_one_step_updates_each_network_the_stated_number_of_times(updates):
-    settings = train.Settings(discriminator_updates=updates)
+    settings = Settings(discriminator_updates=updates)
     networks = train.Networks(settings)
     one_step(networks, settings)
     assert int(networks.generator_optimizer.iterations) == 1
@@ -100,7 +101,7 @@ def test_one_step_updates_each_network_the_stated_number_of_times(updates):
     "changes", [{}, {"pixel_weight": 0}, {"adversarial_weight": 0}, {"precision": "mixed_float16"}]
 )
 def test_gradients_reach_every_variable_of_both_networks(changes):
-    settings = train.Settings(**changes)
+    settings = Settings(**changes)
     networks = train.Networks(settings)
     before = {
         network: [
@@ -116,7 +117,7 @@ def test_gradients_reach_every_variable_of_both_networks(changes):
 
 
 def test_the_generator_runs_once_and_the_discriminator_twice(monkeypatch):
-    settings = train.Settings()
+    settings = Settings()
     networks = train.Networks(settings)
     names = {id(networks.painter): "generator", id(networks.discriminator): "discriminator"}
     calls = []
@@ -136,7 +137,7 @@ def test_the_early_discriminator_updates_leave_the_generators_gradient_whole():
     """With a discriminator that does not learn, one update or three give the generator the same."""
     after = []
     for updates in (1, 3):
-        settings = train.Settings(discriminator_updates=updates)
+        settings = Settings(discriminator_updates=updates)
         networks = train.Networks(settings)
         networks.discriminator_optimizer.learning_rate.assign(0)
         one_step(networks, settings)
@@ -146,7 +147,7 @@ def test_the_early_discriminator_updates_leave_the_generators_gradient_whole():
 
 
 def test_the_kept_generator_is_the_moving_average():
-    settings = train.Settings()
+    settings = Settings()
     networks = train.Networks(settings)
     start = [ops.convert_to_numpy(weight) for weight in networks.generator.weights]
     one_step(networks, settings)
