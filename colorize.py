@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+import lab
 import photos
 from project import UserError, run
 
@@ -240,7 +241,7 @@ def finish(prepared, colours, settings, budget) -> None:
     try:
         height, width = prepared.small.shape[:2]
         colours = colours[:height, :width]
-        painted = photos.add_chroma(before, prepared.small, colours, settings.strength)
+        painted = lab.add_chroma(before, prepared.small, colours, settings.strength)
         if settings.compare:
             photos.write(prepared.job.compare_target, side_by_side(before, painted))
         prepared.photograph = dataclasses.replace(photograph, pixels=painted)

@@ -11,6 +11,8 @@ import photos
 
 SIZE = 24
 
+RED, GREEN, BLUE, WHITE = (200, 30, 20), (20, 160, 40), (30, 40, 180), (255, 255, 255)
+
 # Names in models.py and values for tests in which the networks' widths do not matter.
 NARROW = {
     "ENCODER_WIDTHS": ((4, 4), (4, 4), (4, 4)),
@@ -27,6 +29,16 @@ def narrow_networks():
         for name, value in NARROW.items():
             patch.setattr(models, name, value)
         yield
+
+
+def quarters(height=40, width=60):
+    """Return an RGB picture of four quarters: red, green, blue and white, in reading order."""
+    picture = np.empty((height, width, 3), np.uint8)
+    picture[: height // 2, : width // 2] = RED
+    picture[: height // 2, width // 2 :] = GREEN
+    picture[height // 2 :, : width // 2] = BLUE
+    picture[height // 2 :, width // 2 :] = WHITE
+    return picture
 
 
 def coloured_pictures(count, seed=0):

@@ -1,4 +1,4 @@
-"""photos.py: every kind of file is read right, colour goes on without moving luminance."""
+"""photos.py: every kind of file is read right."""
 
 import contextlib
 import io
@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from conftest import BLUE, GREEN, WHITE, quarters
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
@@ -16,18 +17,6 @@ from PIL import ExifTags, Image, ImageCms
 import photos
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-
-RED, GREEN, BLUE, WHITE = (200, 30, 20), (20, 160, 40), (30, 40, 180), (255, 255, 255)
-
-
-def quarters(height=40, width=60):
-    """Return an RGB picture of four quarters: red, green, blue and white, in reading order."""
-    picture = np.empty((height, width, 3), np.uint8)
-    picture[: height // 2, : width // 2] = RED
-    picture[: height // 2, width // 2 :] = GREEN
-    picture[height // 2 :, : width // 2] = BLUE
-    picture[height // 2 :, width // 2 :] = WHITE
-    return picture
 
 
 def corners(picture):
@@ -37,13 +26,6 @@ def corners(picture):
         tuple(int(level) for level in picture[height * row // 4, width * column // 4])
         for row, column in ((1, 1), (1, 3), (3, 1), (3, 3))
     ]
-
-
-def lightness(picture):
-    """Return Lab L, 0..100, of RGB or gray uint8 or uint16."""
-    unit = picture.astype(np.float32) / np.iinfo(picture.dtype).max
-    unit = np.repeat(unit, 3, axis=2) if picture.shape[2] == 1 else unit
-    return cv2.cvtColor(unit, cv2.COLOR_RGB2LAB)[..., 0]
 
 
 def load(path):
@@ -357,60 +339,6 @@ def test_resizing_takes_the_mean_when_shrinking_and_keeps_the_channel():
     np.testing.assert_array_equal(photos.resize(large, 8, 12), blocks)
     assert photos.resize(blocks, 16, 24).shape == (16, 24, 1)
     assert np.abs(photos.shrink(quarters(801, 1203), 40, 60).astype(int) - quarters()).mean() < 2
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("gray", [False, True])
-def test_colour_goes_on_without_moving_luminance(dtype, gray):
-    rng = np.random.default_rng(5)
-    picture = rng.integers(0, 256, (30, 40, 3), np.uint8)
-    pixels = cv2.resize(picture, (404, 303), interpolation=cv2.INTER_CUBIC)
-    pixels = photos.grayscale(pixels) if gray else pixels
-    pixels = pixels.astype(dtype) * (257 if dtype == np.uint16 else 1)
-    colours = rng.random((30, 40, 3), np.float32)
-    small = photos.high_bits(photos.resize(pixels, 30, 40))
-    painted = photos.add_chroma(pixels, small, colours)
-    assert painted.shape == (303, 404, 3)
-    assert painted.dtype == dtype
-    difference = lightness(painted) - lightness(pixels)
-    assert abs(difference.mean()) < 0.05
-    assert 10 * np.log10(100**2 / np.mean(difference**2)) > 55
-    assert not photos.is_gray(photos.high_bits(painted))
-
-
-def test_a_gray_picture_without_colour_comes_back_as_it_was():
-    pixels = np.random.default_rng(6).integers(0, 256, (90, 110, 1), np.uint8)
-    colours = np.full((15, 18, 3), 0.3, np.float32)
-    painted = photos.add_chroma(pixels, photos.resize(pixels, 15, 18), colours)
-    np.testing.assert_array_equal(painted, pixels.repeat(3, axis=2))
-    vivid = np.random.default_rng(7).random((15, 18, 3), np.float32)
-    painted = photos.add_chroma(pixels, photos.resize(pixels, 15, 18), vivid, strength=0)
-    np.testing.assert_array_equal(painted, pixels.repeat(3, axis=2))
-
-
-def test_a_photograph_gets_its_own_colours_back_and_its_edges_stay_sharp():
-    pixels = cv2.GaussianBlur(quarters(400, 600), (0, 0), 1)
-    small = photos.resize(pixels, 40, 60)
-    painted = photos.add_chroma(pixels, small, photos.to_unit(small))
-    plain = cv2.cvtColor(photos.to_unit(pixels), cv2.COLOR_RGB2LAB)
-    truth = plain.copy()
-    small_chroma = cv2.cvtColor(photos.to_unit(small), cv2.COLOR_RGB2LAB)[..., 1:]
-    plain[..., 1:] = cv2.resize(small_chroma, (600, 400))
-    found = cv2.cvtColor(photos.to_unit(painted), cv2.COLOR_RGB2LAB)
-    assert np.abs(found - truth).mean() < 0.7 * np.abs(plain - truth).mean()
-
-
-def test_strength_halves_chroma():
-    pixels = np.full((64, 64, 1), 128, np.uint8)
-    small = np.full((8, 8, 1), 128, np.uint8)
-    colours = np.tile(np.array([0.6, 0.5, 0.4], np.float32), (8, 8, 1))
-    chroma = []
-    for strength in (1.0, 0.5):
-        painted = photos.add_chroma(pixels, small, colours, strength)
-        chroma.append(cv2.cvtColor(photos.to_unit(painted), cv2.COLOR_RGB2LAB)[0, 0, 1:])
-    expected = cv2.cvtColor(colours, cv2.COLOR_RGB2LAB)[0, 0, 1:]
-    np.testing.assert_allclose(chroma[0], expected, atol=0.6)
-    np.testing.assert_allclose(chroma[1], expected / 2, atol=0.6)
 
 
 def test_png_is_written_whole_or_not_at_all(tmp_path):
