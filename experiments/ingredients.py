@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import evaluate  # noqa: E402 (the project's folder has to be known first)
+import project  # noqa: E402
 import train  # noqa: E402
 from settings import Settings  # noqa: E402
 
@@ -28,6 +29,16 @@ VARIANTS = {
     "without_dilation": {"dilations": False},
     "without_skips": {"skips": False},
 }
+
+
+def measure_all(arguments) -> int:
+    """Measure every variant in turn; stop at the first that does not finish."""
+    for name, changes in VARIANTS.items():
+        status = measure(name, changes, arguments.data, arguments.inception_weights)
+        if status:
+            return status
+    print(f"results are in {ROOT / 'experiments' / 'results'}")
+    return 0
 
 
 def measure(name, changes, data, inception_weights) -> int:
@@ -57,13 +68,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("data"), help="prepared data")
     parser.add_argument("--inception-weights", type=Path, help="as evaluate.py takes it")
-    arguments = parser.parse_args(argv)
-    for name, changes in VARIANTS.items():
-        status = measure(name, changes, arguments.data, arguments.inception_weights)
-        if status:
-            return status
-    print(f"results are in {ROOT / 'experiments' / 'results'}")
-    return 0
+    return project.run(measure_all, parser.parse_args(argv))
 
 
 if __name__ == "__main__":
