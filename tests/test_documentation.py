@@ -89,7 +89,8 @@ def test_make_demo_does_what_the_readme_says():
 
 def test_every_path_the_readme_names_exists():
     links = re.findall(r"\]\(([\w./-]+)\)", README)
-    table = re.findall(r"^\| `([\w./]+)`", README.split("## Files")[1], re.MULTILINE)
+    files = README.split("## Files")[1].split("\n\n")[1]
+    table = re.findall(r"`([\w./]+)`", "\n".join(row.split("|")[1] for row in files.splitlines()))
     assert links
     assert table
     for path in links + table:
