@@ -16,6 +16,7 @@ Every figure is computed from the written files.
 import argparse
 import csv
 import itertools
+import re
 import shlex
 import sys
 import tempfile
@@ -53,6 +54,7 @@ TABLE = (
     ("pixel_accuracy", "Pixel accuracy (% within 5% in R, G and B)", 100, ".1f"),
     ("auc", "AuC (%, higher is better)", 1, ".1f"),
     ("auc_balanced", "AuC, class-balanced (%, higher is better)", 1, ".1f"),
+    ("recognition", "Recognition (% top-1, truth: {true_recognition})", 100, ".1f"),
 )
 
 # The comparison shows the pictures at these shares of the ranking by CIEDE2000, best first.
@@ -63,15 +65,17 @@ def open_test_set(data, skipped):
     """Find the pictures to measure on.
 
     `data` is a folder of prepared shards, or any folder of photographs, which are resized to
-    120x120. Returns their number, their side in pixels, and an iterator over (source, gray, rgb),
-    uint8 (side, side, 1) and (side, side, 3). Photographs that cannot be read are left out and
-    appended to `skipped` by that iterator. Raises UserError when there is nothing to measure on.
+    120x120. Returns their number, their side in pixels, and an iterator over (source, label, gray,
+    rgb): text, the name of the class, uint8 (side, side, 1) and (side, side, 3). Photographs that
+    cannot be read are left out and appended to `skipped` by that iterator. Raises UserError when
+    there is nothing to measure on.
     """
     if (data / dataset.MANIFEST).is_file():
         split = dataset.open_split(data, "test")
         if split.pictures == 0:
             raise UserError(f"{data} holds no test pictures; prepare it with some of them")
-        return split.pictures, split.size, shard_pictures(split)
+        classes = dataset.read_manifest(data)["classes"]
+        return split.pictures, split.size, shard_pictures(split, classes)
     if not data.is_dir():
         raise UserError(
             f"there is no data folder {data}; prepare one with: "
@@ -86,16 +90,16 @@ def open_test_set(data, skipped):
     return len(paths), models.SIZE, photographs(data, paths, skipped)
 
 
-def shard_pictures(split):
-    """Yield (source, gray, rgb) of every pair of a split; the source is its row."""
+def shard_pictures(split, classes):
+    """Yield (source, label, gray, rgb) of every pair of a split; the source is its row."""
     rows = itertools.count()
     for shard in split.shards():
-        for gray, rgb in zip(shard.gray, shard.rgb, strict=True):
-            yield f"{split.name} row {next(rows)}", gray, rgb
+        for gray, rgb, label in zip(*shard, strict=True):
+            yield f"{split.name} row {next(rows)}", classes[label], gray, rgb
 
 
 def photographs(folder, paths, skipped):
-    """Yield (source, gray, rgb) of photographs, resized to the paper's size."""
+    """Yield (source, label, gray, rgb) of photographs, resized to the paper's size."""
     for path in paths:
         source = str(path.relative_to(folder))
         try:
@@ -105,7 +109,13 @@ def photographs(folder, paths, skipped):
             skipped.append({"file": source, "reason": str(error)})
             continue
         rgb = photos.resize(photograph, models.SIZE, models.SIZE)
-        yield source, photos.grayscale(rgb), rgb
+        yield source, label_of(path), photos.grayscale(rgb), rgb
+
+
+def label_of(path) -> str:
+    """Return the class of a photograph: the synset its name begins with, or its folder's name."""
+    synset = re.match(r"n\d{8}(?=_)", path.name)
+    return synset.group() if synset else path.parent.name
 
 
 def check_model(path, generator, size) -> None:
@@ -144,26 +154,29 @@ def check_output(output) -> None:
 
 
 def write_pictures(generator, pictures, count, batch_size, folder):
-    """Colorize every picture and write the three folders; return {file name: source}."""
-    sources = {}
+    """Colorize every picture and write the three folders.
+
+    Returns {file name: source} and {file name: label}.
+    """
+    sources, labels = {}, {}
     for name in FOLDERS:
         (folder / name).mkdir(parents=True)
     with tqdm(total=count, desc="colorizing", unit=" pictures") as progress:
         while batch := list(itertools.islice(pictures, batch_size)):
-            gray = np.stack([gray for _, gray, _ in batch])
+            gray = np.stack([gray for _, _, gray, _ in batch])
             colours = generator.predict_on_batch(photos.to_unit(gray))
             if not np.isfinite(colours).all():
                 raise UserError(
                     "the model paints pixels that are not numbers; give another --model"
                 )
-            for (source, gray, rgb), generated in zip(batch, colours, strict=True):
+            for (source, label, gray, rgb), generated in zip(batch, colours, strict=True):
                 name = f"{len(sources):05d}.png"
                 photos.write_png(folder / "grayscale" / name, gray)
                 photos.write_png(folder / "generated" / name, photos.to_uint8(generated))
                 photos.write_png(folder / "ground_truth" / name, rgb)
-                sources[name] = source
+                sources[name], labels[name] = source, label
             progress.update(len(batch))
-    return sources
+    return sources, labels
 
 
 def compare(ground_truth, ground_truth_lab, picture, picture_lab) -> dict:
@@ -206,11 +219,12 @@ def measure_pictures(folder, sources):
     return rows, errors
 
 
-def summarize(rows, system, errors, distance, threshold) -> dict:
+def summarize(rows, system, errors, distance, recognised, threshold) -> dict:
     """Return the figures of one system, with the keys of the table.
 
     `rows` as from `measure_pictures`, `errors` the chroma errors of this system, `distance` its
-    FID or None, `threshold` the SSIM from which a picture counts as right.
+    FID or None, `recognised` its share of recognised pictures or None, `threshold` the SSIM from
+    which a picture counts as right.
     """
     figures = ("mse", "psnr", "ssim", "ciede2000", "colourfulness", "pixel_accuracy")
     mean = {key: float(column(rows, system, key).mean()) for key in figures}
@@ -225,6 +239,7 @@ def summarize(rows, system, errors, distance, threshold) -> dict:
         "pixel_accuracy": mean["pixel_accuracy"],
         "auc": metrics.auc(errors),
         "auc_balanced": metrics.auc_balanced(errors),
+        "recognition": recognised,
     }
 
 
@@ -248,6 +263,35 @@ def measure_fid(folder, names, weights, batch_size):
 
     true_features = features("ground_truth")
     return {s: metrics.fid(true_features, features(p)) for s, p in SYSTEMS.items()}, None
+
+
+def measure_recognition(folder, labels, classifier_file, batch_size):
+    """Return how many of the pictures in each folder a classifier recognises.
+
+    `labels` is {file name: label}; pictures whose label is no ImageNet class are left out.
+    Returns {folder: share, 0..1}, the number of pictures, and None; or {folder: None}, 0 and the
+    reason in words.
+    """
+    numbers = metrics.class_numbers()
+    truth = {name: numbers[label] for name, label in labels.items() if label in numbers}
+    if not truth:
+        return dict.fromkeys(FOLDERS), 0, "no picture is labelled with a class of ImageNet"
+    try:
+        classifier = metrics.load_classifier(classifier_file)
+    except metrics.NoClassifier as error:
+        return dict.fromkeys(FOLDERS), 0, str(error)
+
+    names, shares = list(truth), {}
+    for pictures in FOLDERS:
+        right = 0
+        starts = range(0, len(names), batch_size)
+        for start in tqdm(starts, desc=f"recognition, {pictures}", unit=" batch"):
+            batch = names[start : start + batch_size]
+            read = np.stack([photos.read_rgb(folder / pictures / name) for name in batch])
+            found = metrics.recognise(classifier, read)
+            right += int((found == [truth[name] for name in batch]).sum())
+        shares[pictures] = right / len(names)
+    return shares, len(names), None
 
 
 def column(rows, system, key):
@@ -322,10 +366,12 @@ def format_table(report) -> str:
         f"{report['images']:,} pictures, {report['gray_in_truth']:,} of them gray in truth",
         f"{'':44}{'generated':>12}{'gray copy':>12}",
     ]
+    truth = report["true_recognition"]
+    for_labels = report | {"true_recognition": "none" if truth is None else f"{100 * truth:.1f}"}
     for key, label, scale, form in TABLE:
         values = [report[system][key] for system in SYSTEMS]
         cells = ["none" if value is None else format(scale * value, form) for value in values]
-        lines.append(f"{label.format(**report):44}{cells[0]:>12}{cells[1]:>12}")
+        lines.append(f"{label.format(**for_labels):44}{cells[0]:>12}{cells[1]:>12}")
     return "\n".join(lines)
 
 
@@ -345,10 +391,10 @@ def evaluate(arguments) -> None:
     # Built beside its place and moved there whole, so that no evaluation is a mix of two.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=arguments.output.parent) as scratch:
         folder = Path(scratch, "evaluation")
-        sources = write_pictures(generator, pictures, count, arguments.batch_size, folder)
+        sources, labels = write_pictures(generator, pictures, count, arguments.batch_size, folder)
         if not sources:
             raise UserError(f"no photograph in {arguments.data} can be read; give another --data")
-        report = write_report(folder, sources, skipped, arguments)
+        report = write_report(folder, sources, labels, skipped, arguments)
         if arguments.output.exists():
             arguments.output.rename(Path(scratch, "replaced"))
         folder.rename(arguments.output)
@@ -357,14 +403,19 @@ def evaluate(arguments) -> None:
         print(f"no FID: {report['fid_reason']}")
     if report["fid_warning"]:
         print(f"warning: {report['fid_warning']}")
+    if report["recognition_reason"]:
+        print(f"no recognition: {report['recognition_reason']}")
     print(f"pictures and figures are in {arguments.output}")
 
 
-def write_report(folder, sources, skipped, arguments) -> dict:
+def write_report(folder, sources, labels, skipped, arguments) -> dict:
     """Measure the pictures written to `folder`; write and return what metrics.json holds."""
     rows, errors = measure_pictures(folder, sources)
     distances, reason = measure_fid(
         folder, list(sources), arguments.inception_weights, arguments.batch_size
+    )
+    recognised, recognition_images, no_recognition = measure_recognition(
+        folder, labels, arguments.classifier, arguments.batch_size
     )
     threshold = arguments.ssim_threshold
     warning = None
@@ -378,10 +429,15 @@ def write_report(folder, sources, skipped, arguments) -> dict:
         "gray_in_truth": sum(row["gray_in_truth"] for row in rows),
         "ssim_threshold": threshold,
         **{
-            system: summarize(rows, system, errors[system], distances[system], threshold)
-            for system in SYSTEMS
+            system: summarize(
+                rows, system, errors[system], distances[system], recognised[pictures], threshold
+            )
+            for system, pictures in SYSTEMS.items()
         },
         "true_colourfulness": float(np.mean([row["true_colourfulness"] for row in rows])),
+        "true_recognition": recognised["ground_truth"],
+        "recognition_images": recognition_images,
+        "recognition_reason": no_recognition,
         "ssim_threshold_for_85_percent": {
             system: metrics.ssim_threshold(column(rows, system, "ssim"), PAPER_ACCURACY)
             for system in SYSTEMS
@@ -435,6 +491,14 @@ def main(argv=None) -> int:
         type=Path,
         metavar="FILE",
         help=f"Keras' {metrics.INCEPTION_FILE} for FID (default: downloaded once, 88 MB)",
+    )
+    parser.add_argument(
+        "--classifier",
+        type=Path,
+        metavar="FILE",
+        default=Path("outputs/efficientnet_lite2.keras"),
+        help="classifier for recognition, made by experiments/convert_efficientnet.py; without it "
+        "there is no recognition (default: %(default)s)",
     )
     parser.add_argument(
         "--batch-size",

@@ -6,6 +6,7 @@ gives them. Two pictures that are compared have one shape; another one raises Va
 
 import hashlib
 from pathlib import Path
+from zipfile import BadZipFile
 
 import engine  # noqa: F401  TensorFlow, quietly, before Keras imports it
 
@@ -34,9 +35,16 @@ INCEPTION_SIDE = 299
 INCEPTION_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 INCEPTION_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
 
+# The ImageNet (ILSVRC-2012) class names, in the order of a classifier's outputs.
+SYNSETS = Path(__file__).parent / "weights" / "imagenet_synsets.txt"
+
 
 class NoInception(Exception):
     """The Inception v3 weights cannot be had; the message says why."""
+
+
+class NoClassifier(Exception):
+    """The classifier for recognition cannot be had; the message says why."""
 
 
 def to_lab(picture):
@@ -254,3 +262,46 @@ def inception_features(inception, pictures):
     )
     scaled = keras.applications.inception_v3.preprocess_input(resized)
     return inception.predict_on_batch(scaled)
+
+
+def class_numbers() -> dict:
+    """Return the number, 0..999, of every ImageNet class by its name, as in n01440764."""
+    return {name: number for number, name in enumerate(SYNSETS.read_text().split())}
+
+
+def load_classifier(path):
+    """Load the classifier that experiments/convert_efficientnet.py writes.
+
+    Returns a keras.Model from RGB (B, side, side, 3) float32 in [0, 1] to logits (B, 1000).
+    Raises NoClassifier with the reason: no file, another file.
+    """
+    if not Path(path).is_file():
+        raise NoClassifier(
+            f"there is no classifier {path}; experiments/convert_efficientnet.py makes it"
+        )
+    try:
+        classifier = keras.saving.load_model(path, compile=False, safe_mode=True)
+        shapes = classifier.input_shape[1:], classifier.output_shape[1:]
+    except (ValueError, TypeError, AttributeError, KeyError, OSError, BadZipFile) as error:
+        raise NoClassifier(f"{path} cannot be loaded ({type(error).__name__})") from error
+    (height, width, channels), classes = shapes[0], shapes[1]
+    if None in (height, width) or (channels, classes) != (3, (len(class_numbers()),)):
+        raise NoClassifier(f"{path} maps {shapes[0]} to {shapes[1]}, not RGB to 1,000 classes")
+    return classifier
+
+
+def recognise(classifier, pictures):
+    """Return the most likely ImageNet class, int64 (B,), of uint8 RGB pictures (B, H, W, 3).
+
+    Pictures are resized whole to the classifier's side (bicubic) and scaled to 0..1. The share of
+    pictures whose class is right, on colorized pictures, tells whether the colours are those of
+    the thing. Source: Zhang et al. 2016, section 3.1, "Semantic interpretability", with VGG-16.
+    """
+    resized = keras.ops.image.resize(
+        keras.ops.cast(pictures, "float32") / 255,
+        classifier.input_shape[1:3],
+        interpolation="bicubic",
+        antialias=True,
+    )
+    logits = classifier.predict_on_batch(keras.ops.clip(resized, 0, 1))
+    return keras.ops.convert_to_numpy(logits).argmax(axis=-1)

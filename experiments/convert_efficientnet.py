@@ -29,6 +29,7 @@ from efficientnet_lite_pytorch import EfficientNet  # noqa: E402
 from keras import layers  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
+import metrics  # noqa: E402
 import photos  # noqa: E402
 import project  # noqa: E402
 import semantic_models  # noqa: E402
@@ -39,7 +40,6 @@ from project import UserError  # noqa: E402
 VARIANTS = {"lite0": (1.0, 1.0, 224), "lite2": (1.1, 1.2, 260)}
 HEAD_WIDTH = 1280
 CLASSES = 1000
-SYNSETS = ROOT / "weights" / "imagenet_synsets.txt"  # in the order of the classes
 
 BATCH_SIZE = 32
 LARGEST_DIFFERENCE = 0.01  # of a logit; they spread over about 20
@@ -109,7 +109,7 @@ def find_labelled(folder):
 
     Raises UserError where there are none.
     """
-    numbers = {synset: number for number, synset in enumerate(SYNSETS.read_text().split())}
+    numbers = metrics.class_numbers()
     paths = [path for path in photos.find_photographs(folder) if path.name[:9] in numbers]
     if not paths:
         raise UserError(f"{folder} holds no photographs named like n01440764_tench.jpg")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import engine  # noqa: F401
 
@@ -37,8 +38,8 @@ def orange_pictures(count):
     return gray, np.concatenate([gray, gray // 2, 0 * gray], axis=-1)
 
 
-def write_data(folder, gray, rgb, per_shard=5):
-    """Write pictures as the test split of prepared data."""
+def write_data(folder, gray, rgb, per_shard=5, class_name="orange"):
+    """Write pictures as the test split of prepared data, all of one class."""
     starts = range(0, len(gray), per_shard)
     shards = []
     for index, start in enumerate(starts):
@@ -49,7 +50,7 @@ def write_data(folder, gray, rgb, per_shard=5):
         shards.append({"file": name, "pictures": len(label)})
     manifest = {
         "source": "generated",
-        "classes": ["orange"],
+        "classes": [class_name],
         "images_per_class": 1,
         "test_images_per_class": len(gray),
         "size": SIZE,
@@ -64,7 +65,18 @@ def write_data(folder, gray, rgb, per_shard=5):
 
 
 def run(model, data, output, *more):
-    arguments = ["--model", model, "--data", data, "--output", output, *more]
+    # No classifier but where a test gives one: this machine may have that of the default place.
+    arguments = [
+        "--model",
+        model,
+        "--data",
+        data,
+        "--output",
+        output,
+        "--classifier",
+        "none",
+        *more,
+    ]
     return evaluate.main([str(argument) for argument in arguments])
 
 
@@ -204,6 +216,68 @@ def test_fid_stands_beside_that_of_the_gray_copy(tmp_path, orange, monkeypatch, 
     assert report["fid_reason"] is None
     assert report["fid_warning"].startswith("FID of 7 pictures, fewer than 2,048,")
     assert f"warning: {report['fid_warning']}\n" in capsys.readouterr().out
+
+
+def save_classifier(path):
+    """Save a classifier: class 1 where a picture is orange rather than gray, else class 0."""
+    rgb = keras.Input((8, 8, 3))
+    logits = keras.layers.Dense(1000, use_bias=False)
+    model = keras.Model(rgb, logits(keras.layers.GlobalAveragePooling2D()(rgb)))
+    weights = np.zeros((3, 1000))
+    weights[:, 1] = 1, 0, -1.2  # red - 1.2 blue: above 0 for orange, below for gray
+    logits.set_weights([weights])
+    model.save(path)
+    return path
+
+
+def test_recognition_stands_beside_that_of_gray_and_truth(tmp_path, capsys):
+    gray, rgb = orange_pictures(4)
+    rgb[3] = gray[3]
+    data = write_data(tmp_path / "data", gray, rgb, class_name="n01443537")  # goldfish, class 1
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+    classifier = save_classifier(tmp_path / "classifier.keras")
+    output = tmp_path / "evaluation"
+    arguments = ("--classifier", classifier, "--batch-size", 3, *NO_INCEPTION)
+    assert run(model, data, output, *arguments) == 0
+    report = read_report(output)
+    assert report["generated"]["recognition"] == 1
+    assert report["gray_copy"]["recognition"] == 0
+    assert report["true_recognition"] == 0.75
+    assert report["recognition_images"] == 4
+    assert report["recognition_reason"] is None
+    printed = capsys.readouterr().out
+    assert "Recognition (% top-1, truth: 75.0)                 100.0         0.0\n" in printed
+
+
+def test_without_classifier_or_labels_the_report_says_why(tmp_path, capsys):
+    gray, rgb = orange_pictures(2)
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+    classifier = save_classifier(tmp_path / "classifier.keras")
+    labelled = write_data(tmp_path / "labelled", gray, rgb, class_name="n01443537")
+    unlabelled = write_data(tmp_path / "unlabelled", gray, rgb, class_name="fish")
+    for data, given, reason in (
+        (labelled, tmp_path / "none.keras", f"there is no classifier {tmp_path / 'none.keras'}"),
+        (unlabelled, classifier, "no picture is labelled with a class of ImageNet"),
+    ):
+        output = tmp_path / "evaluation"
+        assert run(model, data, output, "--classifier", given, *NO_INCEPTION) == 0
+        report = read_report(output)
+        assert report["generated"]["recognition"] is None
+        assert report["true_recognition"] is None
+        assert report["recognition_reason"].startswith(reason)
+        printed = capsys.readouterr().out
+        assert "Recognition (% top-1, truth: none)                  none        none\n" in printed
+        assert f"no recognition: {reason}" in printed
+
+
+def test_photographs_are_labelled_by_name_or_by_folder():
+    labels = {
+        "sample/n01440764_tench.jpg": "n01440764",
+        "val/n01443537/ILSVRC2012_val_00000236.JPEG": "n01443537",
+        "n01443537/n01440764_10026.JPEG": "n01440764",
+        "holiday/n01.jpg": "holiday",
+    }
+    assert {path: evaluate.label_of(Path(path)) for path in labels} == labels
 
 
 def test_one_picture_is_enough_but_for_fid(tmp_path):

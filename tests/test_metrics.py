@@ -310,3 +310,46 @@ def test_inception_loads_a_file_of_the_right_checksum(tmp_path, monkeypatch):
     monkeypatch.setattr(metrics, "INCEPTION_MD5", metrics.md5(path))
     with pytest.raises(metrics.NoInception, match="cannot be loaded"):
         metrics.load_inception(path)
+
+
+def test_imagenet_has_a_thousand_classes_in_the_order_of_their_names():
+    numbers = metrics.class_numbers()
+    assert list(numbers) == sorted(numbers)
+    assert list(numbers.values()) == list(range(1000))
+    # Tench, golden retriever, church, toilet tissue.
+    names = ("n01440764", "n02099601", "n03028079", "n15075141")
+    assert [numbers[name] for name in names] == [0, 207, 497, 999]
+
+
+def save_classifier(path, side=8, classes=1000):
+    """Save a classifier of the mean colour: class 0, 1 or 2 where red, green or blue is highest."""
+    rgb = keras.Input((side, side, 3))
+    logits = keras.layers.Dense(classes, use_bias=False)
+    model = keras.Model(rgb, logits(keras.layers.GlobalAveragePooling2D()(rgb)))
+    logits.set_weights([np.eye(3, classes)])
+    model.save(path)
+    return path
+
+
+def test_pictures_are_recognised_at_the_size_and_in_the_range_of_the_classifier(tmp_path):
+    classifier = metrics.load_classifier(save_classifier(tmp_path / "mean.keras"))
+    pictures = np.stack([flat(10, 200, 30), flat(1, 2, 3), flat(0, 0, 0), flat(90, 80, 70)])
+    np.testing.assert_array_equal(metrics.recognise(classifier, pictures), [1, 2, 0, 0])
+    seen = []
+    classifier.predict_on_batch = lambda rgb: seen.append(rgb) or np.zeros((len(rgb), 1000))
+    metrics.recognise(classifier, pictures)
+    seen = keras.ops.convert_to_numpy(seen[0])
+    assert seen.shape == (4, 8, 8, 3)
+    np.testing.assert_allclose(seen[0], np.broadcast_to([10, 200, 30], (8, 8, 3)) / 255, atol=1e-5)
+
+
+def test_what_is_no_classifier_is_refused_with_the_reason(tmp_path):
+    with pytest.raises(metrics.NoClassifier, match="there is no classifier"):
+        metrics.load_classifier(tmp_path / "none.keras")
+    (tmp_path / "text.keras").write_text("hello")
+    with pytest.raises(metrics.NoClassifier, match="cannot be loaded"):
+        metrics.load_classifier(tmp_path / "text.keras")
+    for name, shape in (("ten", {"classes": 10}), ("any", {"side": None})):
+        path = save_classifier(tmp_path / f"{name}.keras", **shape)
+        with pytest.raises(metrics.NoClassifier, match=r"not RGB to 1,000 classes"):
+            metrics.load_classifier(path)
