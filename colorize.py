@@ -25,6 +25,8 @@ import lab
 import photos
 from project import UserError, run
 
+WEIGHTS = Path(__file__).parent / "weights"
+
 # The side of the square that has as many pixels as what the network sees: the size of the pictures
 # that the paper's network learns from.
 WORKING_SIZE = 120
@@ -405,8 +407,8 @@ def arguments():
     parser.add_argument(
         "--model",
         type=Path,
-        default=Path("weights/paper_gan.keras"),
-        help="a colorizer that train.py wrote (default %(default)s)",
+        default=WEIGHTS / "paper_gan.keras",
+        help="a colorizer that train.py wrote (default: weights/paper_gan.keras, as shipped)",
     )
     parser.add_argument(
         "--overwrite",
