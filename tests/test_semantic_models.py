@@ -12,6 +12,7 @@ import pytest
 from keras import ops
 
 import colour
+import models
 import semantic_models
 from project import UserError
 
@@ -133,6 +134,18 @@ def test_a_saved_generator_needs_nothing_of_this_project(generator, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "painted.npy"), array(generator(gray)), atol=1e-5)
 
 
+def test_it_costs_less_than_one_gigaflop_at_128_pixels(regress, classify):
+    assert 0.6 < models.gigaflop(regress, 128) < 0.8
+    assert 0.5 < models.gigaflop(classify, 128) < 0.6
+
+
+def test_depthwise_convolutions_are_counted():
+    picture = keras.Input((None, None, 6))
+    model = keras.Model(picture, keras.layers.DepthwiseConv2D(5, strides=2)(picture))
+    # 5x5 multiply-adds for each of 6 channels at each of 2x2 places.
+    assert models.gigaflop(model, size=8) == pytest.approx(2 * 25 * 6 * 4 / 1e9)
+
+
 def test_the_seed_decides_the_weights():
     first, same, other = (
         semantic_models.build_semantic_generator(encoder=None, seed=seed)
@@ -181,7 +194,7 @@ def test_training_reaches_every_variable_and_learns(head):
     assert {id(v) for v in variables} == {id(v) for v in generator.trainable_variables}
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(variables)
-    gray = grays(4, 32, 32)
+    gray = grays(2, 32, 32)
     rgb = np.clip(gray + np.array([0.15, 0, -0.15], np.float32), 0, 1)
 
     def compute():
@@ -191,7 +204,7 @@ def test_training_reaches_every_variable_and_learns(head):
     first, gradients = engine.gradients(compute, {"loss": variables})
     for variable, gradient in zip(variables, gradients["loss"], strict=True):
         assert np.abs(array(gradient)).max() > 0, variable.path
-    for _ in range(8):
+    for _ in range(5):
         loss, gradients = engine.gradients(compute, {"loss": variables})
         optimizer.apply(gradients["loss"], variables)
     assert float(loss) < 0.8 * float(first)
