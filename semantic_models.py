@@ -240,7 +240,7 @@ def true_chroma(ground_truth, prediction):
     """Return the chroma of RGB (B, H, W, 3) in [0, 1], averaged to the size of a prediction."""
     _, a, b = ops.split(colour.lab_from_srgb(ground_truth), 3, axis=-1)
     shrink = ground_truth.shape[1] // prediction.shape[1]
-    return ops.average_pool(ops.concatenate([a, b], axis=-1), shrink)
+    return ops.average_pool(ops.concatenate([a, b], axis=-1), shrink, strides=shrink)
 
 
 def smooth_l1(chroma, ground_truth, rarity):
