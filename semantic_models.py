@@ -148,8 +148,8 @@ def pad(x, axis):
     """Pad rows (axis 1) or columns (axis 2) to a multiple of 32 by reflection at the far end."""
     inside = positions(x, axis)
     ones = ops.reshape(ops.cast(ops.ones_like(inside), "float32"), (1, -1, 1))
-    blocks = layers.MaxPooling1D(TOTAL_STRIDE, padding="same")(ones)
-    blocks = layers.UpSampling1D(TOTAL_STRIDE)(blocks)  # as long as is wanted
+    blocks = layers.MaxPooling1D(TOTAL_STRIDE, padding="same", name=f"pad{axis}_blocks")(ones)
+    blocks = layers.UpSampling1D(TOTAL_STRIDE, name=f"pad{axis}_length")(blocks)
     wanted = ops.cumsum(ops.cast(ops.reshape(blocks, (-1,)), "int32")) - 1
     last = ops.max(inside)
     return ops.take(x, ops.where(wanted > last, 2 * last + 1 - wanted, wanted), axis=axis)
@@ -173,23 +173,9 @@ def decoder_stage(x, skip, width, name):
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def build_semantic_generator(head="regress", encoder=ENCODER, train_encoder=True, seed=0):
-    """Build the generator that paints what it recognises, at the picture's own luminance.
-
-    Maps (B, H, W, 1) float32 in [0, 1] to (B, H, W, 3) float32 RGB in [0, 1]; H and W are
-    multiples of 8, from 32 up. `head="regress"` predicts chroma at half the resolution,
-    `head="classify"` a distribution over the bins of `colour.bins` at a quarter, as Zhang et al.
-    2016 do. `encoder` is the file of the encoder's weights, None for random ones;
-    `train_encoder=False` freezes it. The other weights start from `seed`.
-    Raises UserError when the encoder cannot be loaded.
-    """
-    if head not in HEADS:
-        raise UserError(f"there is no head {head!r}; give one of {', '.join(HEADS)}")
-    keras.utils.set_random_seed(seed)
-    gray = layers.Input((None, None, 1), name="grayscale")  # 128x128x1
-    rgb = layers.Concatenate(name="gray_as_rgb")([pad(pad(gray, 1), 2)] * 3)  # 128x128x3
+def predict_chroma(features, head):
+    """Decode the encoder's features into chroma (B, H, W, 2), by way of the layer "prediction"."""
     # 64x64x16, 32x32x24, 16x16x40, 8x8x112, 4x4x320
-    features = efficientnet_lite(rgb)
     half, quarter, eighth, sixteenth, x = (
         layers.Rescaling(FEATURE_SCALE, name=f"features{number}")(feature)
         for number, feature in enumerate(features, start=1)
@@ -202,19 +188,34 @@ def build_semantic_generator(head="regress", encoder=ENCODER, train_encoder=True
         chroma, enlargement = colour.annealed_mean(bins), 4  # 32x32x261, 32x32x2
     else:
         x = decoder_stage(x, half, DECODER_WIDTHS[3], "up1")  # 64x64x32
+        start = keras.initializers.RandomNormal(stddev=FIRST_DEVIATION)
         chroma = layers.Conv2D(
-            2,
-            3,
-            padding="same",
-            kernel_initializer=keras.initializers.RandomNormal(stddev=FIRST_DEVIATION),
-            dtype="float32",
-            name="chroma",
+            2, 3, padding="same", kernel_initializer=start, dtype="float32", name="chroma"
         )(x)
         chroma = layers.Rescaling(CHROMA_SCALE, dtype="float32", name="prediction")(chroma)
         enlargement = 2  # 64x64x2
-    chroma = layers.UpSampling2D(
+    return layers.UpSampling2D(
         enlargement, interpolation="bilinear", dtype="float32", name="enlarge"
     )(chroma)
+
+
+def build_semantic_generator(head="regress", encoder=ENCODER, train_encoder=True, seed=0):
+    """Build the generator that paints what it recognises, at the picture's own luminance.
+
+    Maps (B, H, W, 1) float32 in [0, 1] to (B, H, W, 3) float32 RGB in [0, 1]; H and W are
+    multiples of 8, from 32 up. Its layer "prediction" gives what a loss is about, where H and W are
+    multiples of 32: with `head="regress"` chroma (B, H/2, W/2, 2) in Lab's units, with
+    `head="classify"` logits over the bins of `colour.bins`, (B, H/4, W/4, 261), a quarter as in
+    Zhang et al. 2016; float32. `encoder` is the file of the encoder's weights, None for random ones;
+    `train_encoder=False` freezes it. The other weights start from `seed`.
+    Raises UserError when the encoder cannot be loaded.
+    """
+    if head not in HEADS:
+        raise UserError(f"there is no head {head!r}; give one of {', '.join(HEADS)}")
+    keras.utils.set_random_seed(seed)
+    gray = layers.Input((None, None, 1), name="grayscale")  # 128x128x1
+    rgb = layers.Concatenate(name="gray_as_rgb")([pad(pad(gray, 1), 2)] * 3)  # 128x128x3
+    chroma = predict_chroma(efficientnet_lite(rgb), head)  # 128x128x2
     painted = colour.srgb_from_lab(colour.lightness_from_gray(gray), crop(chroma, gray))
     generator = keras.Model(gray, painted, name="generator")  # 128x128x3
     if encoder is not None:
@@ -222,15 +223,6 @@ def build_semantic_generator(head="regress", encoder=ENCODER, train_encoder=True
     for layer in encoder_layers(generator):
         layer.trainable = train_encoder
     return generator
-
-
-def build_prediction(generator):
-    """Return the model that shares the generator's layers and gives what its loss is about.
-
-    Maps (B, H, W, 1) float32 in [0, 1], H and W multiples of 32, to chroma (B, H/2, W/2, 2) in
-    Lab's units, or with `head="classify"` to logits (B, H/4, W/4, 261); float32.
-    """
-    return keras.Model(generator.input, generator.get_layer("prediction").output, name="prediction")
 
 
 # ------------------------------------------------------------------------------------ the losses

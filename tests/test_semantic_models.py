@@ -39,6 +39,11 @@ def set_start(generator, deviation):
     layer.set_weights([deviation * random.standard_normal(kernel.shape), 0 * bias])
 
 
+def prediction_of(generator):
+    """Return the model that shares the generator's layers and gives what its loss is about."""
+    return keras.Model(generator.input, generator.get_layer("prediction").output)
+
+
 @pytest.fixture(scope="module")
 def regress():
     generator = semantic_models.build_semantic_generator("regress")
@@ -167,7 +172,7 @@ def test_there_are_two_heads_only():
 
 def test_the_prediction_is_what_the_generator_paints(regress):
     gray = grays(2, 64, 96)
-    chroma = semantic_models.build_prediction(regress)(gray)
+    chroma = prediction_of(regress)(gray)
     assert chroma.shape == (2, 32, 48, 2)
     enlarged = ops.image.resize(chroma, (64, 96), interpolation="bilinear")
     painted = colour.srgb_from_lab(colour.lightness_from_gray(gray), enlarged)
@@ -176,7 +181,7 @@ def test_the_prediction_is_what_the_generator_paints(regress):
 
 def test_the_prediction_of_classes_is_painted_by_its_annealed_mean(classify):
     gray = grays(2, 64, 96)
-    logits = semantic_models.build_prediction(classify)(gray)
+    logits = prediction_of(classify)(gray)
     assert logits.shape == (2, 16, 24, BINS)
     chroma = ops.image.resize(colour.annealed_mean(logits), (64, 96), interpolation="bilinear")
     painted = colour.srgb_from_lab(colour.lightness_from_gray(gray), chroma)
@@ -189,7 +194,7 @@ LOSSES = {"regress": semantic_models.smooth_l1, "classify": semantic_models.bins
 @pytest.mark.parametrize("head", LOSSES)
 def test_training_reaches_every_variable_and_learns(head):
     generator = semantic_models.build_semantic_generator(head)
-    prediction = semantic_models.build_prediction(generator)
+    prediction = prediction_of(generator)
     variables = prediction.trainable_variables
     assert {id(v) for v in variables} == {id(v) for v in generator.trainable_variables}
     optimizer = keras.optimizers.Adam(1e-3)
