@@ -206,8 +206,8 @@ def build_semantic_generator(head="regress", encoder=ENCODER, train_encoder=True
     multiples of 8, from 32 up. Its layer "prediction" gives what a loss is about, where H and W are
     multiples of 32: with `head="regress"` chroma (B, H/2, W/2, 2) in Lab's units, with
     `head="classify"` logits over the bins of `colour.bins`, (B, H/4, W/4, 261), a quarter as in
-    Zhang et al. 2016; float32. `encoder` is the file of the encoder's weights, None for random ones;
-    `train_encoder=False` freezes it. The other weights start from `seed`.
+    Zhang et al. 2016; float32. `encoder` is the file of the encoder's weights, None for random
+    ones; `train_encoder=False` freezes it. The other weights start from `seed`.
     Raises UserError when the encoder cannot be loaded.
     """
     if head not in HEADS:
