@@ -15,7 +15,7 @@ import engine  # noqa: F401 (first, so that Keras starts without chatter)
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from project import UserError
 
@@ -73,6 +73,20 @@ def decoder_set(x, skips, width, name):
     )(x)
     x = layers.ReLU(name=f"{name}_relu")(x)
     return layers.Concatenate(name=f"{name}_skip")([x, *skips]) if skips else x
+
+
+def enlarge(x, factor, name, dtype=None):
+    """Enlarge (B, H, W, C) bilinearly by an even `factor`, in `dtype` or the policy's.
+
+    UpSampling2D does this as well, but some releases of Keras (3.15 is one) cannot trace its
+    bilinear form for pictures of any size, which colorize.py needs.
+    """
+    x = layers.UpSampling2D(factor, dtype=dtype, name=f"{name}_repeat")(x)
+    # Means of 2 and of `factor` neighbours, one after the other, turn steps into bilinear ramps.
+    edge = (factor // 2, factor // 2)
+    x = ops.pad(x, ((0, 0), edge, edge, (0, 0)), mode="symmetric")
+    x = layers.AveragePooling2D(2, strides=1, dtype=dtype, name=f"{name}_mean")(x)
+    return layers.AveragePooling2D(factor, strides=1, dtype=dtype, name=f"{name}_ramp")(x)
 
 
 def unet(gray, dilations=True, skips=True):

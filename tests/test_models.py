@@ -104,6 +104,17 @@ def test_doubling_a_flat_map_gives_a_flat_map():
     np.testing.assert_allclose(doubled, doubled[:, :1, :1] * np.ones_like(doubled), rtol=1e-5)
 
 
+@pytest.mark.parametrize("factor", [2, 4])
+def test_maps_of_any_size_are_enlarged_bilinearly(factor):
+    maps = layers.Input((None, None, 3))
+    model = keras.Model(maps, models.enlarge(maps, factor, "enlarge"))
+    bilinear = layers.UpSampling2D(factor, interpolation="bilinear")
+    for height, width in ((5, 7), (8, 8), (3, 1)):
+        noise = np.random.default_rng(0).random((2, height, width, 3), np.float32)
+        enlarged = model.predict(noise, verbose=0)
+        np.testing.assert_allclose(enlarged, np.asarray(bilinear(noise)), atol=1e-6)
+
+
 def test_the_seed_decides_the_weights():
     first, same, other = (models.build_generator(seed=seed).get_weights() for seed in (1, 1, 2))
     assert all((a == b).all() for a, b in zip(first, same, strict=True))
