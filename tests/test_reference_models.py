@@ -1,0 +1,346 @@
+"""The reference systems against the structure that their sources give."""
+
+import subprocess
+import sys
+
+import engine
+
+import keras
+import numpy as np
+import pytest
+from conftest import NARROW
+from keras import layers, ops
+
+import colorize
+import colour
+import models
+import reference_models
+import semantic_models
+from project import UserError
+
+NARROW_REFERENCES = {
+    "CLASSIFICATION_BLOCKS": ((8, 2, 2, 1), (8, 2, 2, 1), (8, 3, 2, 1), (8, 1, 1, 2)),
+    "CLASSIFICATION_DECODER_WIDTH": 8,
+    "PIX2PIX_ENCODER_WIDTHS": (8, 8, 8, 8, 8),
+    "PIX2PIX_DECODER_WIDTHS": (8, 8, 8, 8),
+    "PIX2PIX_DISCRIMINATOR_WIDTHS": (8, 8, 8, 8),
+    "VGG16_Q_WIDTHS": (8, 8),
+    "VGG16_HEAD_WIDTH": 8,
+}
+
+
+def build_vgg16(seed=0):
+    return reference_models.build_vgg16_generator(encoder_weights=None, seed=seed)
+
+
+BUILDERS = {
+    "regress": reference_models.build_regression_generator,
+    "classify": reference_models.build_classification_generator,
+    "pix2pix": reference_models.build_pix2pix_generator,
+    "vgg16": build_vgg16,
+}
+LOSSES = {
+    "regress": reference_models.chroma_error,
+    "classify": semantic_models.bins_cross_entropy,
+    "pix2pix": reference_models.scaled_chroma_error,
+    "vgg16": reference_models.uv_cross_entropy,
+}
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Make all networks but VGG-16 itself narrow, and so fast."""
+    for module, widths in ((models, NARROW), (reference_models, NARROW_REFERENCES)):
+        for name, value in widths.items():
+            monkeypatch.setattr(module, name, value)
+
+
+@pytest.fixture
+def generators(narrow):
+    """Return every system, by name."""
+    return {name: build() for name, build in BUILDERS.items()}
+
+
+def pictures(height, width, count=2):
+    """Return gray and RGB noise, float32 (count, height, width, 1) and (..., 3) in [0, 1]."""
+    rgb = np.random.default_rng(0).random((count, height, width, 3), np.float32)
+    return rgb @ colour.RGB_TO_YUV[0].astype(np.float32)[:, None], rgb
+
+
+def prediction(generator):
+    return keras.Model(generator.input, generator.get_layer("prediction").output)
+
+
+def of_type(model, *kinds):
+    return [layer for layer in model.layers if type(layer) in kinds]
+
+
+def convolutions(model):
+    """Return the type, kernel, stride and width of every convolution."""
+    kinds = layers.Conv2D, layers.Conv2DTranspose
+    return [
+        (type(layer).__name__, layer.kernel_size[0], layer.strides[0], layer.filters)
+        for layer in of_type(model, *kinds)
+    ]
+
+
+# ------------------------------------------------------------------------------- every system
+
+
+def test_colorize_paints_any_multiple_of_eight_at_its_own_size(generators, tmp_path):
+    for name, generator in generators.items():
+        generator.save(tmp_path / f"{name}.keras")
+        paint = colorize.load_painter(tmp_path / f"{name}.keras")
+        for height, width in ((120, 120), (64, 96), (40, 56)):
+            gray, _ = pictures(height, width, count=1)
+            rgb = generator.predict_on_batch(gray)
+            assert rgb.shape == (1, height, width, 3), name
+            assert rgb.dtype == np.float32, name
+            assert rgb.min() >= 0, name
+            assert rgb.max() <= 1, name
+            np.testing.assert_allclose(paint(gray), rgb, atol=1e-5, err_msg=name)
+
+
+def test_a_fresh_process_paints_with_the_files_alone(generators, tmp_path):
+    gray, _ = pictures(64, 96)
+    np.save(tmp_path / "gray.npy", gray)
+    for name, generator in generators.items():
+        generator.save(tmp_path / f"{name}.keras")
+    script = """
+import keras, numpy, pathlib
+for path in pathlib.Path().glob("*.keras"):
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    numpy.save(path.stem, model.predict(numpy.load("gray.npy"), verbose=0))
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    for name, generator in generators.items():
+        painted = np.load(tmp_path / f"{name}.npy")
+        np.testing.assert_allclose(painted, generator.predict(gray, verbose=0), atol=1e-5)
+
+
+def test_the_gradient_of_the_loss_reaches_every_trainable_variable(generators):
+    gray, rgb = pictures(40, 40)
+    rarity = ops.ones(len(colour.bins()))
+    for name, generator in generators.items():
+        predict, variables = prediction(generator), generator.trainable_variables
+
+        def compute(name=name, predict=predict):
+            loss = LOSSES[name](predict(gray, training=True), rgb, rarity)
+            return {"generator": loss}, loss
+
+        loss, gradients = engine.gradients(compute, {"generator": variables})
+        assert np.isfinite(float(loss)), name
+        for variable, gradient in zip(variables, gradients["generator"], strict=True):
+            values = ops.convert_to_numpy(gradient)
+            assert np.isfinite(values).all(), variable.path
+            assert (values != 0).any(), variable.path
+
+
+def test_the_seed_decides_the_weights(narrow):
+    for build in (*BUILDERS.values(), reference_models.build_pix2pix_discriminator):
+        first, same, other = (build(seed=seed).get_weights() for seed in (1, 1, 2))
+        assert all((a == b).all() for a, b in zip(first, same, strict=True))
+        assert any((a != b).any() for a, b in zip(first, other, strict=True))
+
+
+def test_the_luminance_of_the_picture_is_kept(generators):
+    # In the middle of the range, where sRGB shows any chroma that is predicted here.
+    gray = 0.5 + 0.01 * pictures(40, 40)[0]
+    for name, generator in generators.items():
+        if name == "pix2pix":  # its first colours are vivid
+            layer = generator.get_layer("prediction")
+            layer.kernel.assign(0.01 * layer.kernel)
+        rgb = generator.predict(gray, verbose=0)
+        assert np.ptp(rgb, axis=-1).max() > 1e-4, name  # it is not gray
+        if name == "vgg16":
+            kept = ops.convert_to_numpy(colour.yuv_from_srgb(rgb))[..., :1]
+            np.testing.assert_allclose(kept, gray, atol=1e-5)
+        else:
+            kept = ops.convert_to_numpy(colour.lab_from_srgb(rgb))[..., :1]
+            lightness = ops.convert_to_numpy(colour.lightness_from_gray(gray))
+            np.testing.assert_allclose(kept, lightness, atol=1e-2, err_msg=name)
+
+
+def test_the_summary_prints_every_network(narrow, capsys):
+    assert reference_models.main() == 0
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()] == [
+        *("regress", "classify", "pix2pix", "pix2pix", "vgg16")
+    ]
+    assert printed.count("GFLOP") == 5
+
+
+# --------------------------------------------------------------------------------- regression
+
+
+def test_regression_has_the_body_of_the_papers_generator():
+    paper = models.build_generator()
+    regression = reference_models.build_regression_generator()
+    body = [variable.path for variable in paper.variables if not variable.path.startswith("rgb")]
+    assert [variable.path for variable in regression.variables[: len(body)]] == body
+    for ours, theirs in zip(regression.variables, paper.variables[: len(body)], strict=False):
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs), err_msg=ours.path
+        )
+
+
+def test_the_first_picture_of_regression_is_nearly_gray():
+    gray, _ = pictures(40, 40)
+    rgb = reference_models.build_regression_generator().predict(gray, verbose=0)
+    assert np.abs(rgb - gray).mean() < 0.02
+
+
+def test_the_chroma_error_is_in_labs_units():
+    _, rgb = pictures(8, 8)
+    chroma = colour.lab_from_srgb(rgb)[..., 1:]
+    offset = np.array([3, -5], np.float32)
+    assert float(reference_models.chroma_error(chroma + offset, rgb)) == pytest.approx(4, rel=1e-5)
+
+
+# ----------------------------------------------------------------------------- classification
+
+
+def test_classification_predicts_every_bin_at_a_quarter_of_the_sides():
+    generator = reference_models.build_classification_generator()
+    shapes = models.layer_shapes(generator, 120)
+    assert shapes["prediction"] == (1, 30, 30, len(colour.bins()))
+    assert shapes["block7_normalize"] == (1, 15, 15, 128)
+    assert shapes["up_skip"] == (1, 30, 30, 64 + 64)
+    # About as much as the paper's generator, so that two cores train 20 pictures a second.
+    assert models.gigaflop(generator) < 1.3
+
+
+def test_what_classification_paints_is_the_annealed_mean_of_its_prediction(narrow):
+    generator = reference_models.build_classification_generator()
+    layer = generator.get_layer("prediction")
+    chosen = np.flatnonzero((colour.bins() == (20, -10)).all(axis=-1))[0]
+    layer.kernel.assign(ops.zeros(layer.kernel.shape))
+    layer.bias.assign(50 * np.eye(len(colour.bins()), dtype=np.float32)[chosen])
+    rgb = generator.predict(np.full((1, 16, 16, 1), 0.5, np.float32), verbose=0)
+    chroma = ops.convert_to_numpy(colour.lab_from_srgb(rgb))[..., 1:]
+    np.testing.assert_allclose(chroma, np.broadcast_to((20, -10), chroma.shape), atol=0.01)
+
+
+# ------------------------------------------------------------------------------------ pix2pix
+
+
+def test_the_lab_gans_generator_is_that_of_its_source():
+    generator = reference_models.build_pix2pix_generator()
+    encoder = [("Conv2D", 3, 1, 64), *(("Conv2D", 4, 2, width) for width in (128, 256, 512, 512))]
+    decoder = [
+        layer
+        for width in (512, 256, 128, 64)
+        for layer in (("Conv2DTranspose", 4, 2, width), ("Conv2D", 3, 1, width))
+    ]
+    assert convolutions(generator) == [*encoder, *decoder, ("Conv2D", 1, 1, 2)]
+    assert [layer.negative_slope for layer in of_type(generator, layers.LeakyReLU)] == [
+        pytest.approx(0.2)
+    ] * 5
+    normalized = [
+        layer.name.split("_")[0] for layer in of_type(generator, layers.BatchNormalization)
+    ]
+    assert normalized == [f"encode{number}" for number in (2, 3, 4, 5)] + [
+        f"up{number}" for number in (1, 2, 3, 4)
+    ]
+    shapes = models.layer_shapes(generator, 120)
+    skips = [shapes[layer.name] for layer in of_type(generator, layers.Concatenate)]
+    assert skips[:3] == [(1, 15, 15, 512 + 512), (1, 30, 30, 256 + 256), (1, 60, 60, 128 + 128)]
+    assert generator.get_layer("prediction").activation is keras.activations.tanh
+
+
+def test_the_lab_gans_discriminator_is_that_of_its_source():
+    discriminator = reference_models.build_pix2pix_discriminator()
+    assert convolutions(discriminator) == [
+        *(("Conv2D", 4, 2, width) for width in (64, 128, 256)),
+        ("Conv2D", 3, 1, 512),
+        ("Conv2D", 4, 1, 1),
+    ]
+    normalized = [layer.name for layer in of_type(discriminator, layers.BatchNormalization)]
+    assert normalized == ["set2_normalize", "set3_normalize", "set4_normalize"]
+
+
+def test_the_discriminator_answers_with_one_probability_a_picture(narrow):
+    gray, rgb = pictures(40, 40)
+    shown = reference_models.scaled_lab(gray, reference_models.scaled_chroma(rgb))
+    values = ops.convert_to_numpy(shown)
+    assert values.shape == (2, 40, 40, 3)
+    assert np.abs(values).max() <= 1
+    probability = reference_models.build_pix2pix_discriminator().predict(values, verbose=0)
+    assert probability.shape == (2, 1)
+    assert ((probability > 0) & (probability < 1)).all()
+
+
+def test_gray_is_shown_without_chroma_and_errors_are_in_its_unit():
+    gray = np.array([0, 1], np.float32).reshape(2, 1, 1, 1) * np.ones((2, 8, 8, 1), np.float32)
+    rgb = np.repeat(gray, 3, axis=-1)
+    chroma = reference_models.scaled_chroma(rgb)
+    shown = ops.convert_to_numpy(reference_models.scaled_lab(gray, chroma))
+    np.testing.assert_allclose(shown[0], np.broadcast_to((-1, 0, 0), (8, 8, 3)), atol=1e-4)
+    np.testing.assert_allclose(shown[1], np.broadcast_to((1, 0, 0), (8, 8, 3)), atol=1e-4)
+    error = reference_models.scaled_chroma_error(chroma + 0.25, rgb)
+    assert float(error) == pytest.approx(0.25, rel=1e-4)
+
+
+# ------------------------------------------------------------------------------------- VGG-16
+
+
+def test_the_hypercolumns_have_451_and_144_channels():
+    generator = build_vgg16()
+    shapes = models.layer_shapes(generator, 224)
+    assert shapes["T"] == (1, 224, 224, 451)
+    assert shapes["Q"] == (1, 224, 224, 144)
+    assert shapes["prediction"] == (1, 224, 224, 2)
+    names = {layer.name for layer in generator.layers}
+    assert "block3_conv3" in names
+    assert "block3_pool" not in names
+    assert len(generator.trainable_variables) == 2 * (7 + 3 + 4)  # nothing is frozen
+
+
+def test_the_encoder_is_given_what_kerass_weights_expect():
+    generator = build_vgg16()
+    centred = keras.Model(generator.input, generator.get_layer("encoder_centre").output)
+    gray, _ = pictures(8, 8)
+    expected = keras.applications.vgg16.preprocess_input(255 * np.repeat(gray, 3, axis=-1))
+    np.testing.assert_allclose(centred.predict(gray, verbose=0), expected, atol=1e-4)
+
+
+def test_pretrained_weights_are_loaded_from_a_file_and_frozen(narrow, tmp_path):
+    keras.utils.set_random_seed(7)
+    encoder = keras.applications.VGG16(include_top=False, weights=None)
+    path = tmp_path / "encoder.weights.h5"
+    encoder.save_weights(path)
+    generator = reference_models.build_vgg16_generator(encoder_weights=path)
+    for name in reference_models.VGG16_MAPS:
+        for ours, theirs in zip(
+            generator.get_layer(name).weights, encoder.get_layer(name).weights, strict=True
+        ):
+            np.testing.assert_array_equal(
+                ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs), err_msg=name
+            )
+    assert len(generator.trainable_variables) == 2 * (3 + 4)
+
+
+def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch, tmp_path):
+    with pytest.raises(UserError, match=r"cannot be loaded .*--encoder-weights FILE"):
+        reference_models.build_vgg16_generator(encoder_weights=tmp_path / "none.h5")
+
+    def offline(*arguments, **more):
+        raise Exception("URL fetch failure on https://example.org: None\n-- no route")
+
+    monkeypatch.setattr(keras.applications, "VGG16", offline)
+    with pytest.raises(UserError, match=r"URL fetch failure .* -- no route") as error:
+        reference_models.build_vgg16_generator()
+    assert "\n" not in str(error.value)
+
+
+def test_the_cross_entropy_of_uv_is_least_at_the_truth():
+    _, rgb = pictures(8, 8)
+    truth = ops.convert_to_numpy(colour.yuv_from_srgb(rgb))[..., 1:]
+    entropy = -(truth * np.log(truth) + (1 - truth) * np.log(1 - truth)).sum(axis=-1).mean()
+    least = float(reference_models.uv_cross_entropy(truth, rgb))
+    assert least == pytest.approx(entropy, rel=1e-4)
+    for offset in (-0.05, 0.05):
+        assert float(reference_models.uv_cross_entropy(truth + offset, rgb)) > least
+    # A prediction of gray costs two bits, whatever the truth.
+    gray = np.full_like(truth, 0.5)
+    assert float(reference_models.uv_cross_entropy(gray, rgb)) == pytest.approx(2 * np.log(2))
