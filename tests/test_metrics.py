@@ -81,6 +81,51 @@ def test_ssim_of_flat_pictures_is_the_luminance_term():
     assert one_channel == pytest.approx((expected + 2) / 3)
 
 
+def test_qssim_of_a_picture_and_itself_is_1():
+    assert metrics.qssim(noise(0), noise(0)) == pytest.approx(1, abs=1e-12)
+
+
+def test_qssim_of_gray_pictures_is_their_ssim():
+    truth = np.repeat(noise(0)[..., :1], 3, axis=-1)
+    picture = np.repeat(truth[..., :1] // 2 + noise(1)[..., :1] // 8 + 40, 3, axis=-1)
+    expected = metrics.ssim(truth, picture)
+    assert 0.5 < expected < 0.95
+    assert metrics.qssim(truth, picture) == pytest.approx(expected, abs=1e-9)
+
+
+def test_qssim_of_flat_colours_is_the_modulus_of_their_product():
+    c1 = 0.01**2
+    # Red times the conjugate of half as bright green has no real part: 2 |red| |green| remains.
+    red, green = (255, 0, 0), (0, 102, 0)
+    expected = np.hypot(c1, 2 * 0.4 / 3) / ((1 + 0.4**2) / 3 + c1)
+    assert metrics.qssim(flat(*red), flat(*green)) == pytest.approx(expected)
+    # Equally long quaternions: nothing but the constant tells them apart.
+    assert metrics.qssim(flat(*red), flat(0, 255, 0)) > 0.99
+    # So it is with one pattern in red and in green, whose covariance has no real part either.
+    pattern = noise(0)[..., :1]
+    assert metrics.qssim(pattern * np.uint8([1, 0, 0]), pattern * np.uint8([0, 1, 0])) > 0.95
+
+
+def test_qssim_of_a_shuffled_hue_is_lower_though_luminance_keeps_its_ssim():
+    truth = noise(0) // 4 + 96
+    luminance = truth @ np.array([0.299, 0.587, 0.114])
+    turned = 2 * luminance[..., np.newaxis] - truth  # the opposite hue at the same luminance
+    turned = np.rint(turned).astype(np.uint8)
+    gray, same = (
+        np.repeat(np.rint(colours @ [0.299, 0.587, 0.114])[..., np.newaxis], 3, axis=-1)
+        for colours in (truth, turned)
+    )
+    assert metrics.ssim(gray.astype(np.uint8), same.astype(np.uint8)) > 0.99
+    assert metrics.qssim(truth, turned) < 0.6
+
+
+def test_qssim_refuses_other_shapes_and_pictures_smaller_than_its_window():
+    with pytest.raises(ValueError, match="one shape"):
+        metrics.qssim(flat(1, 1, 1), flat(1, 1, 1, side=13))
+    with pytest.raises(ValueError, match="11 pixels"):
+        metrics.qssim(flat(1, 1, 1, side=10), flat(1, 1, 1, side=10))
+
+
 def test_ssim_of_one_window_is_the_published_formula():
     # An 11x11 picture has room for exactly one window of the publication.
     ground_truth, picture = noise(1, side=11), noise(2, side=11)
