@@ -50,7 +50,9 @@ def publish(arguments) -> None:
     evaluations = {}
     for given in arguments.evaluation:
         name, _, folder = given.partition("=")
-        evaluations[name] = read_json(Path(folder) / "metrics.json")
+        metrics = read_json(Path(folder) / "metrics.json")
+        # What is published names the data, not a place on somebody's disk.
+        evaluations[name] = metrics | {"data": Path(metrics["data"]).name}
 
     results = ROOT / "experiments" / "results" / arguments.name
     copy(arguments.run / "history.csv", results / "history.csv")
