@@ -127,10 +127,15 @@ def gradients(compute, variables):
         def objective(values, name=name, by=by):
             mapping = [(variable, variable.value) for variable in HELD]
             mapping += zip(by, values, strict=True)
-            with keras.StatelessScope(state_mapping=mapping):
+            with keras.StatelessScope(state_mapping=mapping) as scope:
                 objectives, outputs = compute()
-            return objectives[name], outputs
+                # Batch normalization assigns its statistics on the way.
+                state = [scope.get_current_value(variable) for variable in HELD]
+            return objectives[name], (outputs, state)
 
         # The compiler sees that the computation is the same each time, and does it once.
-        found[name], outputs = jax.grad(objective, has_aux=True)([v.value for v in by])
+        given = [variable.value for variable in by]
+        found[name], (outputs, state) = jax.grad(objective, has_aux=True)(given)
+    for variable, value in zip(HELD, state, strict=True):
+        variable.assign(value)
     return outputs, found

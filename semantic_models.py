@@ -14,6 +14,7 @@ import keras
 from keras import layers, ops
 
 import colour
+import models
 from project import UserError
 
 ENCODER = Path(__file__).parent / "weights" / "efficientnet_lite0.keras"
@@ -165,7 +166,7 @@ def crop(x, like):
 def decoder_stage(x, skip, width, name):
     """Double the resolution, concatenate the encoder's features, convolve."""
     # Enlarged before it is convolved, so that no checkerboard can arise.
-    x = layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_double")(x)
+    x = models.enlarge(x, 2, f"{name}_double")
     x = layers.Concatenate(name=f"{name}_skip")([x, skip])
     x = layers.Conv2D(
         width, 3, padding="same", kernel_initializer="he_normal", name=f"{name}_conv"
@@ -194,9 +195,7 @@ def predict_chroma(features, head):
         )(x)
         chroma = layers.Rescaling(CHROMA_SCALE, dtype="float32", name="prediction")(chroma)
         enlargement = 2  # 64x64x2
-    return layers.UpSampling2D(
-        enlargement, interpolation="bilinear", dtype="float32", name="enlarge"
-    )(chroma)
+    return models.enlarge(chroma, enlargement, "chroma_full", dtype="float32")
 
 
 def build_semantic_generator(head="regress", encoder=ENCODER, train_encoder=True, seed=0):

@@ -44,6 +44,7 @@ def finished_run(tmp_path):
     evaluation.mkdir()
     metrics = {
         "images": 1000,
+        "data": "/home/someone/pictures",
         "gray_copy": {"psnr": 24.0, "ssim_accuracy": 0.95, "fid": None},
         "generated": {"psnr": 23.456, "ssim_accuracy": 0.9, "fid": None},
         "true_colourfulness": 38.2,
@@ -62,6 +63,7 @@ def test_publishing_and_the_table_of_it(script, finished_run, tmp_path, capsys):
     assert (card["epochs"], card["epochs_planned"], card["training_seconds"]) == (2, 3, 20)
     results = tmp_path / "experiments" / "results" / "paper_gan"
     assert sorted(path.name for path in results.iterdir()) == ["history.csv", "test.json"]
+    assert json.loads((results / "test.json").read_text())["data"] == "pictures"
 
     capsys.readouterr()
     assert script("results_table").main(["paper_gan/test"]) == 0
