@@ -30,6 +30,7 @@ class Settings:
     label_flips: float = 0.05
     precision: str = "float32"
     seed: int = 0
+    encoder_weights: str = "imagenet"
     # Paper: silent. Here: neither, so that the experiment is the paper's.
     flips: bool = False
     crop: int | None = None
@@ -125,6 +126,8 @@ def parse_arguments(argv, description):
     add("discriminator-updates", positive(int), "updates of the discriminator a step")
     add("label-softness", share, "width of the range of soft labels, 0 for hard ones")
     add("label-flips", share, "share of labels flipped, 0 for none")
+    add("encoder-weights", str, "of vgg16: imagenet downloads them; else a file, or none")
+    add("adversarial-from", int, "epoch, from 0, in which the adversary comes in")
     add("crop", positive(int), "side of a random part of each picture to train on, in pixels")
     add("least-colourfulness", float, "leave out training pictures less colourful than this")
     parser.add_argument("--flips", action="store_true", help="mirror half of the training pictures")

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 import models
+import reference_models
 import semantic_models
 
 # Paper: "Adam". Momentum: silent. Here: 0.5, as in DCGAN, because 0.9 makes the two networks swing.
@@ -121,4 +122,87 @@ SEMANTIC = System(
     },
 )
 
-SYSTEMS = {"paper": PAPER, "semantic": SEMANTIC}
+# --------------------------------------------------------------- the paper's reference systems
+
+
+def constant_labels(random, shape, settings):
+    """Return the labels of Qiu, Cao et al.: one constant for photographs, 0 for generated ones."""
+    real = np.full(shape, reference_models.PIX2PIX_REAL_LABEL, np.float32)
+    return real, np.zeros(shape, np.float32)
+
+
+def lab_shown(grayscale, rgb, prediction):
+    """Return L and a/b, all in [-1, 1], as the discriminator of Qiu, Cao et al. sees them."""
+    chroma = reference_models.scaled_chroma(rgb) if prediction is None else prediction
+    return reference_models.scaled_lab(grayscale, chroma)
+
+
+REGRESS = dataclasses.replace(
+    PAPER,
+    build=lambda settings: reference_models.build_regression_generator(seed=settings.seed),
+    prediction="prediction",
+    loss=reference_models.chroma_error,
+    build_discriminator=None,
+    defaults={"pixel_weight": 1},
+)
+
+CLASSIFY = dataclasses.replace(
+    REGRESS,
+    build=lambda settings: reference_models.build_classification_generator(seed=settings.seed),
+    loss=semantic_models.bins_cross_entropy,
+    uses_rarity=True,
+    optimizer=lambda settings: keras.optimizers.Adam(
+        settings.learning_rate, *reference_models.CLASSIFICATION_BETAS
+    ),
+    defaults={
+        "pixel_weight": 1,
+        "learning_rate": reference_models.CLASSIFICATION_LEARNING_RATE,
+    },
+)
+
+PIX2PIX = System(
+    build=lambda settings: reference_models.build_pix2pix_generator(seed=settings.seed),
+    prediction="prediction",
+    loss=reference_models.scaled_chroma_error,
+    uses_rarity=False,
+    optimizer=lambda settings: keras.optimizers.Adam(
+        settings.learning_rate, *reference_models.PIX2PIX_BETAS
+    ),
+    build_discriminator=lambda settings: reference_models.build_pix2pix_discriminator(
+        seed=settings.seed
+    ),
+    shown=lab_shown,
+    labels=constant_labels,
+    defaults={
+        "epochs": reference_models.PIX2PIX_EPOCHS,
+        "batch_size": reference_models.PIX2PIX_BATCH_SIZE,
+        "learning_rate": reference_models.PIX2PIX_LEARNING_RATE,
+        "pixel_weight": reference_models.PIX2PIX_PIXEL_WEIGHT,
+    },
+)
+
+VGG16 = dataclasses.replace(
+    REGRESS,
+    build=lambda settings: reference_models.build_vgg16_generator(
+        None if settings.encoder_weights == "none" else settings.encoder_weights, settings.seed
+    ),
+    loss=reference_models.uv_cross_entropy,
+    # Source: the rate is halved every 300 epochs. Here: it is not, because no run is that long.
+    optimizer=lambda settings: keras.optimizers.SGD(
+        settings.learning_rate, weight_decay=reference_models.VGG16_WEIGHT_DECAY
+    ),
+    defaults={
+        "pixel_weight": 1,
+        "batch_size": reference_models.VGG16_BATCH_SIZE,
+        "learning_rate": reference_models.VGG16_LEARNING_RATE,
+    },
+)
+
+SYSTEMS = {
+    "paper": PAPER,
+    "semantic": SEMANTIC,
+    "regress": REGRESS,
+    "classify": CLASSIFY,
+    "pix2pix": PIX2PIX,
+    "vgg16": VGG16,
+}

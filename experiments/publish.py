@@ -34,12 +34,16 @@ def read_json(path):
 
 def command(settings) -> str:
     """Return the command that trains with these settings; raises UserError if there is none."""
-    given = {name: value for name, value in settings.items() if name not in WITHOUT_FLAG}
     if any(settings[name] != value for name, value in WITHOUT_FLAG.items()):
         raise UserError("this run is an experiment that no command of train.py repeats")
-    return "python train.py " + " ".join(
-        f"--{name.replace('_', '-')} {value}" for name, value in given.items()
-    )
+    words = ["python train.py"]
+    for name, value in settings.items():
+        flag = "--" + name.replace("_", "-")
+        if value is True and name not in WITHOUT_FLAG:
+            words.append(flag)
+        elif value not in (None, True, False) and name not in WITHOUT_FLAG:
+            words.append(f"{flag} {value}")
+    return " ".join(words)
 
 
 def publish(arguments) -> None:

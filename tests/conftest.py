@@ -41,28 +41,26 @@ def quarters(height=40, width=60):
     return picture
 
 
-def coloured_pictures(count, seed=0):
-    """Return uint8 (count, SIZE, SIZE, 3): smooth random colours, different in every picture."""
+def coloured_pictures(count, seed=0, size=SIZE):
+    """Return uint8 (count, size, size, 3): smooth random colours, different in every picture."""
     random = np.random.default_rng(seed)
     small = random.integers(0, 256, (count, 3, 3, 3), dtype=np.uint8)
-    return np.stack([photos.resize(picture, SIZE, SIZE) for picture in small])
+    return np.stack([photos.resize(picture, size, size) for picture in small])
 
 
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory):
-    """Return a data folder of 16 training and 4 test pairs of 24x24 pixels."""
-    folder = tmp_path_factory.mktemp("prepared")
+def prepare(folder, size, **pictures):
+    """Write a data folder with so many `train` and `test` pairs, and return it."""
     manifest = {
         "source": "generated",
         "classes": ["only"],
-        "images_per_class": 16,
-        "test_images_per_class": 4,
-        "size": SIZE,
+        "images_per_class": pictures["train"],
+        "test_images_per_class": pictures["test"],
+        "size": size,
         "seed": 0,
         "splits": {},
     }
-    for split, count in (("train", 16), ("test", 4)):
-        rgb = coloured_pictures(count, seed=count)
+    for split, count in pictures.items():
+        rgb = coloured_pictures(count, seed=count, size=size)
         name = dataset.shard_name(split, 0, 1)
         labels = np.zeros(count, np.int32)
         dataset.write_shard(folder / name, photos.grayscale(rgb), rgb, labels)
@@ -70,3 +68,9 @@ def prepared(tmp_path_factory):
         manifest["splits"][split] = {"pictures": count, "shards": shards}
     dataset.write_manifest(folder, manifest)
     return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """Return a data folder of 16 training and 4 test pairs of 24x24 pixels."""
+    return prepare(tmp_path_factory.mktemp("prepared"), SIZE, train=16, test=4)

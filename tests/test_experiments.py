@@ -37,7 +37,8 @@ def finished_run(tmp_path):
     run.mkdir()
     (run / "generator.keras").write_bytes(b"weights")
     (run / "history.csv").write_text("epoch,seconds\n1,10.5\n2,9.5\n")
-    settings = {"epochs": 3, "seed": 0, "dilations": True, "skips": True, "adversarial_weight": 1}
+    settings = {"epochs": 3, "seed": 0, "flips": True, "crop": None, "adversarial_weight": 1}
+    settings |= {"dilations": True, "skips": True}
     config = {"settings": settings, "versions": {}, "git_commit": "abc", "device": "the CPU"}
     (run / "config.json").write_text(json.dumps(config))
     evaluation = tmp_path / "evaluation"
@@ -59,7 +60,7 @@ def test_publishing_and_the_table_of_it(script, finished_run, tmp_path, capsys):
     assert script("publish").main(flags) == 0
     assert (tmp_path / "weights" / "paper_gan.keras").read_bytes() == b"weights"
     card = json.loads((tmp_path / "weights" / "paper_gan.json").read_text())
-    assert card["command"] == "python train.py --epochs 3 --seed 0"
+    assert card["command"] == "python train.py --epochs 3 --seed 0 --flips"
     assert (card["epochs"], card["epochs_planned"], card["training_seconds"]) == (2, 3, 20)
     results = tmp_path / "experiments" / "results" / "paper_gan"
     assert sorted(path.name for path in results.iterdir()) == ["history.csv", "test.json"]

@@ -13,8 +13,10 @@ import engine
 import keras
 import numpy as np
 import pytest
+from conftest import prepare
 from keras import ops
 
+import dataset
 import models
 import photos
 import runs
@@ -346,3 +348,55 @@ def test_numbers_that_make_no_sense_are_refused(wrong, capsys):
 
 def test_the_device_is_named():
     assert engine.device().startswith(("the CPU", "the GPU"))
+
+
+# -------------------------------------------------------------------------- the other systems
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory):
+    """Return a data folder of 4 training and 2 test pairs of 32x32 pixels."""
+    return prepare(tmp_path_factory.mktemp("larger"), size=32, train=4, test=2)
+
+
+@pytest.mark.parametrize("system", ["regress", "classify", "pix2pix", "semantic", "vgg16"])
+def test_every_system_trains_resumes_and_leaves_a_generator(larger, tmp_path, system):
+    output = tmp_path / "run"
+    more = {"encoder-weights": "none"} if system == "vgg16" else {}
+    more |= {"crop": 32, "adversarial-from": 1} if system == "semantic" else {}
+    more |= {"system": system, "batch-size": 2, "least-colourfulness": 0}
+    assert train.main(flags(larger, output, **more)) == 0
+    assert train.main(["--resume", "--output", str(output), "--epochs", "2"]) == 0
+    generator = models.load_generator(output / "generator.keras")
+    rgb = generator.predict(np.full((1, 40, 48, 1), 0.5, np.float32), verbose=0)
+    assert rgb.shape == (1, 40, 48, 3)
+    assert np.isfinite(rgb).all()
+
+
+def test_nearly_gray_pictures_can_be_left_out(larger, tmp_path, capsys):
+    output = tmp_path / "run"
+    more = {"system": "regress", "batch-size": 1, "least-colourfulness": 1}
+    assert train.main(flags(larger, output, **more)) == 0
+    assert "0 of 4 training pictures are nearly gray" in capsys.readouterr().out
+
+
+def test_the_weights_of_vgg16_that_cannot_be_had_are_named(larger, tmp_path, capsys):
+    more = {"system": "vgg16", "encoder-weights": tmp_path / "none.h5"}
+    error = one_line_error(capsys, flags(larger, tmp_path / "run", **more))
+    assert "--encoder-weights" in error
+
+
+def test_flips_and_crops_change_gray_and_colour_alike():
+    random = np.random.default_rng(0)
+    rgb = random.integers(0, 256, (64, 10, 12, 3), dtype=np.uint8)
+    gray = rgb[..., :1]
+    flipped_gray, flipped = dataset.flip_and_crop(random, gray, rgb, True, None)
+    np.testing.assert_array_equal(flipped_gray, flipped[..., :1])
+    mirrored = (flipped == rgb[:, :, ::-1]).all(axis=(1, 2, 3))
+    straight = (flipped == rgb).all(axis=(1, 2, 3))
+    assert (mirrored | straight).all()
+    assert 16 < mirrored.sum() < 48
+    cropped_gray, cropped = dataset.flip_and_crop(random, gray, rgb, False, 8)
+    assert cropped.shape == (64, 8, 8, 3)
+    np.testing.assert_array_equal(cropped_gray, cropped[..., :1])
+    assert len({picture.tobytes() for picture in cropped}) == 64
