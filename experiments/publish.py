@@ -38,11 +38,9 @@ def command(settings) -> str:
         raise UserError("this run is an experiment that no command of train.py repeats")
     words = ["python train.py"]
     for name, value in settings.items():
-        flag = "--" + name.replace("_", "-")
-        if value is True and name not in WITHOUT_FLAG:
-            words.append(flag)
-        elif value not in (None, True, False) and name not in WITHOUT_FLAG:
-            words.append(f"{flag} {value}")
+        if name in WITHOUT_FLAG or value is None or value is False:
+            continue
+        words.append("--" + name.replace("_", "-") + ("" if value is True else f" {value}"))
     return " ".join(words)
 
 
