@@ -44,6 +44,35 @@ runs.save_checkpoint(folder, networks.variables(), 1, 0, np.zeros(3))
 """
 
 
+# Two losses of one computation that has batch normalization in it: what it leaves behind.
+NORMALIZE = """
+import engine
+import keras
+import numpy as np
+from keras import ops
+
+layer = keras.layers.BatchNormalization(momentum=0.5)
+layer.build((None, 1))
+picture = np.array([[2.0], [6.0]], np.float32)
+
+
+def step():
+    def compute():
+        value = ops.sum(layer(picture, training=True) ** 2)
+        return {"first": value, "second": 2 * value}, {"value": value}
+
+    outputs, gradients = engine.gradients(
+        compute, {"first": [layer.gamma], "second": [layer.beta]}
+    )
+    return outputs
+
+
+engine.compile_step(step, layer.variables)()
+mean, variance = (float(ops.convert_to_numpy(variable)[0]) for variable in layer.variables[2:])
+print(mean, variance)
+"""
+
+
 def run_with(backend, code, *arguments):
     """Run Python code with an engine, and return what it printed."""
     return subprocess.run(
@@ -70,6 +99,12 @@ def test_one_step_agrees_between_engines(narrow_networks, tmp_path):
     assert printed["tensorflow"] == printed["jax"]
     for name, array in results["tensorflow"].items():
         np.testing.assert_allclose(results["jax"][name], array, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=needs_jax)])
+def test_batch_normalization_keeps_its_statistics(backend):
+    # Mean 4 and variance 4, half taken into the 0 and 1 that it starts from; once, not once a loss.
+    assert run_with(backend, NORMALIZE).split() == ["2.0", "2.5"]
 
 
 def test_an_unknown_engine_is_refused():
