@@ -233,15 +233,17 @@ def gigaflop(model, size=SIZE) -> float:
     Counts convolutions (of one channel each too), transposed ones and dense layers; the rest is
     below 2%.
     """
-    counted = layers.Conv2D, layers.DepthwiseConv2D, layers.Conv2DTranspose, layers.Dense
     shapes = layer_shapes(model, size)
     total = 0
     for layer in model.layers:
-        if not isinstance(layer, counted):
-            continue
-        positions = np.prod(shapes[layer.name][1:-1])  # the pixels of the output, 1 for dense
         if isinstance(layer, layers.Conv2DTranspose):
-            positions /= np.prod(layer.strides)  # it meets the whole kernel once an input pixel
+            # It meets its whole kernel at every pixel of its input.
+            side = layer.kernel_size[0] - layer.strides[0] if layer.padding == "valid" else 0
+            positions = np.prod([(n - side) // layer.strides[0] for n in shapes[layer.name][1:3]])
+        elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
+            positions = np.prod(shapes[layer.name][1:-1])  # the pixels of its output, 1 for dense
+        else:
+            continue
         total += 2 * positions * np.prod(layer.kernel.shape)
     return float(total) / 1e9
 

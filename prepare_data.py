@@ -13,14 +13,12 @@ and seed give the same bytes, whatever the number of cores; each core holds one 
 import argparse
 import contextlib
 import functools
-import glob
 import multiprocessing
 import os
 import re
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -338,37 +336,6 @@ def check_room(output, pictures, size) -> None:
             f"{output} needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB left; "
             "give another --output, or fewer --images-per-class"
         )
-
-
-@contextlib.contextmanager
-def replacing_folder(output):
-    """Give a temporary folder beside `output`, and put it in its place when the block succeeds.
-
-    The old folder stays whole until then; Ctrl-C and errors leave it as it was. A killed process
-    leaves the temporary folder behind, and the next one that succeeds removes it.
-    """
-    prefix = f".{output.name}-partial-"
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=prefix, dir=output.parent))
-        old = staging.with_name(staging.name + "-old")
-        try:
-            yield staging
-            # mkdtemp makes folders private; a finished one gets the permissions of any other.
-            umask = os.umask(0)
-            os.umask(umask)
-            staging.chmod(0o777 & ~umask)
-            if output.exists():
-                output.rename(old)
-            staging.rename(output)
-        finally:
-            if old.exists() and not output.exists():
-                old.rename(output)
-            shutil.rmtree(staging, ignore_errors=True)
-    except OSError as error:
-        raise project.UserError(f"{output} cannot be written ({error})") from error
-    for left in output.parent.glob(glob.escape(prefix) + "*"):
-        shutil.rmtree(left, ignore_errors=True)
 
 
 # ---------------------------------------------------------------------------------- running

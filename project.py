@@ -1,12 +1,15 @@
-"""What every script shares: errors a user can mend, files written whole, facts for the record."""
+"""What every script shares: errors a user can mend, files and folders written whole, facts for the record."""
 
 import contextlib
+import glob
 import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -54,6 +57,35 @@ def replacing(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(folder):
+    """Give a temporary folder beside `folder`, and put it in its place when the block succeeds.
+
+    The old folder stays whole until then; Ctrl-C and errors leave it as it was. A killed process
+    leaves the temporary folder behind, and the next one that succeeds removes it.
+    """
+    folder = Path(folder).resolve()
+    prefix = f".{folder.name}-partial-"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    old = staging.with_name(staging.name + "-old")
+    try:
+        yield staging
+        # mkdtemp makes folders private; a finished one gets the permissions of any other.
+        umask = os.umask(0)
+        os.umask(umask)
+        staging.chmod(0o777 & ~umask)
+        if folder.exists():
+            folder.rename(old)
+        staging.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(staging, ignore_errors=True)
+    for left in folder.parent.glob(glob.escape(prefix) + "*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def write_json(path, content) -> None:

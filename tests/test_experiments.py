@@ -95,3 +95,9 @@ def test_the_sheet_shows_all_photographs_in_gray_above_their_colours(script, tmp
     assert not photos.is_gray(picture[-sheet.CELL :])
     white = picture[:, 3 * (sheet.CELL + sheet.MARGIN) :]
     assert np.mean(white) > 250
+
+
+def test_the_peer_of_the_benchmark_has_the_published_number_of_parameters(script):
+    generator = script("benchmark").build_peer_generator()
+    assert generator.count_params() == 1_406_403
+    assert generator.output_shape == (None, 120, 120, 3)

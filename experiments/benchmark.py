@@ -1,0 +1,253 @@
+"""Measure the training step against the network behind the paper and the hardware's ceiling.
+
+    python experiments/benchmark.py
+
+Every row is measured in this run, on this machine, on random pictures. Prints one table and writes
+experiments/results/benchmark.json. PyTorch's row is there where PyTorch is installed.
+"""
+
+import argparse
+import dataclasses
+import resource
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import engine  # noqa: E402 (the project's folder has to be known first)
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from keras import layers, ops  # noqa: E402
+
+import models  # noqa: E402
+import project  # noqa: E402
+import systems  # noqa: E402
+import train  # noqa: E402
+from settings import Settings  # noqa: E402
+
+SECONDS = 10  # that each row is measured for, after its first step
+PEER_BATCH = 16  # the stride-1 network keeps every map at full size: 64 would take 10 GiB
+
+
+# ------------------------------------------------------------------------------------ the peer
+
+
+def build_peer_generator():
+    """Build the stride-1 generator of the Keras tutorial that the paper's text is adapted from.
+
+    Maps (B, 120, 120, 1) to (B, 120, 120, 3). Source: S. Panchal's layer table, "valid" throughout;
+    its 1,406,403 parameters are checked in the tests.
+    """
+    gray = layers.Input((models.SIZE, models.SIZE, 1))
+    x, skips = gray, []
+    for widths in ((16, 32, 32), (32, 64, 64), (64, 128, 128)):
+        for width, kernel in zip(widths, (5, 3, 3), strict=True):
+            x = layers.LeakyReLU()(layers.Conv2D(width, kernel)(x))
+        skips.append(x)
+    x = layers.Conv2D(128, 3, padding="same", activation="tanh")(x)
+    for widths, skip in zip(((128, 128, 64), (64, 64, 32), (32, 32, 3)), skips[::-1], strict=True):
+        x = layers.Concatenate()([x, skip])
+        for width, kernel in zip(widths, (3, 3, 5), strict=True):
+            name = "rgb" if width == 3 else None
+            x = layers.Conv2DTranspose(width, kernel, activation="relu", name=name)(x)
+    return keras.Model(gray, x, name="generator")
+
+
+def peer_system():
+    """Return the peer as a system: trained by the mean squared error alone.
+
+    Its discriminator is not in the table. Here: this project's, so that both rows update both.
+    """
+
+    def mean_squared_error(generated, ground_truth, rarity):
+        return ops.mean((generated - ground_truth) ** 2)
+
+    return dataclasses.replace(
+        systems.PAPER, build=lambda settings: build_peer_generator(), loss=mean_squared_error
+    )
+
+
+# ------------------------------------------------------------------------------------ the rows
+
+
+def per_second(step) -> float:
+    """Return how often `step` runs in a second, after one run that is not counted."""
+    step()
+    runs, start = 0, time.perf_counter()
+    while time.perf_counter() - start < SECONDS:
+        step()
+        runs += 1
+    return runs / (time.perf_counter() - start)
+
+
+def training_row(system, batch_size, precision) -> dict:
+    """Measure one whole step of a system: both networks executed and updated."""
+    systems.SYSTEMS["benchmark"] = system
+    settings = Settings(system="benchmark", batch_size=batch_size, precision=precision)
+    networks = train.Networks(settings)
+    train_step = train.make_train_step(networks, settings, bool(networks.discriminator))
+    random = np.random.default_rng(0)
+    gray = random.random((batch_size, models.SIZE, models.SIZE, 1), np.float32)
+    rgb = random.random((batch_size, models.SIZE, models.SIZE, 3), np.float32)
+    labels = system.labels(random, (1, batch_size, 1), settings)
+
+    def step():
+        return float(train_step(gray, rgb, *labels, np.float32(0.5))["pixel_loss"])
+
+    pictures = batch_size * per_second(step)
+    # A backward pass costs two forward ones: by the weights, and by what came in. The generator
+    # is executed once; the discriminator twice, and once more backwards for the generator's sake.
+    gigaflop = 3 * models.gigaflop(networks.generator)
+    if networks.discriminator:
+        gigaflop += 7 * models.gigaflop(networks.discriminator)
+    return {"pictures_per_second": pictures, "gigaflop_per_picture": gigaflop}
+
+
+def ceiling_rows(precision) -> dict:
+    """Measure a large matrix product and a large convolution, in GFLOP a second."""
+    dtype = precision.removeprefix("mixed_")
+    side, batch, width = 4096, 64, 64
+    matrix = ops.cast(np.random.default_rng(0).random((side, side)), dtype)
+    maps = ops.cast(np.random.default_rng(0).random((batch, 60, 60, width)), dtype)
+    kernel = ops.cast(np.random.default_rng(0).random((3, 3, width, width)), dtype)
+
+    def product():
+        return {"sum": ops.sum(ops.cast(ops.matmul(matrix, matrix), "float32"))}
+
+    def convolution():
+        return {"sum": ops.sum(ops.cast(ops.conv(maps, kernel, padding="same"), "float32"))}
+
+    work = {
+        "matrix product": (product, 2 * side**3),
+        "convolution": (convolution, 2 * batch * 60 * 60 * 9 * width * width),
+    }
+    rows = {}
+    for name, (function, flop) in work.items():
+        compiled = engine.compile_step(function, [])
+        rows[name] = per_second(lambda run=compiled: float(run()["sum"])) * flop / 1e9
+    return rows
+
+
+def torch_row(batch_size) -> dict | None:
+    """Measure the generator's step of this project in PyTorch; None where it is not installed."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    from torch import nn
+
+    class Generator(nn.Module):
+        """The layers of models.build_generator, channels last in memory."""
+
+        def __init__(self):
+            super().__init__()
+            widths, dilations = models.ENCODER_WIDTHS, models.ENCODER_DILATIONS
+            self.convolve, self.halve, before = nn.ModuleList(), nn.ModuleList(), 1
+            for (width, after), rate in zip(widths, dilations, strict=True):
+                self.convolve.append(nn.Conv2d(before, width, 3, padding=rate, dilation=rate))
+                self.halve.append(nn.Conv2d(width, after, 3, stride=2, padding=1))
+                before = after
+            self.bottleneck = nn.ModuleList()
+            for rate in models.BOTTLENECK_DILATIONS:
+                width = models.BOTTLENECK_WIDTH
+                self.bottleneck.append(nn.Conv2d(before, width, 3, padding=rate, dilation=rate))
+                before = width
+            self.upsample = nn.ModuleList()
+            for width, (skip, _) in zip(models.DECODER_WIDTHS, widths[::-1], strict=True):
+                self.upsample.append(nn.ConvTranspose2d(before, width, 4, stride=2, padding=1))
+                before = width + skip
+            self.rgb = nn.ConvTranspose2d(before + 1, 3, 3, padding=1)
+
+        def forward(self, gray):
+            x, skips = gray, []
+            for convolve, halve in zip(self.convolve, self.halve, strict=True):
+                skips.append(nn.functional.leaky_relu(convolve(x), models.LEAKY_SLOPE))
+                x = nn.functional.leaky_relu(halve(skips[-1]), models.LEAKY_SLOPE)
+            for layer in self.bottleneck:
+                x = nn.functional.leaky_relu(layer(x), models.LEAKY_SLOPE)
+            for upsample, skip in zip(self.upsample, skips[::-1], strict=True):
+                x = torch.cat([nn.functional.relu(upsample(x)), skip], dim=1)
+            return nn.functional.hardsigmoid(self.rgb(torch.cat([x, gray], dim=1)))
+
+    generator = Generator().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(generator.parameters(), 2e-4, systems.ADAM_BETAS)
+    gray = torch.rand(batch_size, 1, models.SIZE, models.SIZE).to(memory_format=torch.channels_last)
+    rgb = torch.rand(batch_size, 3, models.SIZE, models.SIZE).to(memory_format=torch.channels_last)
+
+    def step():
+        optimizer.zero_grad()
+        loss = (generator(gray) - rgb).abs().mean()
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    gigaflop = 3 * models.gigaflop(models.build_generator())
+    return {
+        "pictures_per_second": batch_size * per_second(step),
+        "gigaflop_per_picture": gigaflop,
+        "torch": torch.__version__,
+    }
+
+
+def measure(arguments) -> None:
+    """Measure every row, print the table, and write the JSON."""
+    engine.make_repeatable()
+    generator_only = dataclasses.replace(systems.PAPER, build_discriminator=None)
+    ceiling = ceiling_rows(arguments.precision)
+    print(f"on {engine.device()}, {engine.BACKEND}, {arguments.precision}")
+    for name, rate in ceiling.items():
+        print(f"{name:44} {rate:8.0f} GFLOP/s")
+    rows = {
+        "this project's step": training_row(systems.PAPER, 64, arguments.precision),
+        "the stride-1 network's step (the peer)": training_row(
+            peer_system(), PEER_BATCH, arguments.precision
+        ),
+        "this project's generator alone": training_row(generator_only, 64, arguments.precision),
+        "the same generator in PyTorch": torch_row(64),
+    }
+    for name, row in rows.items():
+        if row is None:
+            print(f"{name:44} not measured: PyTorch is not installed")
+            continue
+        rate = row["pictures_per_second"] * row["gigaflop_per_picture"]
+        row["share_of_convolution_ceiling"] = rate / ceiling["convolution"]
+        print(
+            f"{name:44} {row['pictures_per_second']:8.1f} pictures/s "
+            f"{row['gigaflop_per_picture']:7.2f} GFLOP a picture "
+            f"{row['share_of_convolution_ceiling']:6.0%} of the convolution's"
+        )
+    ours, peer = list(rows.values())[:2]
+    ratio = ours["pictures_per_second"] / peer["pictures_per_second"]
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    print(f"{ratio:.1f} times the peer; memory of all rows together {memory:.1f} GiB")
+    project.write_json(
+        arguments.output,
+        {
+            "device": engine.device(),
+            "engine": engine.BACKEND,
+            "precision": arguments.precision,
+            "ceiling_gigaflop_per_second": ceiling,
+            "rows": rows,
+            "times_the_peer": ratio,
+            "peak_memory_gib": memory,
+            "versions": project.versions(),
+        },
+    )
+    print(f"written to {arguments.output}")
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    precisions = ("float32", "mixed_bfloat16")
+    parser.add_argument("--precision", default="float32", choices=precisions)
+    parser.add_argument(
+        "--output", type=Path, default=ROOT / "experiments" / "results" / "benchmark.json"
+    )
+    return project.run(measure, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
