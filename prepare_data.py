@@ -4,6 +4,8 @@
 
 Reads `train/<class>/*.JPEG` and `val/<class>/*.JPEG` below the folder, or one tree of class
 folders, whose test pictures then come from the same classes and never overlap the training ones.
+Several folders count as one, and classes of the same name in them as one class, tested on what
+there is of it in any val. With --all every picture is taken, however many a class has.
 Writes `data/train-00000-of-00010.npz` ..., `data/test-00000-of-00001.npz` and
 `data/manifest.json` (dataset.py says what is in them). The flags' defaults are the paper's data:
 10,000 training pictures of 100 classes and 1,000 for testing, 11 shards, 634 MB. The same source
@@ -13,6 +15,7 @@ and seed give the same bytes, whatever the number of cores; each core holds one 
 import argparse
 import contextlib
 import functools
+import itertools
 import multiprocessing
 import os
 import re
@@ -54,20 +57,28 @@ IMAGENETTE_FLAGS = "--classes 10 --images-per-class 850 --test-images-per-class 
 
 @dataclass(frozen=True)
 class Source:
-    """The photographs there are: class name -> files, relative to `root` and sorted.
+    """The photographs there are: class name -> files, relative to `root`.
 
-    `test` is None where both splits are to be drawn from one tree, `train`.
+    The classes in `held_out` have none in `test`: both splits draw on theirs in `train`.
     """
 
     root: Path
     train: dict
-    test: dict | None
+    test: dict
+    held_out: set
+
+    def train_room(self, name, test_images) -> int:
+        """Return how many pictures of class `name` can train when `test_images` of it test."""
+        return len(self.train[name]) - (test_images if name in self.held_out else 0)
+
+    def test_room(self, name) -> int:
+        """Return how many pictures of class `name` can test: of those held out, half."""
+        return len(self.train[name]) // 2 if name in self.held_out else len(self.test[name])
 
     def holds(self, name, images, test_images) -> bool:
         """Tell whether class `name` has this many pictures for training and for testing."""
-        if self.test is None:
-            return len(self.train[name]) >= images + test_images
-        return len(self.train[name]) >= images and len(self.test.get(name, ())) >= test_images
+        tests = name in self.held_out or len(self.test[name]) >= test_images
+        return tests and self.train_room(name, test_images) >= images
 
     def without(self, files) -> "Source":
         """Return this source less `files`."""
@@ -75,7 +86,7 @@ class Source:
         def rest(classes):
             return {name: [f for f in found if f not in files] for name, found in classes.items()}
 
-        return Source(self.root, rest(self.train), self.test and rest(self.test))
+        return Source(self.root, rest(self.train), rest(self.test), self.held_out)
 
 
 class Shard(NamedTuple):
@@ -94,7 +105,8 @@ class Draw(NamedTuple):
     """What to prepare: the class names, the shards, and `spare[split][label]`.
 
     The last are iterators over the files of a class that are in no shard, in the order in which
-    they stand in for others. With one tree the splits share them, so that they never overlap.
+    they stand in for others. Where testing is held out of training, the splits share them, so that
+    they never overlap.
     """
 
     classes: list
@@ -102,28 +114,51 @@ class Draw(NamedTuple):
     spare: dict
 
 
-class ClassRanOut(Exception):
-    """A class that was drawn has fewer readable pictures than it has files."""
+class DrawAgain(Exception):
+    """Files that were drawn cannot be read, and no others can take their place."""
 
 
-def find_source(root) -> Source:
-    """List the photographs of a folder; raises `project.UserError` when there are none."""
-    root = Path(root)
-    if not root.is_dir():
+def find_source(folders) -> Source:
+    """List the photographs of all `folders`, with classes of the same name made one class.
+
+    A class is tested on what is in the val of any folder, or else held out of what is in train.
+    Raises `project.UserError` where a folder has no photographs, or those of another folder.
+    """
+    for folder, other in itertools.permutations(folders, 2):
+        if folder.resolve().is_relative_to(other.resolve()):
+            raise project.UserError(f"{folder} is part of {other}; give --source only one of them")
+    root = Path(os.path.commonpath([folder.absolute() for folder in folders]))
+    train, test, held_out = {}, {}, set()
+    for folder in folders:
+        found, found_test = find_splits(root, folder)
+        if found.keys().isdisjoint(found_test):
+            held_out |= found.keys()
+            found_test = {}
+        for name in found:
+            train.setdefault(name, []).extend(found[name])
+            test.setdefault(name, []).extend(found_test.get(name, ()))
+    return Source(root, train, test, {name for name in held_out if not test[name]})
+
+
+def find_splits(root, folder):
+    """Return the classes of one source folder for training and for testing, as `find_classes`.
+
+    Raises `project.UserError` where there are none for training.
+    """
+    if not folder.is_dir():
         raise project.UserError(
-            f"there is no folder {root}; give --source the folder that holds ImageNet's train "
+            f"there is no folder {folder}; give --source the folder that holds ImageNet's train "
             "and val, or one with a folder of photographs for each class"
         )
-    has_train = (root / "train").is_dir()
-    train = find_classes(root, root / "train" if has_train else root)
+    has_train = (folder / "train").is_dir()
+    train = find_classes(root, folder / "train" if has_train else folder)
     if not train:
         raise project.UserError(
-            f"{root} holds no photographs in class folders; --source needs CLASS/PICTURE.JPEG, or "
-            "train/CLASS/PICTURE.JPEG and val/CLASS/PICTURE.JPEG, below it"
+            f"{folder} holds no photographs in class folders; --source needs CLASS/PICTURE.JPEG, "
+            "or train/CLASS/PICTURE.JPEG and val/CLASS/PICTURE.JPEG, below it"
         )
     # The val of ImageNet's own archive has no class folders: then testing draws on train too.
-    test = find_classes(root, root / "val") if has_train else {}
-    return Source(root, train, test if train.keys() & test.keys() else None)
+    return train, find_classes(root, folder / "val") if has_train else {}
 
 
 def find_classes(root, folder) -> dict:
@@ -139,7 +174,7 @@ def find_classes(root, folder) -> dict:
     for path in tqdm(folders, desc=f"listing {folder}", unit="class", leave=False, delay=1):
         found = photos.find_photographs(path, onerror=refuse)
         if found:
-            classes[path.name] = [file.relative_to(root).as_posix() for file in found]
+            classes[path.name] = [file.absolute().relative_to(root).as_posix() for file in found]
             try:
                 "".join(classes[path.name]).encode()
             except UnicodeEncodeError:
@@ -150,31 +185,33 @@ def find_classes(root, folder) -> dict:
     return classes
 
 
-def draw(source, classes, images, test_images, seed) -> Draw:
-    """Draw `classes` classes that have enough pictures, and the order of their pictures, by seed.
+def draw(source, arguments) -> Draw:
+    """Draw classes and the order of their pictures by seed, as the command line says.
 
-    Raises `project.UserError`, with flags that would work, when there are too few.
+    Raises `project.UserError` when there are too few.
     """
-    enough = [name for name in source.train if source.holds(name, images, test_images)]
-    if len(enough) < classes:
-        raise project.UserError(
-            f"{source.root} has {len(enough)} classes with {images} training and {test_images} "
-            f"test pictures, not {classes}; "
-            + workable_flags(source, classes, images, test_images, len(enough))
-        )
-    random = np.random.default_rng(seed)
-    chosen = random.choice(len(enough), classes, replace=False)
-    names = [enough[index] for index in sorted(chosen)]
+    random = np.random.default_rng(arguments.seed)
+    if arguments.all:
+        names, counts = take_all(source, arguments.test_images_per_class)
+    else:
+        images, test_images = arguments.images_per_class, arguments.test_images_per_class
+        names = draw_classes(source, arguments.classes, images, test_images, random)
+        counts = {"train": images, "test": test_images}
 
     def shuffled(found):
-        return [iter([found[n][i] for i in random.permutation(len(found[n]))]) for n in names]
+        return iter([found[i] for i in random.permutation(len(found))])
 
-    train = shuffled(source.train)
-    spare = {"train": train, "test": train if source.test is None else shuffled(source.test)}
+    train = [shuffled(source.train[name]) for name in names]
+    test = [
+        spare if name in source.held_out else shuffled(source.test[name])
+        for name, spare in zip(names, train, strict=True)
+    ]
+    spare = {"train": train, "test": test}
     shards = []
-    for split, count in (("train", images), ("test", test_images)):
+    for split in dataset.SPLITS:
         # Classes are mixed over the rows, so that any part of the data resembles the whole.
-        labels = random.permutation(np.repeat(np.arange(classes, dtype=np.int32), count))
+        in_order = np.repeat(np.arange(len(names), dtype=np.int32), counts[split])
+        labels = random.permutation(in_order)
         starts = range(0, len(labels), dataset.SHARD_PICTURES)
         for index, start in enumerate(starts):
             label = labels[start : start + dataset.SHARD_PICTURES]
@@ -183,26 +220,53 @@ def draw(source, classes, images, test_images, seed) -> Draw:
     return Draw(names, shards, spare)
 
 
+def take_all(source, test_images):
+    """Return every class, and {split: pictures of each}: up to `test_images` test, all others train.
+
+    Raises `project.UserError` when none are left for testing.
+    """
+    names = [name for name, files in source.train.items() if files]
+    test = [min(test_images, source.test_room(name)) for name in names]
+    if not any(test):
+        raise project.UserError(
+            "--source has no class with a picture for training and another for testing; "
+            "give more photographs"
+        )
+    train = [source.train_room(name, count) for name, count in zip(names, test, strict=True)]
+    return names, {"train": train, "test": test}
+
+
+def draw_classes(source, classes, images, test_images, random) -> list:
+    """Draw the names of `classes` classes that have enough pictures.
+
+    Raises `project.UserError`, with flags that would work, when there are too few.
+    """
+    enough = [name for name in source.train if source.holds(name, images, test_images)]
+    if len(enough) < classes:
+        raise project.UserError(
+            f"--source has {len(enough)} classes with {images} training and {test_images} "
+            f"test pictures, not {classes}; "
+            + workable_flags(source, classes, images, test_images, len(enough))
+        )
+    chosen = random.choice(len(enough), classes, replace=False)
+    return [enough[index] for index in sorted(chosen)]
+
+
 def workable_flags(source, classes, images, test_images, enough) -> str:
     """Say which flags `source` has enough pictures for: fewer classes, or fewer pictures of each.
 
     `enough` is the number of classes that have as many pictures as were asked for.
     """
     ways = [f"--classes {enough}"] if enough else []
-    names = [name for name in source.train if source.test is None or name in source.test]
+    names = [name for name in source.train if source.test_room(name)]
     classes = min(classes, len(names))
 
-    def all_have(found, names):
-        return sorted((len(found[name]) for name in names), reverse=True)[classes - 1]
+    def all_have(rooms):
+        return sorted(rooms, reverse=True)[classes - 1] if classes else 0
 
-    if source.test is None:
-        most = all_have(source.train, names)
-        test_images = min(test_images, most // 2)
-        images = min(images, most - test_images)
-    else:
-        test_images = min(test_images, all_have(source.test, names))
-        tested = [name for name in names if len(source.test[name]) >= test_images]
-        images = min(images, all_have(source.train, tested))
+    test_images = min(test_images, all_have(source.test_room(name) for name in names))
+    tested = [name for name in names if source.test_room(name) >= test_images]
+    images = min(images, all_have(source.train_room(name, test_images) for name in tested))
     if classes > enough and images and test_images:
         ways.append(
             f"--classes {classes} --images-per-class {images} --test-images-per-class {test_images}"
@@ -248,7 +312,7 @@ def mend_shard(folder, convert, shard, failed, spare, unreadable) -> int:
     """Put the next spare pictures of their classes into the rows that could not be read.
 
     `failed` is {place: reason}; each such file goes into `unreadable` (file -> reason). Returns
-    the number of black-and-white pictures among the new ones. Raises `ClassRanOut`. The calling
+    the number of black-and-white pictures among the new ones. Raises `DrawAgain`. The calling
     process does this for one shard after another, so the number of cores changes nothing.
     """
     with np.load(folder / shard.name, allow_pickle=False) as arrays:
@@ -258,7 +322,7 @@ def mend_shard(folder, convert, shard, failed, spare, unreadable) -> int:
             unreadable[shard.files[place]] = reason
             shard.files[place] = next(spare[shard.label[place]], None)
             if shard.files[place] is None:
-                raise ClassRanOut
+                raise DrawAgain("a class has too few pictures that can be read")
             rgb[place : place + 1], failed_again = convert([shard.files[place]])
             reason = failed_again.get(0)
     dataset.write_shard(folder / shard.name, photos.grayscale(rgb), rgb, shard.label)
@@ -327,14 +391,15 @@ def check_output(output, overwrite) -> None:
         )
 
 
-def check_room(output, pictures, size) -> None:
-    """Raise `project.UserError` when the disk has no room for `pictures` pairs."""
+def check_room(output, shards, size) -> None:
+    """Raise `project.UserError` when the disk has no room for the pairs of `shards`."""
     existing = next(parent for parent in output.parents if parent.exists())
+    pictures = sum(len(shard.files) for shard in shards)
     needed, free = pictures * size * size * 4, shutil.disk_usage(existing).free
     if needed > free:
         raise project.UserError(
             f"{output} needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB left; "
-            "give another --output, or fewer --images-per-class"
+            "give another --output, a smaller --size or fewer --images-per-class"
         )
 
 
@@ -367,7 +432,7 @@ def download_imagenette() -> Path:
 def write_data(folder, source, drawn, unreadable, arguments) -> dict:
     """Write every shard and the manifest into `folder`, and return the manifest.
 
-    What cannot be read is added to `unreadable` (file -> reason). Raises `ClassRanOut`.
+    What cannot be read is added to `unreadable` (file -> reason). Raises `DrawAgain`.
     """
     convert_files = functools.partial(convert, source.root, arguments.size)
     task = functools.partial(write_shard, folder, convert_files)
@@ -378,7 +443,9 @@ def write_data(folder, source, drawn, unreadable, arguments) -> dict:
     with worker_pool(cores()) as pool, tqdm(total=total, desc="preparing", unit="picture") as bar:
         written = pool.map(task, drawn.shards)
         for shard, (black_and_white, failed) in zip(drawn.shards, written, strict=True):
-            if failed:
+            if failed and arguments.all:
+                unreadable.update((shard.files[place], failed[place]) for place in failed)
+            elif failed:
                 spare = drawn.spare[shard.split]
                 black_and_white += mend_shard(
                     folder, convert_files, shard, failed, spare, unreadable
@@ -389,13 +456,16 @@ def write_data(folder, source, drawn, unreadable, arguments) -> dict:
             entry = {"file": shard.name, "pictures": len(shard.files), "rows": shard.files}
             split["shards"].append(entry)
             bar.update(len(shard.files))
+    if any(file in unreadable for shard in drawn.shards for file in shard.files):
+        raise DrawAgain("some pictures cannot be read")
+    test_folders = {"train" if name in source.held_out else "val" for name in drawn.classes}
     manifest = {
-        "source": arguments.source,
+        "source": arguments.source if len(arguments.source) > 1 else arguments.source[0],
         "seed": arguments.seed,
         "size": arguments.size,
         "images_per_class": arguments.images_per_class,
         "test_images_per_class": arguments.test_images_per_class,
-        "test_pictures_from": "train" if source.test is None else "val",
+        "test_pictures_from": " and ".join(sorted(test_folders)),
         "classes": drawn.classes,
         "skipped": [{"file": file, "reason": unreadable[file]} for file in sorted(unreadable)],
         "splits": splits,
@@ -410,23 +480,35 @@ def prepare(arguments) -> None:
 
     Raises `project.UserError`, with nothing written, when the arguments or the source do not do.
     """
-    counts = (arguments.classes, arguments.images_per_class, arguments.test_images_per_class)
-    if min(*counts, arguments.size) < 1 or arguments.seed < 0:
+    drawn = [arguments.classes, arguments.images_per_class]
+    if arguments.all and drawn != [None, None]:
+        raise project.UserError(
+            "--all takes every picture of every class; leave out --classes and --images-per-class"
+        )
+    numbers = [number for number in drawn if number is not None]
+    if min(*numbers, arguments.test_images_per_class, arguments.size) < 1 or arguments.seed < 0:
         raise project.UserError("--seed must be 0 or more, every other number 1 or more")
+    if not arguments.all:
+        arguments.classes = arguments.classes or CLASSES
+        arguments.images_per_class = arguments.images_per_class or IMAGES_PER_CLASS
     output = Path(arguments.output).resolve()
     check_output(output, arguments.overwrite)
-    downloaded = arguments.source == "imagenette"
-    source = find_source(download_imagenette() if downloaded else arguments.source)
-    check_room(output, counts[0] * (counts[1] + counts[2]), arguments.size)
+    folders = [
+        download_imagenette() if name == "imagenette" else Path(name) for name in arguments.source
+    ]
+    source = find_source(folders)
 
     unreadable, manifest = {}, None
     while not manifest:
-        drawn = draw(source.without(unreadable), *counts, arguments.seed)
+        drawn = draw(source.without(unreadable), arguments)
+        check_room(output, drawn.shards, arguments.size)
         try:
-            with replacing_folder(output) as folder:
+            with project.replacing_folder(output) as folder:
                 manifest = write_data(folder, source, drawn, unreadable, arguments)
-        except ClassRanOut:
-            print("a class has too few pictures that can be read: drawing without it")
+        except DrawAgain as reason:
+            print(f"{reason}: drawing again without them")
+        except OSError as error:
+            raise project.UserError(f"{output} cannot be written ({error})") from error
     report(manifest, arguments.output)
 
 
@@ -447,7 +529,7 @@ def report(manifest, output) -> None:
     )
     if manifest["skipped"]:
         print(
-            f"{len(manifest['skipped'])} files could not be read and others took their place: "
+            f"{len(manifest['skipped'])} files could not be read: "
             f"see skipped in {Path(output, dataset.MANIFEST)}"
         )
     print(f"the data is in {output}; next: python train.py --data {output}")
@@ -462,24 +544,29 @@ def main(argv=None) -> int:
     parser.add_argument(
         "--source",
         required=True,
+        nargs="+",
         metavar="DIR",
         help="folder with ImageNet's train and val, or with a folder for each class; "
-        "imagenette downloads 10 classes of it (100 MB)",
+        "imagenette downloads 10 classes of it (100 MB); several folders are pooled, and classes "
+        "of the same name become one",
     )
-    parser.add_argument(
-        "--classes", type=int, default=CLASSES, help="classes to draw (default: %(default)s)"
-    )
+    parser.add_argument("--classes", type=int, help=f"classes to draw (default: {CLASSES})")
     parser.add_argument(
         "--images-per-class",
         type=int,
-        default=IMAGES_PER_CLASS,
-        help="training pictures of each class (default: %(default)s)",
+        help=f"training pictures of each class (default: {IMAGES_PER_CLASS})",
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="instead of these two: every class, and all its pictures that do not test",
     )
     parser.add_argument(
         "--test-images-per-class",
         type=int,
         default=TEST_IMAGES_PER_CLASS,
-        help="test pictures of each class (default: %(default)s)",
+        help="test pictures of each class, from val where that has the class, else held out of its "
+        "training pictures; with --all fewer where it has fewer (default: %(default)s)",
     )
     parser.add_argument(
         "--size", type=int, default=SIZE, help="pixels a side (default: %(default)s)"

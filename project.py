@@ -1,4 +1,4 @@
-"""What every script shares: errors a user can mend, files and folders written whole, facts for the record."""
+"""What every script shares: errors a user can mend, files written whole, facts for the record."""
 
 import contextlib
 import glob
