@@ -65,10 +65,11 @@ def write_shard(path, gray, rgb, label) -> None:
 def write_manifest(folder, manifest) -> None:
     """Write `manifest` (a dict that JSON can hold) into `folder`, whole or not at all.
 
-    `open_split` and `preparing_command` need of it: `source` (str), `classes` (list of names),
-    `images_per_class`, `test_images_per_class`, `size` (pixels a side), `seed`, and `splits`:
-    for each of "train" and "test" the total `pictures` and the list `shards`, each with `file`
-    and `pictures`. Everything else is for the reader.
+    `open_split` and `preparing_command` need of it: `source` (str, or a list of several),
+    `classes` (list of names), `images_per_class` (None: all there are), `test_images_per_class`,
+    `size` (pixels a side), `seed`, and `splits`: for each of "train" and "test" the total
+    `pictures` and the list `shards`, each with `file` and `pictures`. Everything else is for the
+    reader.
     """
     project.write_json(Path(folder) / MANIFEST, manifest)
 
@@ -107,10 +108,12 @@ def read_manifest(folder) -> dict:
 
 def preparing_command(folder, manifest) -> str:
     """Return the command that prepares the data of `folder` again, for messages."""
+    source, images = manifest["source"], manifest["images_per_class"]
+    sources = [source] if isinstance(source, str) else source
+    drawn = f"--classes {len(manifest['classes'])} --images-per-class {images}"
     return (
-        f"python prepare_data.py --source {shlex.quote(manifest['source'])}"
-        f" --classes {len(manifest['classes'])}"
-        f" --images-per-class {manifest['images_per_class']}"
+        f"python prepare_data.py --source {shlex.join(sources)}"
+        f" {'--all' if images is None else drawn}"
         f" --test-images-per-class {manifest['test_images_per_class']}"
         f" --size {manifest['size']} --seed {manifest['seed']}"
         f" --output {shlex.quote(str(folder))} --overwrite"

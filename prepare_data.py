@@ -67,18 +67,11 @@ class Source:
     test: dict
     held_out: set
 
-    def train_room(self, name, test_images) -> int:
-        """Return how many pictures of class `name` can train when `test_images` of it test."""
-        return len(self.train[name]) - (test_images if name in self.held_out else 0)
-
-    def test_room(self, name) -> int:
-        """Return how many pictures of class `name` can test: of those held out, half."""
-        return len(self.train[name]) // 2 if name in self.held_out else len(self.test[name])
-
     def holds(self, name, images, test_images) -> bool:
         """Tell whether class `name` has this many pictures for training and for testing."""
-        tests = name in self.held_out or len(self.test[name]) >= test_images
-        return tests and self.train_room(name, test_images) >= images
+        if name in self.held_out:
+            return len(self.train[name]) >= images + test_images
+        return len(self.train[name]) >= images and len(self.test[name]) >= test_images
 
     def without(self, files) -> "Source":
         """Return this source less `files`."""
@@ -132,7 +125,8 @@ def find_source(folders) -> Source:
     for folder in folders:
         found, found_test = find_splits(root, folder)
         if found.keys().isdisjoint(found_test):
-            held_out |= found.keys()
+            # Such is the val of ImageNet's own archive, which has no class folders.
+            held_out.update(found)
             found_test = {}
         for name in found:
             train.setdefault(name, []).extend(found[name])
@@ -157,7 +151,6 @@ def find_splits(root, folder):
             f"{folder} holds no photographs in class folders; --source needs CLASS/PICTURE.JPEG, "
             "or train/CLASS/PICTURE.JPEG and val/CLASS/PICTURE.JPEG, below it"
         )
-    # The val of ImageNet's own archive has no class folders: then testing draws on train too.
     return train, find_classes(root, folder / "val") if has_train else {}
 
 
@@ -203,15 +196,15 @@ def draw(source, arguments) -> Draw:
 
     train = [shuffled(source.train[name]) for name in names]
     test = [
-        spare if name in source.held_out else shuffled(source.test[name])
-        for name, spare in zip(names, train, strict=True)
+        same if name in source.held_out else shuffled(source.test[name])
+        for name, same in zip(names, train, strict=True)
     ]
     spare = {"train": train, "test": test}
     shards = []
     for split in dataset.SPLITS:
         # Classes are mixed over the rows, so that any part of the data resembles the whole.
-        in_order = np.repeat(np.arange(len(names), dtype=np.int32), counts[split])
-        labels = random.permutation(in_order)
+        labels = np.repeat(np.arange(len(names), dtype=np.int32), counts[split])
+        labels = random.permutation(labels)
         starts = range(0, len(labels), dataset.SHARD_PICTURES)
         for index, start in enumerate(starts):
             label = labels[start : start + dataset.SHARD_PICTURES]
@@ -221,57 +214,44 @@ def draw(source, arguments) -> Draw:
 
 
 def take_all(source, test_images):
-    """Return every class, and {split: pictures of each}: up to `test_images` test, all others train.
+    """Return the names of all classes, and {split: how many pictures of each}.
 
-    Raises `project.UserError` when none are left for testing.
+    Up to `test_images` of a class test, but at most half where they are held out of training; all
+    others train. Raises `project.UserError` when no class has any to test.
     """
     names = [name for name, files in source.train.items() if files]
-    test = [min(test_images, source.test_room(name)) for name in names]
-    if not any(test):
+    counts = {"train": [], "test": []}
+    for name in names:
+        images = len(source.train[name])
+        if name in source.held_out:
+            tests = min(test_images, images // 2)
+            images -= tests
+        else:
+            tests = min(test_images, len(source.test[name]))
+        counts["train"].append(images)
+        counts["test"].append(tests)
+    if not any(counts["test"]):
         raise project.UserError(
-            "--source has no class with a picture for training and another for testing; "
-            "give more photographs"
+            "--source has no class with a readable picture for training and one for testing; "
+            "give it more photographs"
         )
-    train = [source.train_room(name, count) for name, count in zip(names, test, strict=True)]
-    return names, {"train": train, "test": test}
+    return names, counts
 
 
 def draw_classes(source, classes, images, test_images, random) -> list:
     """Draw the names of `classes` classes that have enough pictures.
 
-    Raises `project.UserError`, with flags that would work, when there are too few.
+    Raises `project.UserError` when there are too few.
     """
     enough = [name for name in source.train if source.holds(name, images, test_images)]
     if len(enough) < classes:
+        ways = f"--classes {len(enough)}, fewer" if enough else "fewer"
         raise project.UserError(
-            f"--source has {len(enough)} classes with {images} training and {test_images} "
-            f"test pictures, not {classes}; "
-            + workable_flags(source, classes, images, test_images, len(enough))
+            f"--source has {len(enough)} classes with {images} training and {test_images} test "
+            f"pictures, not {classes}; use {ways} --images-per-class, or --all for what there is"
         )
     chosen = random.choice(len(enough), classes, replace=False)
     return [enough[index] for index in sorted(chosen)]
-
-
-def workable_flags(source, classes, images, test_images, enough) -> str:
-    """Say which flags `source` has enough pictures for: fewer classes, or fewer pictures of each.
-
-    `enough` is the number of classes that have as many pictures as were asked for.
-    """
-    ways = [f"--classes {enough}"] if enough else []
-    names = [name for name in source.train if source.test_room(name)]
-    classes = min(classes, len(names))
-
-    def all_have(rooms):
-        return sorted(rooms, reverse=True)[classes - 1] if classes else 0
-
-    test_images = min(test_images, all_have(source.test_room(name) for name in names))
-    tested = [name for name in names if source.test_room(name) >= test_images]
-    images = min(images, all_have(source.train_room(name, test_images) for name in tested))
-    if classes > enough and images and test_images:
-        ways.append(
-            f"--classes {classes} --images-per-class {images} --test-images-per-class {test_images}"
-        )
-    return f"use {' or '.join(ways)}" if ways else "use another --source"
 
 
 # ------------------------------------------------------------------------------- converting
@@ -322,7 +302,7 @@ def mend_shard(folder, convert, shard, failed, spare, unreadable) -> int:
             unreadable[shard.files[place]] = reason
             shard.files[place] = next(spare[shard.label[place]], None)
             if shard.files[place] is None:
-                raise DrawAgain("a class has too few pictures that can be read")
+                raise DrawAgain("a class has too few pictures that can be read: drawing without it")
             rgb[place : place + 1], failed_again = convert([shard.files[place]])
             reason = failed_again.get(0)
     dataset.write_shard(folder / shard.name, photos.grayscale(rgb), rgb, shard.label)
@@ -457,7 +437,7 @@ def write_data(folder, source, drawn, unreadable, arguments) -> dict:
             split["shards"].append(entry)
             bar.update(len(shard.files))
     if any(file in unreadable for shard in drawn.shards for file in shard.files):
-        raise DrawAgain("some pictures cannot be read")
+        raise DrawAgain("some pictures cannot be read: drawing without them")
     test_folders = {"train" if name in source.held_out else "val" for name in drawn.classes}
     manifest = {
         "source": arguments.source if len(arguments.source) > 1 else arguments.source[0],
@@ -480,12 +460,12 @@ def prepare(arguments) -> None:
 
     Raises `project.UserError`, with nothing written, when the arguments or the source do not do.
     """
-    drawn = [arguments.classes, arguments.images_per_class]
-    if arguments.all and drawn != [None, None]:
+    given = [arguments.classes, arguments.images_per_class]
+    if arguments.all and given != [None, None]:
         raise project.UserError(
             "--all takes every picture of every class; leave out --classes and --images-per-class"
         )
-    numbers = [number for number in drawn if number is not None]
+    numbers = [number for number in given if number is not None]
     if min(*numbers, arguments.test_images_per_class, arguments.size) < 1 or arguments.seed < 0:
         raise project.UserError("--seed must be 0 or more, every other number 1 or more")
     if not arguments.all:
@@ -506,7 +486,7 @@ def prepare(arguments) -> None:
             with project.replacing_folder(output) as folder:
                 manifest = write_data(folder, source, drawn, unreadable, arguments)
         except DrawAgain as reason:
-            print(f"{reason}: drawing again without them")
+            print(reason)
         except OSError as error:
             raise project.UserError(f"{output} cannot be written ({error})") from error
     report(manifest, arguments.output)

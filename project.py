@@ -9,7 +9,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 import uuid
 from pathlib import Path
 
@@ -69,14 +68,11 @@ def replacing_folder(folder):
     folder = Path(folder).resolve()
     prefix = f".{folder.name}-partial-"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    staging = folder.with_name(prefix + uuid.uuid4().hex)
+    staging.mkdir()
     old = staging.with_name(staging.name + "-old")
     try:
         yield staging
-        # mkdtemp makes folders private; a finished one gets the permissions of any other.
-        umask = os.umask(0)
-        os.umask(umask)
-        staging.chmod(0o777 & ~umask)
         if folder.exists():
             folder.rename(old)
         staging.rename(folder)

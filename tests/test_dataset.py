@@ -178,6 +178,18 @@ def test_the_command_in_a_message_is_the_one_that_made_the_data(tmp_path):
     assert refusal(tmp_path / "da ta").endswith(command)
 
 
+def test_the_command_of_several_sources_and_all_pictures(tmp_path):
+    manifest = write_data(tmp_path, pictures=(3,))
+    manifest |= {"source": ["my photographs", "scenes"], "images_per_class": None}
+    dataset.write_manifest(tmp_path, manifest)
+    assert dataset.open_split(tmp_path, "train").pictures == 3
+    assert shlex.split(dataset.preparing_command(tmp_path, manifest)) == [
+        *("python", "prepare_data.py", "--source", "my photographs", "scenes", "--all"),
+        *("--test-images-per-class", "0", "--size", "4", "--seed", "5"),
+        *("--output", str(tmp_path), "--overwrite"),
+    ]
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '{"source": "x"}', '{"splits": {"train": 1}}', "\udcff"]
 )

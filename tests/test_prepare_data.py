@@ -4,7 +4,6 @@ import hashlib
 import http.server
 import json
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -32,17 +31,19 @@ def write_picture(path, colour, size=(20, 24), mode="RGB", **options):
     Image.new(mode, size, colour).save(path, **options)
 
 
-def write_classes(folder, classes, pictures):
-    """Write one-coloured pictures: picture p of class c is (40 * c, 10 * p, 200)."""
-    for c in range(classes):
+def write_classes(folder, classes, pictures, blue=200, first=0):
+    """Write one-coloured pictures: picture p of class c is (40 * c, 10 * p, blue)."""
+    for c in range(first, classes):
         for p in range(pictures):
-            write_picture(folder / f"n0{c}" / f"{p:02d}.png", (40 * c, 10 * p, 200))
+            write_picture(folder / f"n0{c}" / f"{p:02d}.png", (40 * c, 10 * p, blue))
     return folder
 
 
 def run(source, output, flags=FLAGS):
-    command = f"--source {shlex.quote(str(source))} --output {shlex.quote(str(output))} {flags}"
-    return prepare_data.main(shlex.split(command))
+    """Run the script on `source`, a folder or a list of them, and return its status."""
+    sources = source if isinstance(source, list) else [source]
+    arguments = ["--source", *map(str, sources), "--output", str(output), *flags.split()]
+    return prepare_data.main(arguments)
 
 
 def prepared(folder):
@@ -267,42 +268,164 @@ def current_umask():
     return umask
 
 
+# ------------------------------------------------------------------ several sources, and --all
+
+
+def rows(folder):
+    """Return {split: {file: class}} of prepared data, whose every row is checked.
+
+    Pictures are those of `write_classes`, with 1, 2 or 3 for 200 in the sources a, b and c.
+    """
+    manifest, splits = prepared(folder)
+    found = {}
+    for split, (rgb, label, files) in splits.items():
+        assert len(set(files)) == len(files)
+        for picture, file in zip(rgb, files, strict=True):
+            name, number = Path(file).parts[-2:]
+            source = {"a": 1, "b": 2, "c": 3}.get(file[0], 200)
+            assert (picture == (40 * int(name[2]), 10 * int(number[:2]), source)).all()
+        found[split] = {file: manifest["classes"][i] for file, i in zip(files, label, strict=True)}
+        assert all(Path(file).parts[-2] == name for file, name in found[split].items())
+    assert not found["train"].keys() & found["test"].keys()
+    return found
+
+
+def of_class(files, name):
+    return sorted(file for file, its_class in files.items() if its_class == name)
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Write three sources: `a` with n00, n01 and val; `b` with n01, n02 in one tree; `c` as `a`.
+
+    Source `c` has n03 in train, and in val only n00.
+    """
+    write_classes(tmp_path / "a" / "train", 2, 6, blue=1)
+    write_classes(tmp_path / "a" / "val", 2, 3, blue=1)
+    write_classes(tmp_path / "b", 3, 7, blue=2, first=1)
+    write_classes(tmp_path / "c" / "train", 4, 4, blue=3, first=3)
+    write_classes(tmp_path / "c" / "train", 1, 4, blue=3)
+    write_classes(tmp_path / "c" / "val", 1, 2, blue=3)
+    return [tmp_path / name for name in "abc"]
+
+
+def test_classes_of_several_sources_are_pooled(tmp_path, in_threads, mixed):
+    flags = "--classes 3 --images-per-class 5 --test-images-per-class 2 --size 8"
+    assert run(mixed, tmp_path / "data", flags) == 0
+    manifest = dataset.read_manifest(tmp_path / "data")
+    assert manifest["source"] == [str(folder) for folder in mixed]
+    # Source c has val, so that its n03, which is not in it, has nothing to test.
+    assert manifest["classes"] == ["n00", "n01", "n02"]
+    assert manifest["test_pictures_from"] == "train and val"
+    found = rows(tmp_path / "data")
+    for name, test_files in {
+        "n00": ("a/val/n00/", "c/val/n00/"),
+        "n01": ("a/val/n01/",),
+        "n02": ("b/n02/",),
+    }.items():
+        assert len(of_class(found["train"], name)) == 5
+        assert len(of_class(found["test"], name)) == 2
+        assert all(file.startswith(test_files) for file in of_class(found["test"], name))
+    sources = {file[0] for file in of_class(found["train"], "n01")}
+    assert sources == {"a", "b"}
+
+
+def test_all_takes_every_picture(tmp_path, in_threads, mixed, monkeypatch):
+    monkeypatch.setattr(dataset, "SHARD_PICTURES", 9)
+    assert run(mixed, tmp_path / "data", "--all --test-images-per-class 4 --size 8") == 0
+    manifest = dataset.read_manifest(tmp_path / "data")
+    assert manifest["classes"] == ["n00", "n01", "n02", "n03"]
+    assert manifest["images_per_class"] is None
+    found = rows(tmp_path / "data")
+    every = {
+        file.relative_to(tmp_path).as_posix()
+        for folder in ("a/train", "b", "c/train")
+        for file in (tmp_path / folder).glob("*/*.png")
+    }
+    held_out = of_class(found["test"], "n02")
+    assert found["train"].keys() == every - set(held_out)
+    # In n00 and n01 all that val has, up to 4; half of the 7 in n02 at most; none in n03.
+    counts = [len(of_class(found["test"], name)) for name in manifest["classes"]]
+    assert counts == [4, 3, 3, 0]
+    assert all(file.startswith("b/n02/") for file in held_out)
+    first_shard = next(dataset.open_split(tmp_path / "data", "train").shards())
+    assert len(set(first_shard.label)) > 1
+
+
+def test_all_leaves_out_what_cannot_be_read(tmp_path, in_threads, capsys):
+    source = write_classes(tmp_path / "source", 3, 9)
+    broken = {"n00/01.png", "n00/04.png", *(f"n01/0{number}.png" for number in range(9))}
+    for name in broken:
+        (source / name).write_bytes(b"no picture")
+    assert run(source, tmp_path / "data", "--all --test-images-per-class 2 --size 8") == 0
+    manifest = dataset.read_manifest(tmp_path / "data")
+    assert manifest["classes"] == ["n00", "n02"]
+    assert {entry["file"] for entry in manifest["skipped"]} == broken
+    found = rows(tmp_path / "data")
+    assert [len(of_class(found["test"], name)) for name in ("n00", "n02")] == [2, 2]
+    assert [len(of_class(found["train"], name)) for name in ("n00", "n02")] == [5, 7]
+    printed = capsys.readouterr().out
+    assert "some pictures cannot be read: drawing without them" in printed
+    assert "11 files could not be read" in printed
+
+
+def test_the_command_in_the_manifest_makes_the_data_again(tmp_path, in_threads, mixed):
+    assert run(mixed, tmp_path / "data", "--all --size 8 --seed 3") == 0
+    before = contents(tmp_path / "data")
+    command = dataset.preparing_command(tmp_path / "data", json.loads(before["manifest.json"]))
+    (tmp_path / "data" / "manifest.json").unlink()
+    assert prepare_data.main(shlex.split(command)[2:]) == 0
+    assert contents(tmp_path / "data") == before
+
+
+@pytest.mark.parametrize("flags", ["--classes 3", "--images-per-class 0", FLAGS])
+def test_all_and_a_number_of_pictures_are_refused(tmp_path, error, flags):
+    source = write_classes(tmp_path / "source", 3, 6)
+    assert run(source, tmp_path / "data", f"--all {flags}") == 2
+    assert "--all takes every picture of every class; leave out --classes" in error()
+
+
+def test_all_without_a_picture_to_test_is_refused(tmp_path, error):
+    assert run(write_classes(tmp_path / "source", 3, 1), tmp_path / "data", "--all") == 2
+    assert "no class with a readable picture for training and one for testing" in error()
+
+
+@pytest.mark.parametrize("second", ["a", "a/train", "link"])
+def test_a_source_inside_another_is_refused(tmp_path, error, mixed, second):
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert run([tmp_path / second, mixed[1], mixed[0]], tmp_path / "data") == 2
+    message = error()
+    assert str(tmp_path / second) in message
+    assert message.endswith(f"is part of {tmp_path / 'a'}; give --source only one of them")
+
+
 # ---------------------------------------------------------------------------- what is refused
 
 
 @pytest.mark.parametrize(
-    ("flags", "asked"),
+    ("flags", "enough", "asked"),
     [
-        ("--classes 4 --images-per-class 4 --test-images-per-class 2", 4),
-        ("--classes 3 --images-per-class 40 --test-images-per-class 2", 3),
-        ("--classes 3 --images-per-class 4 --test-images-per-class 20", 3),
-        ("--classes 3 --images-per-class 8 --test-images-per-class 4", 3),
-        ("--classes 90 --images-per-class 90 --test-images-per-class 90", 90),
+        ("--classes 4 --images-per-class 4 --test-images-per-class 2", 3, 4),
+        ("--classes 3 --images-per-class 40 --test-images-per-class 2", 0, 3),
+        ("--classes 3 --images-per-class 4 --test-images-per-class 20", 0, 3),
     ],
 )
 @pytest.mark.parametrize("one_tree", [False, True])
-def test_too_few_names_flags_that_work(tmp_path, in_threads, error, flags, asked, one_tree):
+def test_too_few_names_flags_that_work(tmp_path, in_threads, error, flags, enough, asked, one_tree):
     source = tmp_path / "source"
     write_classes(source if one_tree else source / "train", 3, 9)
     if not one_tree:
         write_classes(source / "val", 3, 3)
     assert run(source, tmp_path / "data", flags) == 2
     message = error()
-    assert f"not {asked}" in message
+    assert f"--source has {enough} classes" in message
+    assert f"not {asked}; use" in message
     assert not (tmp_path / "data").exists()
-    ways = ways_out(message)
-    assert ways
-    for number, way in enumerate(ways):
-        everything = " ".join(f"{flag} {value}" for flag, value in {**values(flags), **way}.items())
-        assert run(source, tmp_path / f"{number}", f"{everything} --size 8") == 0
-
-
-def values(flags):
-    return dict(re.findall(r"(--\S+) (\d+)", flags))
-
-
-def ways_out(message):
-    return [values(way) for way in message.split("; use ")[1].split(" or ")]
+    assert ("use --classes 3, fewer" in message) == (enough == 3)
+    if enough:
+        assert run(source, tmp_path / "fewer", f"{flags} --classes 3 --size 8") == 0
+    assert message.endswith("or --all for what there is")
+    assert run(source, tmp_path / "all", "--all --size 8") == 0
 
 
 def test_pictures_that_cannot_be_read_do_not_count_as_enough(tmp_path, in_threads, error):
@@ -311,8 +434,7 @@ def test_pictures_that_cannot_be_read_do_not_count_as_enough(tmp_path, in_thread
     assert run(source, tmp_path / "data") == 2
     message = error()
     assert "has 2 classes with 4 training and 2 test pictures" in message
-    everything = {"--classes": "3", "--images-per-class": "3", "--test-images-per-class": "2"}
-    assert ways_out(message) == [{"--classes": "2"}, everything]
+    assert "use --classes 2, fewer --images-per-class, or --all" in message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]
 
 
