@@ -19,7 +19,6 @@ import itertools
 import re
 import shlex
 import sys
-import tempfile
 from pathlib import Path
 
 import engine
@@ -389,15 +388,11 @@ def evaluate(arguments) -> None:
     print(f"evaluating {arguments.model} on {count:,} pictures, on {engine.device()}")
 
     # Built beside its place and moved there whole, so that no evaluation is a mix of two.
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=arguments.output.parent) as scratch:
-        folder = Path(scratch, "evaluation")
+    with project.replacing_folder(arguments.output) as folder:
         sources, labels = write_pictures(generator, pictures, count, arguments.batch_size, folder)
         if not sources:
             raise UserError(f"no photograph in {arguments.data} can be read; give another --data")
         report = write_report(folder, sources, labels, skipped, arguments)
-        if arguments.output.exists():
-            arguments.output.rename(Path(scratch, "replaced"))
-        folder.rename(arguments.output)
     print(format_table(report))
     if report["fid_reason"]:
         print(f"no FID: {report['fid_reason']}")

@@ -316,7 +316,7 @@ def test_an_earlier_evaluation_is_replaced_whole(tmp_path, orange, monkeypatch):
     assert run(model, fewer, output, *NO_INCEPTION) == 0
     assert read_report(output)["images"] == 3
     assert len(list((output / "generated").iterdir())) == 3
-    assert not list(tmp_path.glob(".partial-*"))
+    assert not list(tmp_path.glob(".*partial-*"))
 
 
 def refused(capsys, sentence, *arguments):
@@ -354,7 +354,7 @@ def test_wrong_calls_are_refused_in_one_sentence(tmp_path, orange, capsys):
     refused(capsys, "--batch-size is 0", good, data, output, "--batch-size", 0)
     refused(capsys, "cannot make the folder", good, data, not_a_model / "evaluation")
     assert not output.exists()
-    assert not list(tmp_path.glob(".partial-*"))
+    assert not list(tmp_path.glob(".*partial-*"))
 
 
 def test_an_output_folder_with_anything_else_is_left_alone(tmp_path, orange, capsys):
