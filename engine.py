@@ -4,11 +4,14 @@ TensorFlow unless the environment says otherwise: `KERAS_BACKEND=jax python trai
 """
 
 import contextlib
+import json
 import os
 import re
 import sys
 import tempfile
 from pathlib import Path
+
+from project import UserError
 
 # TensorFlow reads this once, when it is imported: 1 drops its information lines, keeps the rest.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -40,6 +43,7 @@ def without_chatter():
 
 with without_chatter():
     import keras
+    import numpy as np
 
     BACKEND = keras.backend.backend()
     if BACKEND == "tensorflow":
@@ -48,8 +52,8 @@ with without_chatter():
         GPUS = tf.config.list_physical_devices("GPU")
         # Operations that run side by side on a CPU add up gradients in the order in which they
         # happen to finish, which changes the last bits. One at a time, each on every core, is as
-        # fast.
-        if not GPUS:
+        # fast. (Several workers wait for each other's operations, so they need more than one.)
+        if not GPUS and "TF_CONFIG" not in os.environ:
             tf.config.threading.set_inter_op_parallelism_threads(1)
     elif BACKEND == "jax":
         import jax
@@ -78,23 +82,97 @@ def make_repeatable() -> None:
         tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
-def compile_step(step, variables):
-    """Compile `step`, a function of arrays that reads and assigns Keras variables.
+def is_chief() -> bool:
+    """Tell whether this process writes the files: it does unless TF_CONFIG makes it a helper."""
+    task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {})
+    return task.get("type") == "chief" or not task.get("index")
 
-    `variables` lists every variable that it reads or assigns. It returns a dict of scalars.
+
+class Distribution:
+    """One step on several devices, each of which takes its part of the batch.
+
+    `kind` is "gpus" for all the GPUs of this machine (its logical CPUs where it has none), or
+    "workers" for the processes that the environment's TF_CONFIG names. TensorFlow only.
+    Source: tf.distribute, synchronous data parallelism.
     """
+
+    def __init__(self, kind):
+        if kind == "workers":
+            if "TF_CONFIG" not in os.environ:
+                raise UserError(
+                    "--distribute workers needs the environment's TF_CONFIG to name the workers, "
+                    "as TensorFlow's MultiWorkerMirroredStrategy documents it"
+                )
+            self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        else:
+            names = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+            self.strategy = tf.distribute.MirroredStrategy([device.name for device in names])
+        self.parts = self.strategy.num_replicas_in_sync
+
+    def scope(self):
+        """Return the context in which every variable has to be made."""
+        return self.strategy.scope()
+
+    def split(self, value):
+        """Give each device its part of an array's first axis; a scalar goes to all of them."""
+        size = len(value) // self.parts if np.ndim(value) else None
+
+        def part(context):
+            first = context.replica_id_in_sync_group * size if size else None
+            return tf.constant(value[first : first + size] if size else value)
+
+        return self.strategy.experimental_distribute_values_from_function(part)
+
+    def compile(self, step, after):
+        """Compile `step` to run on every device with its part, then `after` once."""
+
+        @tf.function
+        def distributed(parts, inputs):
+            outputs = self.strategy.run(step, parts)
+            after(*inputs)
+            mean = tf.distribute.ReduceOp.MEAN
+            return {
+                name: self.strategy.reduce(mean, output, axis=None)
+                for name, output in outputs.items()
+            }
+
+        def compiled(parts, inputs):
+            try:
+                return distributed(tuple(self.split(value) for value in parts), inputs)
+            except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+                raise UserError(
+                    "another worker stopped; start all of them again with --resume"
+                ) from error
+
+        return compiled
+
+
+def compile_step(step, after, variables, distribution=None):
+    """Compile `step` and what comes `after` it, functions that read and assign Keras variables.
+
+    `variables` lists every variable that they read or assign. Returns a function of two tuples,
+    the arguments of `step` and of `after`; it returns what `step` does, a dict of scalars.
+    """
+    if distribution:
+        return distribution.compile(step, after)
+
+    def whole(parts, inputs):
+        outputs = step(*parts)
+        after(*inputs)
+        return outputs
+
     if BACKEND == "tensorflow":
-        return tf.function(step)
+        return tf.function(whole)
 
     @jax.jit
-    def pure(values, inputs):
+    def pure(values, parts, inputs):
         with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)) as scope:
             HELD[:] = variables
-            outputs = step(*inputs)
+            outputs = whole(parts, inputs)
             return outputs, [scope.get_current_value(variable) for variable in variables]
 
-    def compiled(*inputs):
-        outputs, values = pure([variable.value for variable in variables], inputs)
+    def compiled(parts, inputs):
+        outputs, values = pure([variable.value for variable in variables], parts, inputs)
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         return outputs
@@ -117,9 +195,11 @@ def gradients(compute, variables):
         with contextlib.ExitStack() as stack:
             tapes = {name: stack.enter_context(tf.GradientTape()) for name in variables}
             objectives, outputs = compute()
-        return outputs, {
-            name: tapes[name].gradient(objectives[name], by) for name, by in variables.items()
-        }
+        found = {name: tapes[name].gradient(objectives[name], by) for name, by in variables.items()}
+        if tf.distribute.has_strategy():
+            # Each device's loss is the mean over its part: their mean is that over the batch.
+            found = tf.distribute.get_replica_context().all_reduce("MEAN", found)
+        return outputs, found
 
     found = {}
     for name, by in variables.items():

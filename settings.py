@@ -5,6 +5,8 @@ import dataclasses
 import math
 import shlex
 
+import engine
+
 import runs
 from project import UserError
 from systems import SYSTEMS
@@ -29,6 +31,7 @@ class Settings:
     label_softness: float = 0.2
     label_flips: float = 0.05
     precision: str = "float32"
+    distribute: str | None = None
     seed: int = 0
     encoder_weights: str = "imagenet"
     # Paper: silent. Here: neither, so that the experiment is the paper's.
@@ -45,7 +48,7 @@ def new_settings(given) -> Settings:
     Raises UserError when the output folder already holds a run.
     """
     settings = Settings(**(system_defaults(given) | given))
-    if runs.read_config(settings.output):
+    if engine.is_chief() and runs.read_config(settings.output):
         raise UserError(
             f"{settings.output} already holds a run; go on with it: {resume_command(settings)}, "
             "or name another folder with --output"
@@ -131,6 +134,8 @@ def parse_arguments(argv, description):
     add("crop", positive(int), "side of a random part of each picture to train on, in pixels")
     add("least-colourfulness", float, "leave out training pictures less colourful than this")
     parser.add_argument("--flips", action="store_true", help="mirror half of the training pictures")
+    text = "gpus of this machine, or workers that TF_CONFIG names: each takes part of the batch"
+    add("distribute", str, text, choices=("gpus", "workers"))
     precisions = ("float32", "mixed_bfloat16", "mixed_float16")
     add("precision", str, "numbers the networks compute in", choices=precisions)
     add("seed", int, "decides the first weights, the order of pictures and the labels' noise")

@@ -6,6 +6,7 @@ Reads data/ (prepare_data.py makes it). Writes outputs/train/: generator.keras, 
 losses.png, samples/, checkpoints/, config.json. Stopped at any moment, `--resume` goes on.
 """
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -47,8 +48,16 @@ class Networks:
     Where a system has no adversary, `discriminator` and its optimizer are None.
     """
 
-    def __init__(self, settings):
+    def __init__(self, settings, distribution=None):
         self.system = SYSTEMS[settings.system]
+        with distribution.scope() if distribution else contextlib.nullcontext():
+            self.build_trained(settings)
+        # What is kept is full precision whatever it was trained in, so that it runs anywhere.
+        self.averaged = self.system.build(settings)
+        self.averaged.set_weights(self.generator.get_weights())
+
+    def build_trained(self, settings):
+        """Build what is trained, in the precision of the settings."""
         keras.mixed_precision.set_global_policy(settings.precision)
         self.generator = self.system.build(settings)
         prediction = self.generator.get_layer(self.system.prediction).output
@@ -58,10 +67,7 @@ class Networks:
         if self.system.build_discriminator:
             self.discriminator = self.system.build_discriminator(settings)
             self.discriminator_optimizer = self.optimizer(settings, self.discriminator)
-        # What is kept is full precision whatever it was trained in, so that it runs anywhere.
         keras.mixed_precision.set_global_policy("float32")
-        self.averaged = self.system.build(settings)
-        self.averaged.set_weights(self.generator.get_weights())
 
     def optimizer(self, settings, network):
         """Return the optimizer that updates `network`, with its state allocated."""
@@ -111,12 +117,13 @@ def adversarial_loss(generated):
     return binary_cross_entropy(ops.ones_like(generated), generated)
 
 
-def make_train_step(networks, settings, adversarial=True, rarity=None):
+def make_train_step(networks, settings, adversarial=True, rarity=None, distribution=None):
     """Return the compiled function that trains the networks on one batch.
 
-    It takes grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1]; the labels
-    of the photographs and of the generated pictures, each float32 (updates, B, 1); the momentum
-    of the generator's moving average. It returns the losses, by their names in the history.
+    It takes a tuple of grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1],
+    and the labels of the photographs and of the generated pictures, each float32 (B, updates); and
+    a tuple of the momentum of the generator's moving average. It returns the losses, by their
+    names in the history.
     Without `adversarial`, the generator alone is trained, by the pixel loss alone. `rarity` is
     what the system's loss wants to know of each bin of chroma.
 
@@ -165,14 +172,14 @@ def make_train_step(networks, settings, adversarial=True, rarity=None):
             optimizers[name].apply(gradients[name], weights[name])
         return losses
 
-    def train_step(grayscale, ground_truth, real_labels, generated_labels, momentum):
+    def train_step(grayscale, ground_truth, real_labels, generated_labels):
         def both(number):
             return compare(
                 *paint(grayscale, ground_truth),
                 grayscale,
                 ground_truth,
-                real_labels[number],
-                generated_labels[number],
+                real_labels[:, number, None],
+                generated_labels[:, number, None],
             )
 
         if adversarial:
@@ -183,11 +190,14 @@ def make_train_step(networks, settings, adversarial=True, rarity=None):
             losses = update(lambda: both(-1), ["generator", "discriminator"])
         else:
             losses = update(lambda: paint(grayscale, ground_truth)[0], ["generator"])
-        for average, weight in zip(networks.averaged.weights, generator.weights, strict=True):
-            average.assign(momentum * average + (1 - momentum) * weight)
         return losses
 
-    return engine.compile_step(train_step, list(networks.variables().values()))
+    def update_average(momentum):
+        for average, weight in zip(networks.averaged.weights, generator.weights, strict=True):
+            average.assign(momentum * average + (1 - momentum) * weight)
+
+    variables = list(networks.variables().values())
+    return engine.compile_step(train_step, update_average, variables, distribution)
 
 
 # ------------------------------------------------------------------------------- the training
@@ -269,13 +279,14 @@ def train_epoch(split, networks, settings, train_step, progress, interrupted) ->
     with bar:
         for gray, rgb in batches:
             random = np.random.default_rng([*seed, progress.step])
-            shape = (settings.discriminator_updates, settings.batch_size, 1)
+            shape = (settings.batch_size, settings.discriminator_updates)
             labels = networks.system.labels(random, shape, settings)
             gray, rgb = dataset.flip_and_crop(random, gray, rgb, settings.flips, settings.crop)
             # A young average forgets faster, or it would hold the first weights for epochs.
             age = progress.epoch * steps + progress.step
             momentum = np.float32(min(AVERAGE_MOMENTUM, (1 + age) / (10 + age)))
-            losses = train_step(photos.to_unit(gray), photos.to_unit(rgb), *labels, momentum)
+            pair = photos.to_unit(gray), photos.to_unit(rgb)
+            losses = train_step((*pair, *labels), (momentum,))
             losses = {name: float(losses.get(name, 0)) for name in LOSSES}
             progress.step += 1
             if not all(math.isfinite(loss) for loss in losses.values()):
@@ -297,6 +308,9 @@ def finish_epoch(split, networks, settings, progress, history, seconds) -> None:
     output = Path(settings.output)
     means = (progress.totals / progress.step).round(5).tolist()
     row = {"epoch": progress.epoch + 1, **dict(zip(LOSSES, means, strict=True))}
+    if not engine.is_chief():
+        progress.epoch, progress.step, progress.totals = row["epoch"], 0, np.zeros(len(LOSSES))
+        return
     row |= evaluate_epoch(split, networks.averaged, settings.batch_size)
     row["seconds"] = round(seconds, 1)
     history.append(row)
@@ -312,6 +326,8 @@ def finish_epoch(split, networks, settings, progress, history, seconds) -> None:
 
 def save(networks, settings, progress) -> None:
     """Write a checkpoint of where the run stands."""
+    if not engine.is_chief():
+        return
     runs.save_checkpoint(
         settings.output, networks.variables(), progress.epoch, progress.step, progress.totals
     )
@@ -332,19 +348,21 @@ def train(settings, resume=False) -> int:
             f"--crop {settings.crop} is more than the {train_split.size} pixels of {settings.data};"
             f" use {train_split.size} or less, or prepare larger pictures with --size"
         )
+    distribution = engine.Distribution(settings.distribute) if settings.distribute else None
     engine.make_repeatable()
-    networks = Networks(settings)
+    networks = Networks(settings, distribution)
     progress = Progress()
     if resume and runs.checkpoints(settings.output):
         latest = runs.checkpoints(settings.output)[-1]
         progress = Progress(*runs.restore_checkpoint(latest, networks.variables()))
     history = runs.read_history(settings.output, progress.epoch)
-    runs.write_config(settings.output, dataclasses.asdict(settings), engine.device())
+    if engine.is_chief():
+        runs.write_config(settings.output, dataclasses.asdict(settings), engine.device())
     rarity = rarity_of_bins(train_split) if networks.system.uses_rarity else None
 
     @functools.cache
     def train_step(adversarial):
-        return make_train_step(networks, settings, adversarial, rarity)
+        return make_train_step(networks, settings, adversarial, rarity, distribution)
 
     steps = train_split.pictures // settings.batch_size
     print(

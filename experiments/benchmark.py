@@ -92,10 +92,10 @@ def training_row(system, batch_size, precision) -> dict:
     random = np.random.default_rng(0)
     gray = random.random((batch_size, models.SIZE, models.SIZE, 1), np.float32)
     rgb = random.random((batch_size, models.SIZE, models.SIZE, 3), np.float32)
-    labels = system.labels(random, (1, batch_size, 1), settings)
+    labels = system.labels(random, (batch_size, 1), settings)
 
     def step():
-        return float(train_step(gray, rgb, *labels, np.float32(0.5))["pixel_loss"])
+        return float(train_step((gray, rgb, *labels), (np.float32(0.5),))["pixel_loss"])
 
     pictures = batch_size * per_second(step)
     # A backward pass costs two forward ones: by the weights, and by what came in. The generator
@@ -126,8 +126,8 @@ def ceiling_rows(precision) -> dict:
     }
     rows = {}
     for name, (function, flop) in work.items():
-        compiled = engine.compile_step(function, [])
-        rows[name] = per_second(lambda run=compiled: float(run()["sum"])) * flop / 1e9
+        compiled = engine.compile_step(function, lambda: None, [])
+        rows[name] = per_second(lambda run=compiled: float(run((), ())["sum"])) * flop / 1e9
     return rows
 
 

@@ -36,9 +36,9 @@ runs.restore_checkpoint(folder + "/checkpoints/epoch-0000.npz", networks.variabl
 random = np.random.default_rng(0)
 gray = random.random((4, 24, 24, 1), np.float32)
 rgb = random.random((4, 24, 24, 3), np.float32)
-labels = systems.soft_noisy_labels(random, (2, 4, 1), settings)
+labels = systems.soft_noisy_labels(random, (4, 2), settings)
 step = train.make_train_step(networks, settings)
-losses = step(gray, rgb, *labels, np.float32(0.5))
+losses = step((gray, rgb, *labels), (np.float32(0.5),))
 print(sorted((name, round(float(loss), 4)) for name, loss in losses.items()))
 runs.save_checkpoint(folder, networks.variables(), 1, 0, np.zeros(3))
 """
@@ -67,7 +67,7 @@ def step():
     return outputs
 
 
-engine.compile_step(step, layer.variables)()
+engine.compile_step(step, lambda: None, layer.variables)((), ())
 mean, variance = (float(ops.convert_to_numpy(variable)[0]) for variable in layer.variables[2:])
 print(mean, variance)
 """

@@ -85,9 +85,9 @@ def one_step(networks, settings, size=24):
     random = np.random.default_rng(0)
     gray = random.random((4, size, size, 1), np.float32)
     rgb = random.random((4, size, size, 3), np.float32)
-    labels = systems.soft_noisy_labels(random, (settings.discriminator_updates, 4, 1), settings)
+    labels = systems.soft_noisy_labels(random, (4, settings.discriminator_updates), settings)
     step = train.make_train_step(networks, settings)
-    return step(gray, rgb, *labels, np.float32(0.5))
+    return step((gray, rgb, *labels), (np.float32(0.5),))
 
 
 @pytest.mark.parametrize("updates", [1, 2, 3])
