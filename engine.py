@@ -92,11 +92,14 @@ class Distribution:
     """One step on several devices, each of which takes its part of the batch.
 
     `kind` is "gpus" for all the GPUs of this machine (its logical CPUs where it has none), or
-    "workers" for the processes that the environment's TF_CONFIG names. TensorFlow only.
+    "workers" for the processes that the environment's TF_CONFIG names. `parts` is how many they
+    are. Raises UserError without TensorFlow, and for workers without TF_CONFIG.
     Source: tf.distribute, synchronous data parallelism.
     """
 
     def __init__(self, kind):
+        if BACKEND != "tensorflow":
+            raise UserError(f"--distribute needs TensorFlow; leave out KERAS_BACKEND={BACKEND}")
         if kind == "workers":
             if "TF_CONFIG" not in os.environ:
                 raise UserError(
@@ -197,8 +200,10 @@ def gradients(compute, variables):
             objectives, outputs = compute()
         found = {name: tapes[name].gradient(objectives[name], by) for name, by in variables.items()}
         if tf.distribute.has_strategy():
-            # Each device's loss is the mean over its part: their mean is that over the batch.
-            found = tf.distribute.get_replica_context().all_reduce("MEAN", found)
+            # Each device's loss is the mean over its part of the batch, and Keras' optimizers add
+            # the devices' gradients up.
+            parts = tf.distribute.get_strategy().num_replicas_in_sync
+            found = {name: [gradient / parts for gradient in by] for name, by in found.items()}
         return outputs, found
 
     found = {}

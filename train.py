@@ -349,6 +349,11 @@ def train(settings, resume=False) -> int:
             f" use {train_split.size} or less, or prepare larger pictures with --size"
         )
     distribution = engine.Distribution(settings.distribute) if settings.distribute else None
+    if distribution and settings.batch_size % distribution.parts:
+        raise UserError(
+            f"--batch-size {settings.batch_size} cannot be shared by {distribution.parts} devices;"
+            f" give a multiple of {distribution.parts}"
+        )
     engine.make_repeatable()
     networks = Networks(settings, distribution)
     progress = Progress()
