@@ -288,11 +288,8 @@ class Split:
             return tf.numpy_function(self.read, [batch], [tf.uint8, tf.uint8])
 
         rows = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
-        # One batch at a time: repeatable runs allow TensorFlow no parallel Python calls. Left on,
-        # it plans them first and prints that they were undone as an error.
-        options = tf.data.Options()
-        options.experimental_optimization.map_parallelization = False
-        yield from rows.map(read).prefetch(2).with_options(options).as_numpy_iterator()
+        # One batch at a time: repeatable runs allow TensorFlow no parallel Python calls.
+        yield from rows.map(read).prefetch(2).as_numpy_iterator()
 
 
 def flip_and_crop(random, gray, rgb, flips, crop):

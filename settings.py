@@ -22,6 +22,7 @@ class Settings:
     output: str = "outputs/train"
     batch_size: int = 64  # Paper: silent. Here: larger is no faster on a CPU.
     learning_rate: float = 2e-4  # Paper: silent. Here: DCGAN's and pix2pix's.
+    decay: bool = False  # Paper: silent. Here: the experiment keeps its rate.
     pixel_weight: float = 100  # Paper: silent. Here: pix2pix's weight of the mean absolute error.
     adversarial_weight: float = 1
     adversarial_from: int = 0  # The epoch, from 0, in which the adversary comes in.
@@ -134,6 +135,8 @@ def parse_arguments(argv, description):
     add("crop", positive(int), "side of a random part of each picture to train on, in pixels")
     add("least-colourfulness", float, "leave out training pictures less colourful than this")
     parser.add_argument("--flips", action="store_true", help="mirror half of the training pictures")
+    text = "let the generator's learning rate fall to 0 along a cosine over the epochs"
+    parser.add_argument("--decay", action="store_true", help=text)
     text = "gpus of this machine, or workers that TF_CONFIG names: each takes part of the batch"
     add("distribute", str, text, choices=("gpus", "workers"))
     precisions = ("float32", "mixed_bfloat16", "mixed_float16")

@@ -94,6 +94,21 @@ PAPER = System(
 
 # Chroma differs by tens, RGB by tenths: in this unit one pixel weight serves both.
 CHROMA_UNIT = 0.01
+# An encoder that is trained already is only adapted: at the decoder's rate it forgets.
+ENCODER_RATE = 0.1
+
+
+class TwoRates(keras.optimizers.Adam):
+    """Adam with `ENCODER_RATE` times its learning rate for the layers of a trained encoder."""
+
+    def build(self, variables):
+        super().build(variables)
+        self.adapted = [variable.path.startswith("encoder_") for variable in variables]
+
+    def update_step(self, gradient, variable, learning_rate):
+        if self.adapted[self._get_variable_index(variable)]:
+            learning_rate = learning_rate * ENCODER_RATE
+        super().update_step(gradient, variable, learning_rate)
 
 
 def semantic_loss(prediction, ground_truth, rarity):
@@ -106,7 +121,7 @@ SEMANTIC = System(
     prediction="prediction",
     loss=semantic_loss,
     uses_rarity=True,
-    optimizer=lambda settings: keras.optimizers.Adam(settings.learning_rate),
+    optimizer=lambda settings: TwoRates(settings.learning_rate),
     build_discriminator=lambda settings: models.build_discriminator(channels=4, seed=settings.seed),
     # Conditional, as in pix2pix: is this a likely colour of this gray picture?
     shown=lambda grayscale, rgb, prediction: ops.concatenate([rgb, grayscale], axis=-1),
@@ -115,7 +130,8 @@ SEMANTIC = System(
         "epochs": 12,
         "adversarial_from": 10,
         "batch_size": 32,
-        "learning_rate": 5e-4,
+        "learning_rate": 1e-3,
+        "decay": True,
         "flips": True,
         "crop": 128,
         "least_colourfulness": 8,

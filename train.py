@@ -34,6 +34,8 @@ from systems import SYSTEMS
 # Paper: silent. Here: the generator that is kept is a moving average of the one that is trained
 # (Yazici et al. 2019), because from step to step the adversary pulls colours back and forth.
 AVERAGE_MOMENTUM = 0.999
+# The share of a training in which a learning rate that decays rises first.
+WARM_UP = 0.02
 
 # Enough pictures to know how rare each colour is.
 RARITY_PICTURES = 2000
@@ -207,7 +209,7 @@ def write_samples(path, split, generator) -> None:
     """Write a sheet of test pictures spread evenly over the test set: gray, generated, true."""
     count = min(SAMPLE_PICTURES, split.pictures)
     gray, rgb = split.read(np.linspace(0, split.pictures - 1, count, dtype=np.int64))
-    generated = photos.to_uint8(generator.predict(photos.to_unit(gray), verbose=0))
+    generated = photos.to_uint8(generator.predict_on_batch(photos.to_unit(gray)))
     rows = [np.concatenate(list(row), axis=1) for row in (gray.repeat(3, -1), generated, rgb)]
     photos.write_png(path, np.concatenate(rows, axis=0))
 
@@ -260,6 +262,15 @@ class Progress:
     totals: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(len(LOSSES)))
 
 
+def decayed_rate(rate, share) -> float:
+    """Return the learning rate when `share` (0 to 1) of the training is done.
+
+    It rises for the first `WARM_UP` of it, and falls to 0 along a cosine.
+    Source: Loshchilov & Hutter 2017; the rise, Goyal et al. 2017.
+    """
+    return rate * min(1, 0.01 + share / WARM_UP) * (1 + math.cos(math.pi * share)) / 2
+
+
 def train_epoch(split, networks, settings, train_step, progress, interrupted) -> None:
     """Train from where `progress` stands to the end of its epoch, or until `interrupted()`.
 
@@ -285,6 +296,9 @@ def train_epoch(split, networks, settings, train_step, progress, interrupted) ->
             # A young average forgets faster, or it would hold the first weights for epochs.
             age = progress.epoch * steps + progress.step
             momentum = np.float32(min(AVERAGE_MOMENTUM, (1 + age) / (10 + age)))
+            if settings.decay:
+                rate = decayed_rate(settings.learning_rate, age / (settings.epochs * steps))
+                networks.generator_optimizer.learning_rate = rate
             pair = photos.to_unit(gray), photos.to_unit(rgb)
             losses = train_step((*pair, *labels), (momentum,))
             losses = {name: float(losses.get(name, 0)) for name in LOSSES}
