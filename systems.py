@@ -25,7 +25,8 @@ class System:
     `prediction` names the layer of it whose output the loss is about: RGB, chroma, or logits.
     `loss(prediction, ground_truth, rarity)` returns a scalar; `ground_truth` is RGB (B, H, W, 3)
     in [0, 1], `rarity` how much the pixels of each bin of `colour.bins` count, float32 (bins,),
-    or None where `uses_rarity` is false.
+    or None where `rarity_exponent` is None.
+    `rarity_exponent` is that of `colour.rarity_weights`.
     `optimizer(settings)` returns a fresh optimizer, for either network.
     `build_discriminator(settings)` returns the adversary, or is None where there is none.
     `shown(grayscale, rgb, prediction)` returns what the discriminator sees of a picture;
@@ -37,7 +38,7 @@ class System:
     build: Callable
     prediction: str
     loss: Callable
-    uses_rarity: bool
+    rarity_exponent: float | None
     optimizer: Callable
     build_discriminator: Callable | None
     shown: Callable
@@ -81,7 +82,7 @@ PAPER = System(
     ),
     prediction="rgb",
     loss=pixel_loss,
-    uses_rarity=False,
+    rarity_exponent=None,
     optimizer=adam,
     build_discriminator=lambda settings: models.build_discriminator(seed=settings.seed),
     shown=lambda grayscale, rgb, prediction: rgb,
@@ -120,15 +121,15 @@ SEMANTIC = System(
     build=lambda settings: semantic_models.build_semantic_generator(seed=settings.seed),
     prediction="prediction",
     loss=semantic_loss,
-    uses_rarity=True,
+    rarity_exponent=0.5,
     optimizer=lambda settings: TwoRates(settings.learning_rate),
     build_discriminator=lambda settings: models.build_discriminator(channels=4, seed=settings.seed),
     # Conditional, as in pix2pix: is this a likely colour of this gray picture?
     shown=lambda grayscale, rgb, prediction: ops.concatenate([rgb, grayscale], axis=-1),
     labels=soft_noisy_labels,
     defaults={
-        "epochs": 12,
-        "adversarial_from": 10,
+        "epochs": 10,
+        "adversarial_from": 9,
         "batch_size": 32,
         "learning_rate": 1e-3,
         "decay": True,
@@ -166,7 +167,7 @@ CLASSIFY = dataclasses.replace(
     REGRESS,
     build=lambda settings: reference_models.build_classification_generator(seed=settings.seed),
     loss=semantic_models.bins_cross_entropy,
-    uses_rarity=True,
+    rarity_exponent=1,
     optimizer=lambda settings: keras.optimizers.Adam(
         settings.learning_rate, *reference_models.CLASSIFICATION_BETAS
     ),
@@ -180,7 +181,7 @@ PIX2PIX = System(
     build=lambda settings: reference_models.build_pix2pix_generator(seed=settings.seed),
     prediction="prediction",
     loss=reference_models.scaled_chroma_error,
-    uses_rarity=False,
+    rarity_exponent=None,
     optimizer=lambda settings: keras.optimizers.Adam(
         settings.learning_rate, *reference_models.PIX2PIX_BETAS
     ),

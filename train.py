@@ -243,14 +243,14 @@ def colourful_part(split, least):
     return kept
 
 
-def rarity_of_bins(split):
+def rarity_of_bins(split, exponent):
     """Return how much a pixel of each bin of chroma counts, from the training pictures' colours."""
     rows = np.linspace(0, split.pictures - 1, min(RARITY_PICTURES, split.pictures), dtype=np.int64)
     counts = 0
     for first in range(0, len(rows), 100):
         _, rgb = split.read(split.rows[rows[first : first + 100]])
         counts = counts + colour.count_bins(colour.lab_from_srgb(photos.to_unit(rgb))[..., 1:])
-    return colour.rarity_weights(colour.smoothed_prior(counts))
+    return colour.rarity_weights(colour.smoothed_prior(counts), exponent)
 
 
 @dataclasses.dataclass
@@ -377,7 +377,8 @@ def train(settings, resume=False) -> int:
     history = runs.read_history(settings.output, progress.epoch)
     if engine.is_chief():
         runs.write_config(settings.output, dataclasses.asdict(settings), engine.device())
-    rarity = rarity_of_bins(train_split) if networks.system.uses_rarity else None
+    exponent = networks.system.rarity_exponent
+    rarity = None if exponent is None else rarity_of_bins(train_split, exponent)
 
     @functools.cache
     def train_step(adversarial):
