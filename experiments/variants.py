@@ -1,0 +1,141 @@
+"""Measure what each part of a recipe does: the same training without it, or with another.
+
+    python experiments/variants.py ingredients
+    python experiments/variants.py semantic --sample imagenet_sample
+
+`ingredients` are the paper's, 10 epochs each on data/. `semantic` is what was tried for the
+semantic generator, 2 epochs each on outputs/data-variants, which this prepares:
+
+    python prepare_data.py --source imagenet100 imagenet10 scenes --classes 115 \
+        --images-per-class 50 --test-images-per-class 5 --size 160 --output outputs/data-variants
+
+Writes, for each variant, a run below outputs/variants/, its evaluations, and
+experiments/results/NAME/: test.json, sample.json with --sample, history.csv. Stopped at any moment,
+the same command goes on.
+"""
+
+import argparse
+import dataclasses
+import json
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import engine  # noqa: E402, F401 (the project's folder has to be known first)
+
+import keras  # noqa: E402
+
+import evaluate  # noqa: E402
+import project  # noqa: E402
+import semantic_models  # noqa: E402
+import train  # noqa: E402
+from settings import Settings  # noqa: E402
+from systems import SEMANTIC, SYSTEMS  # noqa: E402
+
+
+def semantic(**options):
+    """Return how a variant of the semantic generator is built."""
+    return lambda settings: semantic_models.build_semantic_generator(seed=settings.seed, **options)
+
+
+# Variant -> what differs in the system, and in the settings.
+INGREDIENTS = {
+    "all_ingredients": ({}, {}),
+    "without_adversary": ({}, {"adversarial_weight": 0}),
+    "without_pixel_loss": ({}, {"pixel_weight": 0}),
+    "hard_labels": ({}, {"label_softness": 0, "label_flips": 0}),
+    "two_discriminator_updates": ({}, {"discriminator_updates": 2}),
+    "without_dilation": ({}, {"dilations": False}),
+    "without_skips": ({}, {"skips": False}),
+}
+SEMANTICS = {
+    "semantic_regress_rarity_half": ({}, {}),
+    "semantic_rarity_0": ({"rarity_exponent": 0}, {}),
+    "semantic_rarity_1": ({"rarity_exponent": 1}, {}),
+    "semantic_classify_rarity_half": (
+        {"build": semantic(head="classify"), "loss": semantic_models.bins_cross_entropy},
+        {},
+    ),
+    "semantic_adversary": ({}, {"adversarial_from": 1}),
+    "semantic_frozen_encoder": ({"build": semantic(train_encoder=False)}, {}),
+    "semantic_one_rate": (
+        {"optimizer": lambda settings: keras.optimizers.Adam(settings.learning_rate)},
+        {},
+    ),
+    "semantic_constant_rate": ({}, {"decay": False}),
+}
+GROUPS = {
+    "ingredients": (INGREDIENTS, {"epochs": 10}),
+    "semantic": (
+        SEMANTICS,
+        SEMANTIC.defaults
+        | {
+            "system": "semantic",
+            "epochs": 2,
+            "adversarial_from": 2,
+            "data": "outputs/data-variants",
+        },
+    ),
+}
+
+
+def measure_all(arguments) -> int:
+    """Measure every variant in turn; stop at the first that does not finish."""
+    variants, common = GROUPS[arguments.group]
+    for name, (in_system, in_settings) in variants.items():
+        settings = Settings(**common | in_settings | {"output": f"outputs/variants/{name}"})
+        original = SYSTEMS[settings.system]
+        SYSTEMS[settings.system] = dataclasses.replace(original, **in_system)
+        status = measure(name, settings, arguments)
+        SYSTEMS[settings.system] = original
+        if status:
+            return status
+    print(f"results are in {ROOT / 'experiments' / 'results'}")
+    return 0
+
+
+def measure(name, settings, arguments) -> int:
+    """Train and evaluate one variant, from where an earlier call stopped; return the status."""
+    output = Path(settings.output)
+    sets = {"test": settings.data}
+    if arguments.sample:
+        sets["sample"] = arguments.sample
+    results = ROOT / "experiments" / "results" / name
+    if all((results / f"{pictures}.json").exists() for pictures in sets):
+        print(f"{name}: measured earlier")
+        return 0
+    print(f"{name}:")
+    status = train.train(settings, resume=(output / "config.json").exists())
+    if status:
+        return status
+    for pictures, data in sets.items():
+        flags = ["--model", output / "generator.keras", "--data", data]
+        flags += ["--output", output / pictures]
+        if arguments.inception_weights:
+            flags += ["--inception-weights", arguments.inception_weights]
+        status = evaluate.main([str(flag) for flag in flags])
+        if status:
+            return status
+        metrics = json.loads((output / pictures / "metrics.json").read_text(encoding="utf-8"))
+        # What is published names the data, not a place on somebody's disk.
+        named = metrics | {"data": Path(metrics["data"]).name}
+        project.write_json(results / f"{pictures}.json", named)
+    shutil.copyfile(output / "history.csv", results / "history.csv")
+    return 0
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("group", choices=GROUPS, help="which recipe")
+    parser.add_argument("--sample", type=Path, help="folder of photographs to evaluate on as well")
+    parser.add_argument("--inception-weights", type=Path, help="as evaluate.py takes it")
+    return project.run(measure_all, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
