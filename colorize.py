@@ -27,8 +27,10 @@ from project import UserError, run
 
 WEIGHTS = Path(__file__).parent / "weights"
 
-# The side of the square that has as many pixels as what the network sees: the size of the pictures
-# that the paper's network learns from.
+# The colorizers that ship: their files, and the side of the square that has as many pixels as what
+# each sees. The paper's sees the size that it learned from, which is that of other files as well;
+# what the other recognises, it recognises better in a larger picture.
+SHIPPED = {"semantic": ("semantic.keras", 192), "paper": ("paper_gan.keras", 120)}
 WORKING_SIZE = 120
 
 # Every colorizer halves its picture three times, so its sides are multiples of 8.
@@ -406,9 +408,8 @@ def arguments():
     )
     parser.add_argument(
         "--model",
-        type=Path,
-        default=WEIGHTS / "paper_gan.keras",
-        help="a colorizer that train.py wrote (default: weights/paper_gan.keras, as shipped)",
+        default="semantic",
+        help="semantic or paper, which ship, or a file that train.py wrote (default %(default)s)",
     )
     parser.add_argument(
         "--overwrite",
@@ -423,9 +424,10 @@ def arguments():
     parser.add_argument(
         "--working-size",
         type=working_size,
-        default=WORKING_SIZE,
         metavar="PIXELS",
-        help="side of the square whose area the network sees, 32 to 2048 (default %(default)s)",
+        help="side of the square whose area the network sees, 32 to 2048 (default: "
+        + ", ".join(f"{size} for {name}" for name, (_, size) in SHIPPED.items())
+        + f" and {WORKING_SIZE} for a file)",
     )
     parser.add_argument(
         "--strength",
@@ -470,8 +472,18 @@ def strength(text) -> float:
     return share
 
 
+def complete(settings) -> None:
+    """Fill in what the model decides, unless it was given: its file, the working size."""
+    file, size = Path(settings.model), WORKING_SIZE
+    if settings.model in SHIPPED:
+        name, size = SHIPPED[settings.model]
+        file = WEIGHTS / name
+    settings.model, settings.working_size = file, settings.working_size or size
+
+
 def colorize(settings) -> int:
     """Colorize what `settings` name and say what became of it; return the exit status."""
+    complete(settings)
     if not settings.model.is_file():
         raise UserError(
             f"there is no model {settings.model}; train one with `python train.py` or name "

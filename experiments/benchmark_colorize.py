@@ -3,8 +3,9 @@
     python experiments/benchmark_colorize.py
 
 Makes photographs of 1, 12 and 100 megapixels from samples/ in a temporary folder, colorizes them
-with the whole program, and decodes and encodes the same files with OpenCV alone. Prints the ratios
-and writes them to experiments/results/benchmark_colorize.json.
+with the whole program, those of 1 megapixel by the paper's network as well, and decodes and encodes
+the same files with OpenCV alone. Prints the ratios and writes them to
+experiments/results/benchmark_colorize.json.
 """
 
 import argparse
@@ -25,8 +26,13 @@ import numpy as np  # noqa: E402
 import photos  # noqa: E402
 from project import versions, write_json  # noqa: E402
 
-# Megapixels of a photograph -> how many of them, and the ratio of times that must hold, if any.
-SETS = {1: (200, 2.0), 12: (200, 2.5), 100: (1, None)}
+# Model, megapixels of a photograph, how many of them, the ratio of times that must hold, if any.
+SETS = (
+    ("paper", 1, 200, 2.0),
+    ("semantic", 1, 200, None),
+    ("semantic", 12, 200, 2.5),
+    ("semantic", 100, 1, None),
+)
 FIRST_PICTURE_LIMIT = 6.0  # seconds, in a set of more than one
 MEMORY_LIMIT = 2.5  # GiB of process memory
 
@@ -89,24 +95,25 @@ def children_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def measure(megapixels, count, limit, temporary, model) -> dict:
+def measure(model, megapixels, count, limit, temporary) -> dict:
     """Measure one set and print it; return what goes into the JSON."""
-    folder = temporary / f"{megapixels}-megapixels"
+    folder = temporary / f"{model}-{megapixels}-megapixels"
     make_photographs(folder, megapixels, count)
-    opencv, opencv_processor = time_opencv(folder, temporary / f"{megapixels}-opencv")
-    seconds, processor, first = time_colorize(folder, temporary / f"{megapixels}-colorized", model)
+    opencv, opencv_processor = time_opencv(folder, temporary / f"{folder.name}-opencv")
+    seconds, processor, first = time_colorize(folder, temporary / f"{folder.name}-done", model)
     # The largest of all sets so far, and the sets grow.
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024**2
     holds = memory <= MEMORY_LIMIT
     if limit:
         holds = holds and seconds <= limit * opencv and first <= FIRST_PICTURE_LIMIT
     print(
-        f"{count} x {megapixels} megapixels: colorize.py {seconds:.1f} s ({processor:.1f} s of "
-        f"processor), OpenCV alone {opencv:.1f} s ({opencv_processor:.1f} s), ratio "
-        f"{seconds / opencv:.2f}{f' (at most {limit})' if limit else ''}; first picture after "
-        f"{first:.1f} s; memory {memory:.2f} GiB: {'holds' if holds else 'DOES NOT HOLD'}"
+        f"{model}, {count} x {megapixels} megapixels: colorize.py {seconds:.1f} s "
+        f"({processor:.1f} s of processor), OpenCV alone {opencv:.1f} s "
+        f"({opencv_processor:.1f} s), ratio {seconds / opencv:.2f}"
+        f"{f' (at most {limit})' if limit else ''}; first picture after {first:.1f} s; memory {memory:.2f} GiB: {'holds' if holds else 'DOES NOT HOLD'}"
     )
     return {
+        "model": model,
         "megapixels": megapixels,
         "photographs": count,
         "colorize_seconds": round(seconds, 2),
@@ -125,9 +132,6 @@ def main(argv=None) -> int:
     """Measure every set, write the results, and return 1 if a bound does not hold."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
-        "--model", type=Path, default=ROOT / "weights/paper_gan.keras", help="default %(default)s"
-    )
-    parser.add_argument(
         "--output",
         type=Path,
         default=ROOT / "experiments/results/benchmark_colorize.json",
@@ -135,10 +139,7 @@ def main(argv=None) -> int:
     )
     settings = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as temporary:
-        results = [
-            measure(megapixels, count, limit, Path(temporary), settings.model)
-            for megapixels, (count, limit) in SETS.items()
-        ]
+        results = [measure(*each, Path(temporary)) for each in SETS]
     write_json(settings.output, {"sets": results, "versions": versions()})
     print(f"written to {settings.output}")
     return 0 if all(result["holds"] for result in results) else 1
