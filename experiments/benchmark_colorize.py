@@ -110,7 +110,8 @@ def measure(model, megapixels, count, limit, temporary) -> dict:
         f"{model}, {count} x {megapixels} megapixels: colorize.py {seconds:.1f} s "
         f"({processor:.1f} s of processor), OpenCV alone {opencv:.1f} s "
         f"({opencv_processor:.1f} s), ratio {seconds / opencv:.2f}"
-        f"{f' (at most {limit})' if limit else ''}; first picture after {first:.1f} s; memory {memory:.2f} GiB: {'holds' if holds else 'DOES NOT HOLD'}"
+        f"{f' (at most {limit})' if limit else ''}; first picture after {first:.1f} s; "
+        f"memory {memory:.2f} GiB: {'holds' if holds else 'DOES NOT HOLD'}"
     )
     return {
         "model": model,
