@@ -306,6 +306,13 @@ def test_the_encoder_is_the_converted_one(regress):
             np.testing.assert_array_equal(found, weights)
 
 
+def test_the_encoders_first_stages_stay_as_they_are(regress):
+    trained = {variable.path.split("/")[0] for variable in regress.trainable_variables}
+    kept = {layer.name for layer in semantic_models.encoder_layers(regress) if layer.weights}
+    kept -= trained
+    assert {name.split("_")[1] for name in kept} == {"stem", "stage1", "stage2"}
+
+
 def test_the_encoder_can_be_frozen():
     generator = semantic_models.build_semantic_generator(train_encoder=False)
     trained = {variable.path.split("/")[0] for variable in generator.trainable_variables}

@@ -78,6 +78,23 @@ def test_labels_without_softness_and_flips_are_hard():
     assert (generated == 0).all()
 
 
+# ---------------------------------------------------------------------------- the learning rate
+
+
+def test_a_decaying_rate_rises_and_falls_to_nothing():
+    rates = [train.decayed_rate(2.0, share) for share in (0, 0.01, 0.02, 0.5, 1)]
+    assert rates == pytest.approx([0.02, 1.02, 2, 1, 0], abs=0.01)
+
+
+def test_a_trained_encoder_learns_at_a_tenth_of_the_rate():
+    encoder, decoder = (keras.Variable(np.zeros(3), name=n) for n in ("encoder_a", "decoder_a"))
+    optimizer = systems.TwoRates(0.1)
+    optimizer.build([encoder, decoder])
+    optimizer.apply([ops.ones(3), ops.ones(3)], [encoder, decoder])
+    np.testing.assert_allclose(ops.convert_to_numpy(encoder), -0.01, rtol=1e-3)
+    np.testing.assert_allclose(ops.convert_to_numpy(decoder), -0.1, rtol=1e-3)
+
+
 # ----------------------------------------------------------------------------------- the step
 
 
