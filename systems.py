@@ -95,8 +95,9 @@ PAPER = System(
 
 # Chroma differs by tens, RGB by tenths: in this unit one pixel weight serves both.
 CHROMA_UNIT = 0.01
-# An encoder that is trained already is only adapted: at the decoder's rate it forgets.
-ENCODER_RATE = 0.1
+# An encoder that is trained already is only adapted: at the decoder's rate it forgets the classes
+# that it is not shown again.
+ENCODER_RATE = 0.03
 
 
 class TwoRates(keras.optimizers.Adam):
@@ -128,8 +129,8 @@ SEMANTIC = System(
     shown=lambda grayscale, rgb, prediction: ops.concatenate([rgb, grayscale], axis=-1),
     labels=soft_noisy_labels,
     defaults={
-        "epochs": 10,
-        "adversarial_from": 9,
+        "epochs": 4,
+        "adversarial_weight": 0,
         "batch_size": 32,
         "learning_rate": 1e-3,
         "decay": True,

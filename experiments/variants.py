@@ -59,7 +59,7 @@ SEMANTICS = {
         {"build": semantic(head="classify"), "loss": semantic_models.bins_cross_entropy},
         {},
     ),
-    "semantic_adversary": ({}, {"adversarial_from": 1}),
+    "semantic_adversary": ({}, {"adversarial_weight": 1, "adversarial_from": 1}),
     "semantic_frozen_encoder": ({"build": semantic(train_encoder=False)}, {}),
     "semantic_one_rate": (
         {"optimizer": lambda settings: keras.optimizers.Adam(settings.learning_rate)},
@@ -75,7 +75,6 @@ GROUPS = {
         | {
             "system": "semantic",
             "epochs": 2,
-            "adversarial_from": 2,
             "data": "outputs/data-variants",
         },
     ),
