@@ -21,7 +21,7 @@ import project  # noqa: E402 (the project's folder has to be known first)
 from project import UserError  # noqa: E402
 
 # What only experiments change, and the value that every run of train.py's command line has.
-WITHOUT_FLAG = {"adversarial_weight": 1, "dilations": True, "skips": True}
+WITHOUT_FLAG = {"dilations": True, "skips": True}
 
 
 def read_json(path):
