@@ -37,7 +37,7 @@ def finished_run(tmp_path):
     run.mkdir()
     (run / "generator.keras").write_bytes(b"weights")
     (run / "history.csv").write_text("epoch,seconds\n1,10.5\n2,9.5\n")
-    settings = {"epochs": 3, "seed": 0, "flips": True, "crop": None, "adversarial_weight": 1}
+    settings = {"epochs": 3, "seed": 0, "flips": True, "crop": None}
     settings |= {"dilations": True, "skips": True}
     config = {"settings": settings, "versions": {}, "git_commit": "abc", "device": "the CPU"}
     (run / "config.json").write_text(json.dumps(config))
