@@ -60,19 +60,25 @@ TABLE = (
 SHOWN = {"good": (0.05, 0.1, 0.15), "middling": (0.45, 0.5, 0.55), "bad": (0.85, 0.9, 0.95)}
 
 
-def open_test_set(data, skipped):
+def open_test_set(data, size, skipped):
     """Find the pictures to measure on.
 
     `data` is a folder of prepared shards, or any folder of photographs, which are resized to
-    120x120. Returns their number, their side in pixels, and an iterator over (source, label, gray,
-    rgb): text, the name of the class, uint8 (side, side, 1) and (side, side, 3). Photographs that
-    cannot be read are left out and appended to `skipped` by that iterator. Raises UserError when
-    there is nothing to measure on.
+    `size` x `size` pixels, 120x120 where that is None. Returns their number, their side in pixels,
+    and an iterator over (source, label, gray, rgb): text, the name of the class, uint8
+    (side, side, 1) and (side, side, 3). Photographs that cannot be read are left out and appended
+    to `skipped` by that iterator. Raises UserError when there is nothing to measure on, or prepared
+    data is of another size.
     """
     if (data / dataset.MANIFEST).is_file():
         split = dataset.open_split(data, "test")
         if split.pictures == 0:
             raise UserError(f"{data} holds no test pictures; prepare it with some of them")
+        if size not in (None, split.size):
+            raise UserError(
+                f"{data} holds pictures of {split.size}x{split.size} pixels, not {size}x{size}; "
+                "give --data a folder of photographs, or leave out --size"
+            )
         classes = dataset.read_manifest(data)["classes"]
         return split.pictures, split.size, shard_pictures(split, classes)
     if not data.is_dir():
@@ -86,7 +92,8 @@ def open_test_set(data, skipped):
             f"{data} holds neither prepared data ({dataset.MANIFEST}) nor photographs "
             f"({', '.join(photos.SUFFIXES)}); give another --data"
         )
-    return len(paths), models.SIZE, photographs(data, paths, skipped)
+    size = size or models.SIZE
+    return len(paths), size, photographs(data, paths, size, skipped)
 
 
 def shard_pictures(split, classes):
@@ -97,17 +104,17 @@ def shard_pictures(split, classes):
             yield f"{split.name} row {next(rows)}", classes[label], gray, rgb
 
 
-def photographs(folder, paths, skipped):
-    """Yield (source, label, gray, rgb) of photographs, resized to the paper's size."""
+def photographs(folder, paths, size, skipped):
+    """Yield (source, label, gray, rgb) of photographs, resized to `size` x `size` pixels."""
     for path in paths:
         source = str(path.relative_to(folder))
         try:
-            photograph = photos.read_rgb(path, at_least=models.SIZE)
+            photograph = photos.read_rgb(path, at_least=size)
         except photos.PhotographError as error:
             tqdm.write(f"left out: {source}: {error}", file=sys.stderr)
             skipped.append({"file": source, "reason": str(error)})
             continue
-        rgb = photos.resize(photograph, models.SIZE, models.SIZE)
+        rgb = photos.resize(photograph, size, size)
         yield source, label_of(path), photos.grayscale(rgb), rgb
 
 
@@ -378,11 +385,13 @@ def evaluate(arguments) -> None:
     """Write the pictures, measure them, write the report and print it."""
     if not 0 <= arguments.ssim_threshold <= 1:
         raise UserError(f"--ssim-threshold is {arguments.ssim_threshold}, give 0 to 1")
+    if arguments.size is not None and (arguments.size < 32 or arguments.size % 8):
+        raise UserError(f"--size is {arguments.size}, give a multiple of 8 from 32 up")
     if arguments.batch_size < 1:
         raise UserError(f"--batch-size is {arguments.batch_size}, give 1 or more")
     check_output(arguments.output)
     skipped = []
-    count, size, pictures = open_test_set(arguments.data, skipped)
+    count, size, pictures = open_test_set(arguments.data, arguments.size, skipped)
     generator = models.load_generator(arguments.model)
     check_model(arguments.model, generator, size)
     print(f"evaluating {arguments.model} on {count:,} pictures, on {engine.device()}")
@@ -392,7 +401,7 @@ def evaluate(arguments) -> None:
         sources, labels = write_pictures(generator, pictures, count, arguments.batch_size, folder)
         if not sources:
             raise UserError(f"no photograph in {arguments.data} can be read; give another --data")
-        report = write_report(folder, sources, labels, skipped, arguments)
+        report = write_report(folder, sources, labels, size, skipped, arguments)
     print(format_table(report))
     if report["fid_reason"]:
         print(f"no FID: {report['fid_reason']}")
@@ -403,7 +412,7 @@ def evaluate(arguments) -> None:
     print(f"pictures and figures are in {arguments.output}")
 
 
-def write_report(folder, sources, labels, skipped, arguments) -> dict:
+def write_report(folder, sources, labels, size, skipped, arguments) -> dict:
     """Measure the pictures written to `folder`; write and return what metrics.json holds."""
     rows, errors = measure_pictures(folder, sources)
     distances, reason = measure_fid(
@@ -441,6 +450,7 @@ def write_report(folder, sources, labels, skipped, arguments) -> dict:
         "fid_warning": warning,
         "model": str(arguments.model),
         "data": str(arguments.data),
+        "size": size,
         "left_out": skipped,
         "versions": project.versions(),
         "git_commit": project.git_commit(),
@@ -473,6 +483,12 @@ def main(argv=None) -> int:
         type=Path,
         default=Path("outputs/evaluation"),
         help="folder to write; an earlier evaluation there is replaced (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        metavar="PIXELS",
+        help=f"side to which photographs are resized, a multiple of 8 (default: {models.SIZE})",
     )
     parser.add_argument(
         "--ssim-threshold",

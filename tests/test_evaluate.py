@@ -195,6 +195,16 @@ def test_a_folder_of_photographs_is_a_test_set(tmp_path, capsys):
     )
 
 
+def test_photographs_are_measured_at_the_size_given(tmp_path):
+    picture = np.random.default_rng(1).integers(0, 256, (130, 200, 3), np.uint8)
+    photos.write_png(tmp_path / "photographs" / "one.png", picture)
+    model, output = save_model(tmp_path / "m.keras", GRAY), tmp_path / "evaluation"
+    assert run(model, tmp_path / "photographs", output, "--size", 64, *NO_INCEPTION) == 0
+    assert read_report(output)["size"] == 64
+    truth = photos.read_rgb(output / "ground_truth" / "00000.png")
+    np.testing.assert_array_equal(truth, photos.resize(picture, 64, 64))
+
+
 def test_fid_stands_beside_that_of_the_gray_copy(tmp_path, orange, monkeypatch, capsys):
     data, gray, rgb = orange
     given = []
@@ -352,6 +362,8 @@ def test_wrong_calls_are_refused_in_one_sentence(tmp_path, orange, capsys):
     refused(capsys, "pixels that are not numbers", nan, data, output)
     refused(capsys, "--ssim-threshold is 85", good, data, output, "--ssim-threshold", 85)
     refused(capsys, "--batch-size is 0", good, data, output, "--batch-size", 0)
+    refused(capsys, "--size is 60", good, data, output, "--size", 60)
+    refused(capsys, "pictures of 24x24 pixels, not 64x64", good, data, output, "--size", 64)
     refused(capsys, "cannot make the folder", good, data, not_a_model / "evaluation")
     assert not output.exists()
     assert not list(tmp_path.glob(".*partial-*"))

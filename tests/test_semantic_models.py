@@ -174,6 +174,7 @@ def test_the_prediction_is_what_the_generator_paints(regress):
     gray = grays(2, 64, 96)
     chroma = prediction_of(regress)(gray)
     assert chroma.shape == (2, 32, 48, 2)
+    chroma = semantic_models.VIVIDNESS * chroma
     enlarged = ops.image.resize(chroma, (64, 96), interpolation="bilinear")
     painted = colour.srgb_from_lab(colour.lightness_from_gray(gray), enlarged)
     np.testing.assert_allclose(array(regress(gray)), array(painted), atol=1e-4)
