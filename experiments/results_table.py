@@ -25,6 +25,7 @@ COLUMNS = {
     "auc": ("AuC %", 1, 1),
     "auc_balanced": ("balanced AuC %", 1, 1),
     "colourfulness": ("colourfulness", 1, 1),
+    "recognition": ("recognised %", 1, 100),
 }
 
 
@@ -48,10 +49,12 @@ def table(names) -> str:
         first = next(iter(results.values()))
         if any(result["gray_copy"] != first["gray_copy"] for result in results.values()):
             raise SystemExit(f"the results on {pictures} are not of the same pictures")
-        lines.append([f"{first['images']:,} {pictures}", "gray copy", *cells(first["gray_copy"])])
+        label = f"{first['images']:,} {pictures.replace('_', ' ')}"
+        lines.append([label, "gray copy", *cells(first["gray_copy"])])
         for name, result in results.items():
             lines.append(["", name.replace("_", " "), *cells(result["generated"])])
-        lines.append(["", "truth", *cells({"colourfulness": first["true_colourfulness"]})])
+        truth = {key: first.get(f"true_{key}") for key in ("colourfulness", "recognition")}
+        lines.append(["", "truth", *cells(truth)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
