@@ -46,7 +46,7 @@ FIRST_DEVIATION = 0.001
 CHROMA_SCALE = 110
 # A mean of likely colours is paler than any of them: chroma is painted this much stronger than it
 # is predicted, so that pictures become nearly as colourful as photographs are.
-VIVIDNESS = 1.25
+VIVIDNESS = 1.15
 # Differences of chroma below this count by their square, those above by their size. Silent in
 # Zhang et al. 2017, who use a smooth L1. Here: about four just noticeable differences.
 SMOOTH_L1_WIDTH = 10
