@@ -46,11 +46,12 @@ def lab_root(values) -> np.ndarray:
 # The linear light of every level of 8 and of 16 bits.
 LINEAR_8 = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
 LINEAR_16 = linear_from_srgb(np.arange(65536) / 65535).astype(np.float32)
-# Indexed by linear light in whole steps; one more than white would fit into 16 bits, so that a
-# rounding error beyond it does no harm.
+# Indexed by linear light in whole steps; the last of the 65536 is white once more, so that a
+# rounding error beyond white does no harm.
 STEPS = 65534
-ROOT_OF_STEP = lab_root(np.arange(STEPS + 1) / STEPS).astype(np.float32)
-LEVEL_OF_STEP = np.rint(255 * srgb_from_linear(np.arange(STEPS + 1) / STEPS)).astype(np.uint8)
+LIGHT_OF_STEP = np.minimum(np.arange(65536) / STEPS, 1)
+ROOT_OF_STEP = lab_root(LIGHT_OF_STEP).astype(np.float32)
+LEVEL_OF_STEP = np.rint(255 * srgb_from_linear(LIGHT_OF_STEP)).astype(np.uint8)
 
 
 def add_chroma(pixels, small, colours, strength=1.0) -> np.ndarray:
@@ -70,7 +71,7 @@ def add_chroma(pixels, small, colours, strength=1.0) -> np.ndarray:
     rows = max(1, STRIP_PIXELS // width)
     # Allocated once: fresh memory for every intermediate result would cost more than the sums.
     linear = np.empty((rows, width, channels), np.float32)
-    planes = np.empty((10, rows, width), np.float32)
+    planes = np.empty((11, rows, width), np.float32)
     steps = np.empty((3, rows, width), np.uint16)
     for top in range(0, height, rows):
         strip = pixels[top : top + rows]
@@ -125,11 +126,15 @@ def _fit_chroma(small, colours, strength):
 def _paint(y, planes, steps, painted) -> None:
     """Paint one strip: fill `painted` (H, W, 3) from its luminance and the lines of its chroma.
 
-    `y` is the linear luminance, float32 (H, W); `planes`, float32 (10, H, W), holds the four lines
+    `y` is the linear luminance, float32 (H, W); `planes`, float32 (11, H, W), holds the four lines
     of `_fit_chroma` at full size, then room for what is computed, as `steps`, uint16 (3, H, W), is.
     """
-    x, x_offset, z, z_offset, root, share, room = planes[:7]
-    np.take(ROOT_OF_STEP, _steps(y, room, steps[0]), out=root, mode="clip")
+    x, x_offset, z, z_offset, root, share, room, light = planes[:8]
+    # Light in whole steps, rounded, is the place in the tables.
+    np.multiply(y, np.float32(STEPS), out=light)
+    light += np.float32(0.5)
+    np.copyto(steps[0], light, casting="unsafe")
+    cv2.LUT(steps[0], ROOT_OF_STEP[None], dst=root)
     for plane, offset in ((x, x_offset), (z, z_offset)):
         plane *= root
         plane += offset
@@ -137,7 +142,7 @@ def _paint(y, planes, steps, painted) -> None:
         plane -= y
     # Each channel's distance from the gray of this luminance. Scaling all three by one share moves
     # neither luminance nor hue: luminance is linear, and its weights add up to 1.
-    rgb = planes[7:]
+    rgb = planes[8:]
     red, green, blue = rgb
     for channel, (from_x, _, from_z) in zip(rgb, XYZ_TO_RGB.tolist(), strict=True):
         cv2.addWeighted(x, from_x, z, from_z, 0, dst=channel)
@@ -149,13 +154,18 @@ def _paint(y, planes, steps, painted) -> None:
     np.maximum(y, 1e-6, out=room)
     np.maximum(np.negative(lowest, out=lowest), room, out=lowest)
     np.minimum(share, np.divide(room, lowest, out=room), out=share)
-    rgb *= share
-    rgb += y
     if painted.dtype == np.uint8:
-        levels = np.take(LEVEL_OF_STEP, _steps(rgb, rgb, steps), mode="clip")
+        # In steps from here on: scaled before it is spread over three channels.
+        share *= STEPS
+        rgb *= share
+        rgb += light
+        np.copyto(steps, rgb, casting="unsafe")
+        levels = [cv2.LUT(step, LEVEL_OF_STEP[None]) for step in steps]
     else:
-        levels = np.rint(65535 * srgb_from_linear(np.clip(rgb, 0, 1))).astype(np.uint16)
-    cv2.merge(list(levels), dst=painted)
+        rgb *= share
+        rgb += y
+        levels = list(np.rint(65535 * srgb_from_linear(np.clip(rgb, 0, 1))).astype(np.uint16))
+    cv2.merge(levels, dst=painted)
 
 
 def _undo_lab_root(plane, cube) -> None:
@@ -169,14 +179,3 @@ def _undo_lab_root(plane, cube) -> None:
     plane *= 3 * TOE**2
     cube *= cube * cube
     plane += cube
-
-
-def _steps(linear, room, steps) -> np.ndarray:
-    """Fill `steps`, uint16, with the place of linear light in the tables *_OF_STEP, and return it.
-
-    `room` is for float32 values of the same shape, and may be `linear` itself.
-    """
-    np.multiply(linear, np.float32(STEPS), out=room)
-    room += np.float32(0.5)
-    np.copyto(steps, room, casting="unsafe")
-    return steps
