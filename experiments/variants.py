@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 import engine  # noqa: E402, F401 (the project's folder has to be known first)
 
 import keras  # noqa: E402
+from keras import layers, ops  # noqa: E402
 
 import evaluate  # noqa: E402
 import project  # noqa: E402
@@ -67,6 +68,8 @@ SEMANTICS = {
     ),
     "semantic_constant_rate": ({}, {"decay": False}),
 }
+# Whose generator is measured once more as the mean of a picture and its mirror image.
+MIRRORED = {"semantic_regress_rarity_half"}
 GROUPS = {
     "ingredients": (INGREDIENTS, {"epochs": 10}),
     "semantic": (
@@ -92,26 +95,46 @@ def measure_all(arguments) -> int:
         SYSTEMS[settings.system] = original
         if status:
             return status
+        if name in MIRRORED:
+            model = mirror_averaged(Path(settings.output), Path(f"outputs/variants/{name}_mirror"))
+            status = measure_model(f"{name}_mirror", model, settings.data, arguments)
+            if status:
+                return status
     print(f"results are in {ROOT / 'experiments' / 'results'}")
     return 0
+
+
+def mirror_averaged(run, output) -> Path:
+    """Write a run's generator as one that averages a picture and its mirror image; return where."""
+    generator = keras.saving.load_model(run / "generator.keras", compile=False)
+    gray = layers.Input((None, None, 1))
+    mirrored = ops.flip(generator(ops.flip(gray, axis=2)), axis=2)
+    output.mkdir(parents=True, exist_ok=True)
+    keras.Model(gray, (generator(gray) + mirrored) / 2).save(output / "generator.keras")
+    return output / "generator.keras"
 
 
 def measure(name, settings, arguments) -> int:
     """Train and evaluate one variant, from where an earlier call stopped; return the status."""
     output = Path(settings.output)
-    sets = {"test": settings.data}
-    if arguments.sample:
-        sets["sample"] = arguments.sample
     results = ROOT / "experiments" / "results" / name
-    if all((results / f"{pictures}.json").exists() for pictures in sets):
+    if (results / "history.csv").exists():
         print(f"{name}: measured earlier")
         return 0
     print(f"{name}:")
     status = train.train(settings, resume=(output / "config.json").exists())
-    if status:
-        return status
-    for pictures, data in sets.items():
-        flags = ["--model", output / "generator.keras", "--data", data]
+    status = status or measure_model(name, output / "generator.keras", settings.data, arguments)
+    if not status:
+        shutil.copyfile(output / "history.csv", results / "history.csv")
+    return status
+
+
+def measure_model(name, model, data, arguments) -> int:
+    """Evaluate a generator and publish the figures; return the status."""
+    output, results = model.parent, ROOT / "experiments" / "results" / name
+    sets = {"test": data} | ({"sample": arguments.sample} if arguments.sample else {})
+    for pictures, folder in sets.items():
+        flags = ["--model", model, "--data", folder]
         flags += ["--output", output / pictures]
         if arguments.inception_weights:
             flags += ["--inception-weights", arguments.inception_weights]
@@ -122,7 +145,6 @@ def measure(name, settings, arguments) -> int:
         # What is published names the data, not a place on somebody's disk.
         named = metrics | {"data": Path(metrics["data"]).name}
         project.write_json(results / f"{pictures}.json", named)
-    shutil.copyfile(output / "history.csv", results / "history.csv")
     return 0
 
 
