@@ -22,6 +22,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import layers, ops  # noqa: E402
 
+import colour  # noqa: E402
 import models  # noqa: E402
 import project  # noqa: E402
 import systems  # noqa: E402
@@ -86,9 +87,16 @@ def per_second(step) -> float:
 def training_row(system, batch_size, precision) -> dict:
     """Measure one whole step of a system: both networks executed and updated."""
     systems.SYSTEMS["benchmark"] = system
-    settings = Settings(system="benchmark", batch_size=batch_size, precision=precision)
+    settings = Settings(
+        # The time does not depend on what the weights are.
+        system="benchmark",
+        batch_size=batch_size,
+        precision=precision,
+        encoder_weights="none",
+    )
     networks = train.Networks(settings)
-    train_step = train.make_train_step(networks, settings, bool(networks.discriminator))
+    rarity = None if system.rarity_exponent is None else np.ones(len(colour.bins()), np.float32)
+    train_step = train.make_train_step(networks, settings, bool(networks.discriminator), rarity)
     random = np.random.default_rng(0)
     gray = random.random((batch_size, models.SIZE, models.SIZE, 1), np.float32)
     rgb = random.random((batch_size, models.SIZE, models.SIZE, 3), np.float32)

@@ -1,10 +1,12 @@
 """Measure what each part of a recipe does: the same training without it, or with another.
 
     python experiments/variants.py ingredients
+    python experiments/variants.py systems --sample imagenet_sample
     python experiments/variants.py semantic --sample imagenet_sample
 
-`ingredients` are the paper's, 10 epochs each on data/. `semantic` is what was tried for the
-semantic generator, 2 epochs each on outputs/data-variants, which this prepares:
+`ingredients` are the paper's, 10 epochs each on data/. `systems` are those that the paper compares
+itself with, 2 epochs each on data/. `semantic` is what was tried for the semantic generator, 2
+epochs each on outputs/data-variants, which this prepares:
 
     python prepare_data.py --source imagenet100 imagenet10 scenes --classes 115 \
         --images-per-class 50 --test-images-per-class 5 --size 160 --output outputs/data-variants
@@ -68,10 +70,16 @@ SEMANTICS = {
     ),
     "semantic_constant_rate": ({}, {"decay": False}),
 }
+# Each as `python train.py --system NAME --epochs 2` trains it.
+REFERENCES = {
+    f"system_{name}": ({}, SYSTEMS[name].defaults | {"system": name, "epochs": 2})
+    for name in ("paper", "regress", "classify", "pix2pix")
+}
 # Whose generator is measured once more as the mean of a picture and its mirror image.
 MIRRORED = {"semantic_regress_rarity_half"}
 GROUPS = {
     "ingredients": (INGREDIENTS, {"epochs": 10}),
+    "systems": (REFERENCES, {}),
     "semantic": (
         SEMANTICS,
         SEMANTIC.defaults

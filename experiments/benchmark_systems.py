@@ -1,0 +1,83 @@
+"""Measure what each system costs: parameters, arithmetic, pictures a second, memory.
+
+    python experiments/benchmark_systems.py
+
+On random pictures of 120x120, each system in a process of its own. Prints one Markdown table and
+writes experiments/results/benchmark_systems.json.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "experiments")]
+
+import engine  # noqa: E402 (the project's folder has to be known first)
+
+import benchmark  # noqa: E402
+import numpy as np  # noqa: E402
+
+import models  # noqa: E402
+import project  # noqa: E402
+from settings import Settings  # noqa: E402
+from systems import SYSTEMS  # noqa: E402
+
+NAMES = ("paper", "regress", "classify", "pix2pix", "vgg16")
+PAINTED_BATCH = 8  # as colorize.py
+
+
+def cost(name) -> dict:
+    """Measure one system, named as train.py --system names it."""
+    engine.make_repeatable()
+    system = SYSTEMS[name]
+    batch_size = system.defaults.get("batch_size", Settings().batch_size)
+    training = benchmark.training_row(system, batch_size)
+    generator = system.build(Settings(encoder_weights="none"))
+    gray = np.random.default_rng(0).random((PAINTED_BATCH, models.SIZE, models.SIZE, 1), np.float32)
+    return {
+        "parameters": generator.count_params(),
+        "gigaflop_per_picture": models.gigaflop(generator),
+        "batch_size": batch_size,
+        "trained_per_second": training["pictures_per_second"],
+        "painted_per_second": PAINTED_BATCH
+        * benchmark.per_second(lambda: generator.predict_on_batch(gray)),
+        "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
+    }
+
+
+def table(costs) -> str:
+    """Return the Markdown table of the costs."""
+    lines = [
+        "| system | parameters, millions | GFLOP a picture | trained a second | painted a second "
+        "| memory in training, GiB |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, row in costs.items():
+        lines.append(
+            f"| {name} | {row['parameters'] / 1e6:.1f} | {row['gigaflop_per_picture']:.1f} "
+            f"| {row['trained_per_second']:.1f} | {row['painted_per_second']:.0f} "
+            f"| {row['peak_memory_gib']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def main(argv=None) -> int:
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args(argv)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
+        costs = dict(zip(NAMES, pool.map(cost, NAMES), strict=True))
+    print(table(costs))
+    path = ROOT / "experiments" / "results" / "benchmark_systems.json"
+    project.write_json(
+        path, {"systems": costs, "device": engine.device(), "versions": project.versions()}
+    )
+    print(f"written to {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
