@@ -12,7 +12,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
