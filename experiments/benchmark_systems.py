@@ -35,7 +35,7 @@ def cost(name) -> dict:
     engine.make_repeatable()
     system = SYSTEMS[name]
     batch_size = system.defaults.get("batch_size", Settings().batch_size)
-    training = benchmark.training_row(system, batch_size)
+    training = benchmark.training_row(system, batch_size, "float32")
     generator = system.build(Settings(encoder_weights="none"))
     gray = np.random.default_rng(0).random((PAINTED_BATCH, models.SIZE, models.SIZE, 1), np.float32)
     return {
