@@ -11,6 +11,9 @@ epochs each on outputs/data-variants, which this prepares:
     python prepare_data.py --source imagenet100 imagenet10 scenes --classes 115 \
         --images-per-class 50 --test-images-per-class 5 --size 160 --output outputs/data-variants
 
+and for as many pictures of half as many classes the same with `--classes 58 --images-per-class 100
+--output outputs/data-half`.
+
 Writes, for each variant, a run below outputs/variants/, its evaluations, and
 experiments/results/NAME/: test.json, sample.json with --sample, history.csv. Stopped at any moment,
 the same command goes on.
@@ -69,6 +72,7 @@ SEMANTICS = {
         {},
     ),
     "semantic_constant_rate": ({}, {"decay": False}),
+    "semantic_half_the_classes": ({}, {"data": "outputs/data-half"}),
 }
 # Each as `python train.py --system NAME --epochs 2` trains it.
 REFERENCES = {
@@ -141,6 +145,8 @@ def measure_model(name, model, data, arguments) -> int:
     """Evaluate a generator and publish the figures; return the status."""
     output, results = model.parent, ROOT / "experiments" / "results" / name
     sets = {"test": data} | ({"sample": arguments.sample} if arguments.sample else {})
+    if all((results / f"{pictures}.json").exists() for pictures in sets):
+        return 0
     for pictures, folder in sets.items():
         flags = ["--model", model, "--data", folder]
         flags += ["--output", output / pictures]
