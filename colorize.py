@@ -29,7 +29,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 # The colorizers that ship: their files, and the side of the square that has as many pixels as what
 # each sees. The paper's sees the size that it learned from, which is that of other files as well;
-# what the other recognises, it recognises better in a larger picture.
+# the other paints the more colour, the larger the picture is that it sees.
 SHIPPED = {"semantic": ("semantic.keras", 224), "paper": ("paper_gan.keras", 120)}
 WORKING_SIZE = 120
 

@@ -88,10 +88,8 @@ def _luminance(pixels, linear=None) -> np.ndarray:
 
     `linear` is room for float32 values of the shape of `pixels`.
     """
-    if pixels.dtype == np.uint8:
-        linear = cv2.LUT(pixels, LINEAR_8, dst=linear).reshape(pixels.shape)
-    else:
-        linear = np.take(LINEAR_16, pixels, out=linear, mode="clip")
+    table = LINEAR_8 if pixels.dtype == np.uint8 else LINEAR_16
+    linear = cv2.LUT(pixels, table, dst=linear).reshape(pixels.shape)
     return linear[..., 0] if pixels.shape[2] == 1 else cv2.transform(linear, LUMINANCE)
 
 
@@ -134,7 +132,7 @@ def _paint(y, planes, steps, painted) -> None:
     np.multiply(y, np.float32(STEPS), out=light)
     light += np.float32(0.5)
     np.copyto(steps[0], light, casting="unsafe")
-    cv2.LUT(steps[0], ROOT_OF_STEP[None], dst=root)
+    cv2.LUT(steps[0], ROOT_OF_STEP, dst=root)
     for plane, offset in ((x, x_offset), (z, z_offset)):
         plane *= root
         plane += offset
@@ -160,7 +158,7 @@ def _paint(y, planes, steps, painted) -> None:
         rgb *= share
         rgb += light
         np.copyto(steps, rgb, casting="unsafe")
-        levels = [cv2.LUT(step, LEVEL_OF_STEP[None]) for step in steps]
+        levels = [cv2.LUT(step, LEVEL_OF_STEP) for step in steps]
     else:
         rgb *= share
         rgb += y

@@ -315,7 +315,8 @@ def count_black_and_white(rgb) -> int:
 
 
 def start_worker() -> None:
-    """Prepare a worker process: one thread, ended with its parent."""
+    """Prepare a worker process: one thread, left alone by Ctrl-C, ended with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Windows does not inherit it
     cv2.setNumThreads(1)
     parent = multiprocessing.parent_process()
 
@@ -333,15 +334,15 @@ def worker_pool(processes):
     pool = ProcessPoolExecutor(
         processes, multiprocessing.get_context("spawn"), initializer=start_worker
     )
-    # Ctrl-C is for the main process. Workers inherit that it is ignored, from their first moment
-    # on, so all of them start here: a task for each, before any can have finished one.
-    on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        for _ in range(processes):
-            pool.submit(int)
-    finally:
-        signal.signal(signal.SIGINT, on_interrupt)
-    try:
+        # Ctrl-C is for the main process. Workers inherit that it is ignored, from their first
+        # moment on, so all of them start here: a task for each, before any can have finished one.
+        on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            for _ in range(processes):
+                pool.submit(int)
+        finally:
+            signal.signal(signal.SIGINT, on_interrupt)
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)

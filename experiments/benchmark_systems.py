@@ -14,16 +14,16 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "experiments")]
+sys.path.insert(0, str(ROOT))
 
 import engine  # noqa: E402 (the project's folder has to be known first)
 
-import benchmark  # noqa: E402
 import numpy as np  # noqa: E402
 
+import benchmark  # noqa: E402
 import models  # noqa: E402
 import project  # noqa: E402
-from settings import Settings  # noqa: E402
+from settings import Settings, system_defaults  # noqa: E402
 from systems import SYSTEMS  # noqa: E402
 
 NAMES = ("paper", "regress", "classify", "pix2pix", "vgg16")
@@ -33,15 +33,15 @@ PAINTED_BATCH = 8  # as colorize.py
 def cost(name) -> dict:
     """Measure one system, named as train.py --system names it."""
     engine.make_repeatable()
-    system = SYSTEMS[name]
-    batch_size = system.defaults.get("batch_size", Settings().batch_size)
-    training = benchmark.training_row(system, batch_size, "float32")
-    generator = system.build(Settings(encoder_weights="none"))
+    given = {"system": name, "encoder_weights": "none"}
+    settings = Settings(**system_defaults(given) | given)
+    training = benchmark.training_row(SYSTEMS[name], settings.batch_size, settings.precision)
+    generator = SYSTEMS[name].build(settings)
     gray = np.random.default_rng(0).random((PAINTED_BATCH, models.SIZE, models.SIZE, 1), np.float32)
     return {
         "parameters": generator.count_params(),
         "gigaflop_per_picture": models.gigaflop(generator),
-        "batch_size": batch_size,
+        "batch_size": settings.batch_size,
         "trained_per_second": training["pictures_per_second"],
         "painted_per_second": PAINTED_BATCH
         * benchmark.per_second(lambda: generator.predict_on_batch(gray)),

@@ -32,6 +32,13 @@ def read_json(path):
         raise UserError(f"{path} cannot be read ({error}); run train.py and evaluate.py") from error
 
 
+def read_evaluation(folder) -> dict:
+    """Return the metrics that evaluate.py wrote into a folder, as they are published."""
+    metrics = read_json(folder / "metrics.json")
+    # What is published names the data, not a place on somebody's disk.
+    return metrics | {"data": Path(metrics["data"]).name}
+
+
 def command(settings) -> str:
     """Return the command that trains with these settings; raises UserError if there is none."""
     if any(settings[name] != value for name, value in WITHOUT_FLAG.items()):
@@ -52,9 +59,7 @@ def publish(arguments) -> None:
     evaluations = {}
     for given in arguments.evaluation:
         name, _, folder = given.partition("=")
-        metrics = read_json(Path(folder) / "metrics.json")
-        # What is published names the data, not a place on somebody's disk.
-        evaluations[name] = metrics | {"data": Path(metrics["data"]).name}
+        evaluations[name] = read_evaluation(Path(folder))
 
     results = ROOT / "experiments" / "results" / arguments.name
     copy(arguments.run / "history.csv", results / "history.csv")

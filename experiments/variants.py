@@ -21,12 +21,12 @@ the same command goes on.
 
 import argparse
 import dataclasses
-import json
 import shutil
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "experiments" / "results"
 sys.path.insert(0, str(ROOT))
 
 import engine  # noqa: E402, F401 (the project's folder has to be known first)
@@ -36,10 +36,11 @@ from keras import layers, ops  # noqa: E402
 
 import evaluate  # noqa: E402
 import project  # noqa: E402
+import publish  # noqa: E402
 import semantic_models  # noqa: E402
 import train  # noqa: E402
 from settings import Settings  # noqa: E402
-from systems import SEMANTIC, SYSTEMS  # noqa: E402
+from systems import SYSTEMS  # noqa: E402
 
 
 def semantic(**options):
@@ -76,7 +77,7 @@ SEMANTICS = {
 }
 # Each as `python train.py --system NAME --epochs 2` trains it.
 REFERENCES = {
-    f"system_{name}": ({}, SYSTEMS[name].defaults | {"system": name, "epochs": 2})
+    f"system_{name}": ({}, {"system": name, "epochs": 2})
     for name in ("paper", "regress", "classify", "pix2pix")
 }
 # Whose generator is measured once more as the mean of a picture and its mirror image.
@@ -86,12 +87,7 @@ GROUPS = {
     "systems": (REFERENCES, {}),
     "semantic": (
         SEMANTICS,
-        SEMANTIC.defaults
-        | {
-            "system": "semantic",
-            "epochs": 2,
-            "data": "outputs/data-variants",
-        },
+        {"system": "semantic", "epochs": 2, "data": "outputs/data-variants"},
     ),
 }
 
@@ -100,65 +96,70 @@ def measure_all(arguments) -> int:
     """Measure every variant in turn; stop at the first that does not finish."""
     variants, common = GROUPS[arguments.group]
     for name, (in_system, in_settings) in variants.items():
-        settings = Settings(**common | in_settings | {"output": f"outputs/variants/{name}"})
-        original = SYSTEMS[settings.system]
-        SYSTEMS[settings.system] = dataclasses.replace(original, **in_system)
-        status = measure(name, settings, arguments)
-        SYSTEMS[settings.system] = original
+        given = common | in_settings | {"output": f"outputs/variants/{name}"}
+        system = given.get("system", Settings.system)
+        original = SYSTEMS[system]
+        SYSTEMS[system] = dataclasses.replace(original, **in_system)
+        status = measure(name, given, arguments)
+        SYSTEMS[system] = original
         if status:
             return status
-        if name in MIRRORED:
-            model = mirror_averaged(Path(settings.output), Path(f"outputs/variants/{name}_mirror"))
-            status = measure_model(f"{name}_mirror", model, settings.data, arguments)
-            if status:
-                return status
-    print(f"results are in {ROOT / 'experiments' / 'results'}")
+    print(f"results are in {RESULTS}")
     return 0
 
 
-def mirror_averaged(run, output) -> Path:
+def measure(name, given, arguments) -> int:
+    """Train and evaluate one variant, from where an earlier call stopped; return the status.
+
+    `given` are the flags of train.py that make the variant, and settings that have no flag.
+    """
+    run, mirror = Path(given["output"]), f"{name}_mirror"
+    sets = {"test": given.get("data", Settings.data)}
+    if arguments.sample:
+        sets["sample"] = arguments.sample
+    names = [name, mirror] if name in MIRRORED else [name]
+    missing = [each for each in names if not is_measured(each, sets)]
+    if not missing:
+        print(f"{name}: measured earlier")
+        return 0
+    print(f"{name}:")
+    status = train.start(given | {"resume": (run / "config.json").exists()})
+    if not status and name in missing:
+        status = evaluate_on(sets, name, run / "generator.keras", arguments)
+    if not status and mirror in missing:
+        status = evaluate_on(sets, mirror, mirror_averaged(run), arguments)
+    if not status:
+        shutil.copyfile(run / "history.csv", RESULTS / name / "history.csv")
+    return status
+
+
+def is_measured(name, sets) -> bool:
+    """Tell whether the figures of a result are published for every set of pictures."""
+    return all((RESULTS / name / f"{pictures}.json").exists() for pictures in sets)
+
+
+def mirror_averaged(run) -> Path:
     """Write a run's generator as one that averages a picture and its mirror image; return where."""
     generator = keras.saving.load_model(run / "generator.keras", compile=False)
     gray = layers.Input((None, None, 1))
     mirrored = ops.flip(generator(ops.flip(gray, axis=2)), axis=2)
-    output.mkdir(parents=True, exist_ok=True)
-    keras.Model(gray, (generator(gray) + mirrored) / 2).save(output / "generator.keras")
-    return output / "generator.keras"
+    path = run.with_name(f"{run.name}_mirror") / "generator.keras"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    keras.Model(gray, (generator(gray) + mirrored) / 2).save(path)
+    return path
 
 
-def measure(name, settings, arguments) -> int:
-    """Train and evaluate one variant, from where an earlier call stopped; return the status."""
-    output = Path(settings.output)
-    results = ROOT / "experiments" / "results" / name
-    if (results / "history.csv").exists():
-        print(f"{name}: measured earlier")
-        return 0
-    print(f"{name}:")
-    status = train.train(settings, resume=(output / "config.json").exists())
-    status = status or measure_model(name, output / "generator.keras", settings.data, arguments)
-    if not status:
-        shutil.copyfile(output / "history.csv", results / "history.csv")
-    return status
-
-
-def measure_model(name, model, data, arguments) -> int:
-    """Evaluate a generator and publish the figures; return the status."""
-    output, results = model.parent, ROOT / "experiments" / "results" / name
-    sets = {"test": data} | ({"sample": arguments.sample} if arguments.sample else {})
-    if all((results / f"{pictures}.json").exists() for pictures in sets):
-        return 0
-    for pictures, folder in sets.items():
-        flags = ["--model", model, "--data", folder]
-        flags += ["--output", output / pictures]
+def evaluate_on(sets, name, model, arguments) -> int:
+    """Evaluate a generator on each set of pictures, publish the figures; return the status."""
+    for pictures, data in sets.items():
+        output = model.parent / pictures
+        flags = ["--model", model, "--data", data, "--output", output]
         if arguments.inception_weights:
             flags += ["--inception-weights", arguments.inception_weights]
         status = evaluate.main([str(flag) for flag in flags])
         if status:
             return status
-        metrics = json.loads((output / pictures / "metrics.json").read_text(encoding="utf-8"))
-        # What is published names the data, not a place on somebody's disk.
-        named = metrics | {"data": Path(metrics["data"]).name}
-        project.write_json(results / f"{pictures}.json", named)
+        project.write_json(RESULTS / name / f"{pictures}.json", publish.read_evaluation(output))
     return 0
 
 
