@@ -46,6 +46,7 @@ TABLE = (
     ("mse", "MSE (0..255 squared, lower is better)", 1, ".1f"),
     ("psnr", "PSNR (dB, higher is better)", 1, ".2f"),
     ("ssim", "SSIM (higher is better)", 1, ".4f"),
+    ("qssim", "QSSIM (higher is better)", 1, ".4f"),
     ("fid", "FID (Keras Inception v3, lower is better)", 1, ".2f"),
     ("ciede2000", "CIEDE2000 (lower is better)", 1, ".2f"),
     ("colourfulness", "Colourfulness (truth: {true_colourfulness:.1f})", 1, ".1f"),
@@ -192,6 +193,7 @@ def compare(ground_truth, ground_truth_lab, picture, picture_lab) -> dict:
         "mse": squared_error,
         "psnr": metrics.psnr(squared_error),
         "ssim": metrics.ssim(ground_truth, picture),
+        "qssim": metrics.qssim(ground_truth, picture),
         "ciede2000": metrics.ciede2000(ground_truth_lab, picture_lab),
         "colourfulness": metrics.colourfulness(picture),
         "pixel_accuracy": metrics.pixel_accuracy(ground_truth, picture),
@@ -232,12 +234,13 @@ def summarize(rows, system, errors, distance, recognised, threshold) -> dict:
     FID or None, `recognised` its share of recognised pictures or None, `threshold` the SSIM from
     which a picture counts as right.
     """
-    figures = ("mse", "psnr", "ssim", "ciede2000", "colourfulness", "pixel_accuracy")
+    figures = ("mse", "psnr", "ssim", "qssim", "ciede2000", "colourfulness", "pixel_accuracy")
     mean = {key: float(column(rows, system, key).mean()) for key in figures}
     return {
         "mse": mean["mse"],
         "psnr": mean["psnr"],
         "ssim": mean["ssim"],
+        "qssim": mean["qssim"],
         "fid": distance,
         "ciede2000": mean["ciede2000"],
         "colourfulness": mean["colourfulness"],

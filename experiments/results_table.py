@@ -18,6 +18,7 @@ COLUMNS = {
     "mse": ("MSE", 0, 1),
     "psnr": ("PSNR dB", 2, 1),
     "ssim": ("SSIM", 3, 1),
+    "qssim": ("QSSIM", 3, 1),
     "fid": ("FID", 1, 1),
     "ssim_accuracy": ("SSIM ≥ 0.8 %", 1, 100),
     "pixel_accuracy": ("within 5% %", 1, 100),
@@ -29,11 +30,11 @@ COLUMNS = {
 }
 
 
-def cells(values):
+def cells(values, columns):
     """Return the text of one row's cells; a metric that was not measured is a dash."""
     return [
         "—" if values.get(key) is None else f"{factor * values[key]:.{decimals}f}"
-        for key, (_, decimals, factor) in COLUMNS.items()
+        for key, (_, decimals, factor) in columns.items()
     ]
 
 
@@ -41,20 +42,23 @@ def table(names) -> str:
     """Return the table of the results `names`, each NAME/SET.
 
     Neighbours of one SET share its gray copy, which comes first, and its truth, which comes last.
+    A metric that `evaluate.py` did not know of when these were measured has no column.
     """
-    lines = [["pictures", "", *(heading for heading, _, _ in COLUMNS.values())]]
-    lines.append(["---"] * 2 + ["---:"] * len(COLUMNS))
+    known = set().union(*(read(name)["generated"] for name in names))
+    columns = {key: column for key, column in COLUMNS.items() if key in known}
+    lines = [["pictures", "", *(heading for heading, _, _ in columns.values())]]
+    lines.append(["---"] * 2 + ["---:"] * len(columns))
     for pictures, group in itertools.groupby(names, key=lambda name: name.split("/")[1]):
         results = {name.split("/")[0]: read(name) for name in group}
         first = next(iter(results.values()))
         if any(result["gray_copy"] != first["gray_copy"] for result in results.values()):
             raise SystemExit(f"the results on {pictures} are not of the same pictures")
         label = f"{first['images']:,} {pictures.replace('_', ' ')}"
-        lines.append([label, "gray copy", *cells(first["gray_copy"])])
+        lines.append([label, "gray copy", *cells(first["gray_copy"], columns)])
         for name, result in results.items():
-            lines.append(["", name.replace("_", " "), *cells(result["generated"])])
+            lines.append(["", name.replace("_", " "), *cells(result["generated"], columns)])
         truth = {key: first.get(f"true_{key}") for key in ("colourfulness", "recognition")}
-        lines.append(["", "truth", *cells(truth)])
+        lines.append(["", "truth", *cells(truth, columns)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

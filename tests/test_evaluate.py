@@ -152,11 +152,12 @@ def test_every_row_of_the_csv_is_what_the_files_say(tmp_path, orange):
         ground_truth = photos.read_rgb(output / "ground_truth" / row["name"])
         generated = photos.read_rgb(output / "generated" / row["name"])
         assert float(row["generated_ssim"]) == metrics.ssim(ground_truth, generated)
+        assert float(row["generated_qssim"]) == metrics.qssim(ground_truth, generated)
         assert float(row["generated_colourfulness"]) == metrics.colourfulness(generated)
         difference = metrics.ciede2000(metrics.to_lab(ground_truth), metrics.to_lab(generated))
         assert float(row["generated_ciede2000"]) == difference
     report = read_report(output)
-    for key in ("mse", "psnr", "ssim", "ciede2000", "colourfulness", "pixel_accuracy"):
+    for key in ("mse", "psnr", "ssim", "qssim", "ciede2000", "colourfulness", "pixel_accuracy"):
         mean = np.mean([float(row[f"generated_{key}"]) for row in rows])
         assert report["generated"][key] == pytest.approx(mean)
 

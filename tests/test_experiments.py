@@ -46,8 +46,8 @@ def finished_run(tmp_path):
     metrics = {
         "images": 1000,
         "data": "/home/someone/pictures",
-        "gray_copy": {"psnr": 24.0, "ssim_accuracy": 0.95, "fid": None},
-        "generated": {"psnr": 23.456, "ssim_accuracy": 0.9, "fid": None},
+        "gray_copy": {"psnr": 24.0, "fid": None, "colourfulness": 0.0},
+        "generated": {"psnr": 23.456, "fid": None, "colourfulness": 19.5},
         "true_colourfulness": 38.2,
     }
     (evaluation / "metrics.json").write_text(json.dumps(metrics))
@@ -69,10 +69,11 @@ def test_publishing_and_the_table_of_it(script, finished_run, tmp_path, capsys):
     capsys.readouterr()
     assert script("results_table").main(["paper_gan/test"]) == 0
     header, rule, gray, model, truth = capsys.readouterr().out.splitlines()
-    assert header.count("|") == rule.count("|") == gray.count("|")
-    assert gray.startswith("| 1,000 test | gray copy | — | 24.00 |")
-    assert model.startswith("|  | paper gan | — | 23.46 |")
-    assert truth.endswith("| 38.2 | — |")
+    assert header == "| pictures |  | PSNR dB | FID | colourfulness |"
+    assert rule.count("|") == header.count("|")
+    assert gray == "| 1,000 test | gray copy | 24.00 | — | 0.0 |"
+    assert model == "|  | paper gan | 23.46 | — | 19.5 |"
+    assert truth == "|  | truth | — | — | 38.2 |"
 
 
 def test_what_is_no_run_is_refused(script, tmp_path, capsys):
