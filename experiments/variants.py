@@ -5,7 +5,7 @@
     python experiments/variants.py semantic --sample imagenet_sample
 
 `ingredients` are the paper's, 10 epochs each on data/. `systems` are those that the paper compares
-itself with, 2 epochs each on data/. `semantic` is what was tried for the semantic generator, 2
+itself with, 1 epoch each on data/. `semantic` is what was tried for the semantic generator, 2
 epochs each on outputs/data-variants, which this prepares:
 
     python prepare_data.py --source imagenet100 imagenet10 scenes --classes 115 \
@@ -75,7 +75,7 @@ SEMANTICS = {
     "semantic_constant_rate": ({}, {"decay": False}),
     "semantic_half_the_classes": ({}, {"data": "outputs/data-half"}),
 }
-# Each as `python train.py --system NAME --epochs 2` trains it.
+# Each as `python train.py --system NAME --epochs 1` trains it.
 REFERENCES = {
     f"system_{name}": ({}, {"system": name, "epochs": 2})
     for name in ("paper", "regress", "classify", "pix2pix")
