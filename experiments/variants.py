@@ -77,7 +77,7 @@ SEMANTICS = {
 }
 # Each as `python train.py --system NAME --epochs 1` trains it.
 REFERENCES = {
-    f"system_{name}": ({}, {"system": name, "epochs": 2})
+    f"system_{name}": ({}, {"system": name, "epochs": 1})
     for name in ("paper", "regress", "classify", "pix2pix")
 }
 # Whose generator is measured once more as the mean of a picture and its mirror image.
