@@ -44,12 +44,13 @@ def table(names) -> str:
     Neighbours of one SET share its gray copy, which comes first, and its truth, which comes last.
     A metric that `evaluate.py` did not know of when these were measured has no column.
     """
-    known = set().union(*(read(name)["generated"] for name in names))
+    measured = {name: read(name) for name in names}
+    known = set().union(*(result["generated"] for result in measured.values()))
     columns = {key: column for key, column in COLUMNS.items() if key in known}
     lines = [["pictures", "", *(heading for heading, _, _ in columns.values())]]
     lines.append(["---"] * 2 + ["---:"] * len(columns))
     for pictures, group in itertools.groupby(names, key=lambda name: name.split("/")[1]):
-        results = {name.split("/")[0]: read(name) for name in group}
+        results = {name.split("/")[0]: measured[name] for name in group}
         first = next(iter(results.values()))
         if any(result["gray_copy"] != first["gray_copy"] for result in results.values()):
             raise SystemExit(f"the results on {pictures} are not of the same pictures")

@@ -21,7 +21,6 @@ the same command goes on.
 
 import argparse
 import dataclasses
-import shutil
 import sys
 from pathlib import Path
 
@@ -129,7 +128,7 @@ def measure(name, given, arguments) -> int:
     if not status and mirror in missing:
         status = evaluate_on(sets, mirror, mirror_averaged(run), arguments)
     if not status:
-        shutil.copyfile(run / "history.csv", RESULTS / name / "history.csv")
+        publish.copy(run / "history.csv", RESULTS / name / "history.csv")
     return status
 
 
