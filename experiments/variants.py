@@ -5,7 +5,7 @@
     python experiments/variants.py semantic --sample imagenet_sample
 
 `ingredients` are the paper's, 10 epochs each on data/. `systems` are those that the paper compares
-itself with, 1 epoch each on data/. `semantic` is what was tried for the semantic generator, 2
+itself with, for as many epochs on data/ as their names say. `semantic` is what was tried for the semantic generator, 2
 epochs each on outputs/data-variants, which this prepares:
 
     python prepare_data.py --source imagenet100 imagenet10 scenes --classes 115 \
@@ -49,7 +49,7 @@ def semantic(**options):
 
 # Variant -> what differs in the system, and in the settings.
 INGREDIENTS = {
-    "all_ingredients": ({}, {}),
+    "paper_10_epochs": ({}, {}),
     "without_adversary": ({}, {"adversarial_weight": 0}),
     "without_pixel_loss": ({}, {"pixel_weight": 0}),
     "hard_labels": ({}, {"label_softness": 0, "label_flips": 0}),
@@ -74,10 +74,15 @@ SEMANTICS = {
     "semantic_constant_rate": ({}, {"decay": False}),
     "semantic_half_the_classes": ({}, {"data": "outputs/data-half"}),
 }
-# Each as `python train.py --system NAME --epochs 1` trains it.
+# Each as `python train.py --system NAME --epochs EPOCHS` trains it. pix2pix needs for one epoch as
+# long as the others for ten.
 REFERENCES = {
-    f"system_{name}": ({}, {"system": name, "epochs": 1})
-    for name in ("paper", "regress", "classify", "pix2pix")
+    f"{name}_{length}": ({}, {"system": name, "epochs": epochs})
+    for length, epochs, names in (
+        ("1_epoch", 1, ("paper", "regress", "classify", "pix2pix")),
+        ("10_epochs", 10, ("paper", "regress", "classify")),
+    )
+    for name in names
 }
 # Whose generator is measured once more as the mean of a picture and its mirror image.
 MIRRORED = {"semantic_regress_rarity_half"}
