@@ -5,8 +5,8 @@
     python experiments/variants.py semantic --sample imagenet_sample
 
 `ingredients` are the paper's, 10 epochs each on data/. `systems` are those that the paper compares
-itself with, for as many epochs on data/ as their names say. `semantic` is what was tried for the semantic generator, 2
-epochs each on outputs/data-variants, which this prepares:
+itself with, for as many epochs on data/ as their names say. `semantic` is what was tried for the
+semantic generator, 2 epochs each on outputs/data-variants, which this prepares:
 
     python prepare_data.py --source imagenet100 imagenet10 scenes --classes 115 \
         --images-per-class 50 --test-images-per-class 5 --size 160 --output outputs/data-variants
