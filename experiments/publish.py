@@ -4,7 +4,7 @@
         --evaluation test=outputs/evaluation --evaluation sample=outputs/evaluation-sample
 
 Reads the folders that train.py and evaluate.py wrote. Writes weights/NAME.keras with its card
-weights/NAME.json, and experiments/results/NAME/: history.csv and one NAME-SET.json an evaluation.
+weights/NAME.json, and experiments/results/NAME/: history.csv and one SET.json an evaluation.
 """
 
 import argparse
