@@ -4,7 +4,8 @@
         --evaluation test=outputs/evaluation --evaluation sample=outputs/evaluation-sample
 
 Reads the folders that train.py and evaluate.py wrote. Writes weights/NAME.keras with its card
-weights/NAME.json, and experiments/results/NAME/: history.csv and one SET.json an evaluation.
+weights/NAME.json, and experiments/results/NAME/: history.csv and one SET.json an evaluation. With
+--figures-only no weights: the card is experiments/results/NAME/card.json.
 """
 
 import argparse
@@ -65,8 +66,11 @@ def publish(arguments) -> None:
     copy(arguments.run / "history.csv", results / "history.csv")
     for name, metrics in evaluations.items():
         project.write_json(results / f"{name}.json", metrics)
-    weights = ROOT / "weights" / f"{arguments.name}.keras"
-    copy(arguments.run / "generator.keras", weights)
+    card_path = results / "card.json"
+    if not arguments.figures_only:
+        weights = ROOT / "weights" / f"{arguments.name}.keras"
+        copy(arguments.run / "generator.keras", weights)
+        card_path = weights.with_suffix(".json")
     settings = config["settings"]
     card = {
         "command": command(settings),
@@ -79,8 +83,8 @@ def publish(arguments) -> None:
         "device": config["device"],
         "metrics": evaluations,
     }
-    project.write_json(weights.with_suffix(".json"), card)
-    print(f"wrote {weights}, its card beside it, and {results}")
+    project.write_json(card_path, card)
+    print(f"wrote {card_path} and {results}")
 
 
 def copy(source, target) -> None:
@@ -103,6 +107,7 @@ def main(argv=None) -> int:
         metavar="SET=FOLDER",
         help="a name and the folder that evaluate.py wrote, as often as there are test sets",
     )
+    parser.add_argument("--figures-only", action="store_true", help="leave weights/ as it is")
     return project.run(publish, parser.parse_args(argv))
 
 

@@ -76,6 +76,16 @@ def test_publishing_and_the_table_of_it(script, finished_run, tmp_path, capsys):
     assert truth == "|  | truth | — | — | 38.2 |"
 
 
+def test_figures_are_published_without_weights(script, finished_run, tmp_path):
+    run, evaluation = finished_run
+    flags = ["--run", str(run), "--name", "other", "--evaluation", f"test={evaluation}"]
+    assert script("publish").main([*flags, "--figures-only"]) == 0
+    assert not (tmp_path / "weights").exists()
+    results = tmp_path / "experiments" / "results" / "other"
+    assert json.loads((results / "card.json").read_text())["training_seconds"] == 20
+    assert json.loads((results / "test.json").read_text())["images"] == 1000
+
+
 def test_what_is_no_run_is_refused(script, tmp_path, capsys):
     assert script("publish").main(["--run", str(tmp_path), "--name", "x"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
