@@ -287,9 +287,12 @@ class Split:
         def read(batch):
             return tf.numpy_function(self.read, [batch], [tf.uint8, tf.uint8])
 
+        # Nothing here is tuned, and the end of a stream would wait for the tuner's next turn, up to 60 s.
+        options = tf.data.Options()
+        options.autotune.enabled = False
         rows = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
         # One batch at a time: repeatable runs allow TensorFlow no parallel Python calls.
-        yield from rows.map(read).prefetch(2).as_numpy_iterator()
+        yield from rows.map(read).prefetch(2).with_options(options).as_numpy_iterator()
 
 
 def flip_and_crop(random, gray, rgb, flips, crop):
