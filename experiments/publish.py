@@ -66,11 +66,11 @@ def publish(arguments) -> None:
     copy(arguments.run / "history.csv", results / "history.csv")
     for name, metrics in evaluations.items():
         project.write_json(results / f"{name}.json", metrics)
-    card_path = results / "card.json"
-    if not arguments.figures_only:
-        weights = ROOT / "weights" / f"{arguments.name}.keras"
-        copy(arguments.run / "generator.keras", weights)
-        card_path = weights.with_suffix(".json")
+    if arguments.figures_only:
+        card_path = results / "card.json"
+    else:
+        card_path = ROOT / "weights" / f"{arguments.name}.json"
+        copy(arguments.run / "generator.keras", card_path.with_suffix(".keras"))
     settings = config["settings"]
     card = {
         "command": command(settings),
