@@ -287,7 +287,7 @@ class Split:
         def read(batch):
             return tf.numpy_function(self.read, [batch], [tf.uint8, tf.uint8])
 
-        # Nothing here is tuned, and the end of a stream would wait for the tuner's next turn, up to 60 s.
+        # Nothing here is tuned; the end of a stream would wait for the tuner, for up to a minute.
         options = tf.data.Options()
         options.autotune.enabled = False
         rows = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
