@@ -17,13 +17,12 @@ import warnings
 from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 
+from colorizer import chroma, photos
+from colorizer.errors import UserError, run
+
 import cv2
 import numpy as np
 from tqdm import tqdm
-
-import lab
-import photos
-from project import UserError, run
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -245,7 +244,7 @@ def finish(prepared, colours, settings, budget) -> None:
     try:
         height, width = prepared.small.shape[:2]
         colours = colours[:height, :width]
-        painted = lab.add_chroma(before, prepared.small, colours, settings.strength)
+        painted = chroma.add_chroma(before, prepared.small, colours, settings.strength)
         if settings.compare:
             photos.write(prepared.job.compare_target, side_by_side(before, painted))
         prepared.photograph = dataclasses.replace(photograph, pixels=painted)
@@ -271,9 +270,8 @@ def load_painter(path):
     Raises UserError if the model is none, or works at one size only.
     """
     # TensorFlow takes seconds to import; the first photographs are decoded meanwhile.
-    from engine import tf
-
     import models
+    from engine import tf
 
     generator = models.load_generator(path)
     if generator.input_shape[1:3] != (None, None):

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from project import UserError
+from colorizer.errors import UserError
 
 # TensorFlow reads this once, when it is imported: 1 drops its information lines, keeps the rest.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")

@@ -21,18 +21,14 @@ import shlex
 import sys
 from pathlib import Path
 
-import engine
+import models
+from colorizer import errors, files, photos
+from colorizer.errors import UserError
+from training import dataset, metrics
 
 import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
-
-import dataset
-import metrics
-import models
-import photos
-import project
-from project import UserError
 
 PAPER_ACCURACY = 0.85  # Paper: 85% after 50 epochs. The SSIM threshold it used is not given.
 
@@ -400,7 +396,7 @@ def evaluate(arguments) -> None:
     print(f"evaluating {arguments.model} on {count:,} pictures, on {engine.device()}")
 
     # Built beside its place and moved there whole, so that no evaluation is a mix of two.
-    with project.replacing_folder(arguments.output) as folder:
+    with files.replacing_folder(arguments.output) as folder:
         sources, labels = write_pictures(generator, pictures, count, arguments.batch_size, folder)
         if not sources:
             raise UserError(f"no photograph in {arguments.data} can be read; give another --data")
@@ -455,13 +451,13 @@ def write_report(folder, sources, labels, size, skipped, arguments) -> dict:
         "data": str(arguments.data),
         "size": size,
         "left_out": skipped,
-        "versions": project.versions(),
-        "git_commit": project.git_commit(),
+        "versions": runs.versions(),
+        "git_commit": runs.git_commit(),
     }
     write_per_image(rows, folder / "per_image.csv")
     draw_accuracy_curve(rows, threshold, folder / "accuracy_curve.png")
     draw_comparison(rows, folder, folder / "comparison.png")
-    project.write_json(folder / "metrics.json", report)
+    files.write_json(folder / "metrics.json", report)
     return report
 
 
@@ -520,7 +516,7 @@ def main(argv=None) -> int:
         default=64,
         help="pictures that a network sees at once (default: %(default)s)",
     )
-    return project.run(evaluate, parser.parse_args(argv))
+    return errors.run(evaluate, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

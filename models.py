@@ -11,13 +11,11 @@ import sys
 import zipfile
 from pathlib import Path
 
-import engine  # noqa: F401 (first, so that Keras starts without chatter)
+from colorizer.errors import UserError
 
 import keras
 import numpy as np
 from keras import layers, ops
-
-from project import UserError
 
 SIZE = 120  # Paper: "120 X 120", the side of the pictures it trains on, in pixels.
 

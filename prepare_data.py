@@ -28,13 +28,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from colorizer import errors, files, photos
+from training import dataset
+
 import cv2
 import numpy as np
 from tqdm import tqdm
-
-import dataset
-import photos
-import project
 
 # Paper: "100 random classes" and 100 images of each, from ImageNet.
 CLASSES = 100
@@ -115,11 +114,11 @@ def find_source(folders) -> Source:
     """List the photographs of all `folders`, with classes of the same name made one class.
 
     A class is tested on what is in the val of any folder, or else held out of what is in train.
-    Raises `project.UserError` where a folder has no photographs, or those of another folder.
+    Raises `errors.UserError` where a folder has no photographs, or those of another folder.
     """
     for folder, other in itertools.permutations(folders, 2):
         if folder.resolve().is_relative_to(other.resolve()):
-            raise project.UserError(f"{folder} is part of {other}; give --source only one of them")
+            raise errors.UserError(f"{folder} is part of {other}; give --source only one of them")
     root = Path(os.path.commonpath([folder.absolute() for folder in folders]))
     train, test, held_out = {}, {}, set()
     for folder in folders:
@@ -137,17 +136,17 @@ def find_source(folders) -> Source:
 def find_splits(root, folder):
     """Return the classes of one source folder for training and for testing, as `find_classes`.
 
-    Raises `project.UserError` where there are none for training.
+    Raises `errors.UserError` where there are none for training.
     """
     if not folder.is_dir():
-        raise project.UserError(
+        raise errors.UserError(
             f"there is no folder {folder}; give --source the folder that holds ImageNet's train "
             "and val, or one with a folder of photographs for each class"
         )
     has_train = (folder / "train").is_dir()
     train = find_classes(root, folder / "train" if has_train else folder)
     if not train:
-        raise project.UserError(
+        raise errors.UserError(
             f"{folder} holds no photographs in class folders; --source needs CLASS/PICTURE.JPEG, "
             "or train/CLASS/PICTURE.JPEG and val/CLASS/PICTURE.JPEG, below it"
         )
@@ -158,7 +157,7 @@ def find_classes(root, folder) -> dict:
     """Return class name -> files (str, relative to `root`) of the class folders in `folder`."""
 
     def refuse(error):
-        raise project.UserError(f"{error.filename} cannot be listed ({error.strerror})")
+        raise errors.UserError(f"{error.filename} cannot be listed ({error.strerror})")
 
     if not folder.is_dir():
         return {}
@@ -171,7 +170,7 @@ def find_classes(root, folder) -> dict:
             try:
                 "".join(classes[path.name]).encode()
             except UnicodeEncodeError:
-                raise project.UserError(
+                raise errors.UserError(
                     f"{path} has a file whose name is not UTF-8, which the manifest cannot hold; "
                     "rename it"
                 ) from None
@@ -181,7 +180,7 @@ def find_classes(root, folder) -> dict:
 def draw(source, arguments) -> Draw:
     """Draw classes and the order of their pictures by seed, as the command line says.
 
-    Raises `project.UserError` when there are too few.
+    Raises `errors.UserError` when there are too few.
     """
     random = np.random.default_rng(arguments.seed)
     if arguments.all:
@@ -217,7 +216,7 @@ def take_all(source, test_images):
     """Return the names of all classes, and {split: how many pictures of each}.
 
     Up to `test_images` of a class test, but at most half where they are held out of training; all
-    others train. Raises `project.UserError` when no class has any to test.
+    others train. Raises `errors.UserError` when no class has any to test.
     """
     names = [name for name, files in source.train.items() if files]
     counts = {"train": [], "test": []}
@@ -231,7 +230,7 @@ def take_all(source, test_images):
         counts["train"].append(images)
         counts["test"].append(tests)
     if not any(counts["test"]):
-        raise project.UserError(
+        raise errors.UserError(
             "--source has no class with a readable picture for training and one for testing; "
             "give it more photographs"
         )
@@ -241,12 +240,12 @@ def take_all(source, test_images):
 def draw_classes(source, classes, images, test_images, random) -> list:
     """Draw the names of `classes` classes that have enough pictures.
 
-    Raises `project.UserError` when there are too few.
+    Raises `errors.UserError` when there are too few.
     """
     enough = [name for name in source.train if source.holds(name, images, test_images)]
     if len(enough) < classes:
         ways = f"--classes {len(enough)}, fewer" if enough else "fewer"
-        raise project.UserError(
+        raise errors.UserError(
             f"--source has {len(enough)} classes with {images} training and {test_images} test "
             f"pictures, not {classes}; use {ways} --images-per-class, or --all for what there is"
         )
@@ -352,16 +351,16 @@ def worker_pool(processes):
 
 
 def check_output(output, overwrite) -> None:
-    """Raise `project.UserError` unless prepared data may be written to the folder `output`."""
+    """Raise `errors.UserError` unless prepared data may be written to the folder `output`."""
     if os.path.ismount(output):
-        raise project.UserError(
+        raise errors.UserError(
             f"{output} is where a file system is mounted, so it cannot be replaced as a whole; "
             f"give a folder in it, as --output {output / 'data'}"
         )
     if not output.exists():
         return
     if not output.is_dir():
-        raise project.UserError(f"{output} is a file; --output needs a folder")
+        raise errors.UserError(f"{output} is a file; --output needs a folder")
     names = sorted(path.name for path in output.iterdir())
     of_others = [
         name
@@ -369,23 +368,23 @@ def check_output(output, overwrite) -> None:
         if name != dataset.MANIFEST and not re.fullmatch(r"(train|test)-\d{5}-of-\d{5}\.npz", name)
     ]
     if of_others:
-        raise project.UserError(
+        raise errors.UserError(
             f"{output} holds {of_others[0]}, which is no prepared data; give another --output"
         )
     if names and not overwrite:
-        raise project.UserError(
+        raise errors.UserError(
             f"{output} already holds prepared data; add --overwrite to replace it, "
             "or give another --output"
         )
 
 
 def check_room(output, shards, size) -> None:
-    """Raise `project.UserError` when the disk has no room for the pairs of `shards`."""
+    """Raise `errors.UserError` when the disk has no room for the pairs of `shards`."""
     existing = next(parent for parent in output.parents if parent.exists())
     pictures = sum(len(shard.files) for shard in shards)
     needed, free = pictures * size * size * 4, shutil.disk_usage(existing).free
     if needed > free:
-        raise project.UserError(
+        raise errors.UserError(
             f"{output} needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB left; "
             "give another --output, a smaller --size or fewer --images-per-class"
         )
@@ -397,7 +396,7 @@ def check_room(output, shards, size) -> None:
 def download_imagenette() -> Path:
     """Return the folder of Imagenette, downloaded to Keras' cache when it is not there yet.
 
-    Raises `project.UserError` when it cannot be had, or is not what its checksum says.
+    Raises `errors.UserError` when it cannot be had, or is not what its checksum says.
     """
     # Imported here: worker processes import this file, and need no TensorFlow.
     import engine  # noqa: F401 (first, so that Keras starts without chatter)
@@ -410,7 +409,7 @@ def download_imagenette() -> Path:
         )
     except Exception as error:
         # Keras raises a plain Exception for a failed download.
-        raise project.UserError(
+        raise errors.UserError(
             f"Imagenette cannot be had from {IMAGENETTE_ADDRESS} ({error}); try again, or give "
             "--source a folder of photographs"
         ) from error
@@ -457,7 +456,7 @@ def write_data(folder, source, drawn, unreadable, arguments) -> dict:
         "classes": drawn.classes,
         "skipped": [{"file": file, "reason": unreadable[file]} for file in sorted(unreadable)],
         "splits": splits,
-        "versions": project.versions(),
+        "versions": runs.versions(),
     }
     dataset.write_manifest(folder, manifest)
     return manifest
@@ -466,16 +465,16 @@ def write_data(folder, source, drawn, unreadable, arguments) -> dict:
 def prepare(arguments) -> None:
     """Prepare the data as the command line says.
 
-    Raises `project.UserError`, with nothing written, when the arguments or the source do not do.
+    Raises `errors.UserError`, with nothing written, when the arguments or the source do not do.
     """
     given = [arguments.classes, arguments.images_per_class]
     if arguments.all and given != [None, None]:
-        raise project.UserError(
+        raise errors.UserError(
             "--all takes every picture of every class; leave out --classes and --images-per-class"
         )
     numbers = [number for number in given if number is not None]
     if min(*numbers, arguments.test_images_per_class, arguments.size) < 1 or arguments.seed < 0:
-        raise project.UserError("--seed must be 0 or more, every other number 1 or more")
+        raise errors.UserError("--seed must be 0 or more, every other number 1 or more")
     if not arguments.all:
         arguments.classes = arguments.classes or CLASSES
         arguments.images_per_class = arguments.images_per_class or IMAGES_PER_CLASS
@@ -491,12 +490,12 @@ def prepare(arguments) -> None:
         drawn = draw(source.without(unreadable), arguments)
         check_room(output, drawn.shards, arguments.size)
         try:
-            with project.replacing_folder(output) as folder:
+            with files.replacing_folder(output) as folder:
                 manifest = write_data(folder, source, drawn, unreadable, arguments)
         except DrawAgain as reason:
             print(reason)
         except OSError as error:
-            raise project.UserError(f"{output} cannot be written ({error})") from error
+            raise errors.UserError(f"{output} cannot be written ({error})") from error
     report(manifest, arguments.output)
 
 
@@ -568,7 +567,7 @@ def main(argv=None) -> int:
     )
     arguments = parser.parse_args(argv)
     try:
-        return project.run(prepare, arguments)
+        return errors.run(prepare, arguments)
     except KeyboardInterrupt:
         print(f"stopped; {arguments.output} is as it was", file=sys.stderr)
         return 130

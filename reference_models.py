@@ -9,15 +9,13 @@ where it is made. All keep the luminance of the picture and predict its chroma; 
 
 import sys
 
-import engine  # noqa: F401 (first, so that Keras starts without chatter)
+import models
+import semantic_models
+from colorizer.errors import UserError
+from training import colour
 
 import keras
 from keras import layers, ops
-
-import colour
-import models
-import semantic_models
-from project import UserError
 
 # Lab's chroma is predicted in this unit, because sRGB's ends at -107.9 and 98.3.
 CHROMA_SCALE = 110

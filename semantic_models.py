@@ -8,14 +8,12 @@ import math
 import zipfile
 from pathlib import Path
 
-import engine  # noqa: F401 (first, so that Keras starts without chatter)
+import models
+from colorizer.errors import UserError
+from training import colour
 
 import keras
 from keras import layers, ops
-
-import colour
-import models
-from project import UserError
 
 ENCODER = Path(__file__).parent / "weights" / "efficientnet_lite0.keras"
 HEADS = ("regress", "classify")

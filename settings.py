@@ -5,11 +5,9 @@ import dataclasses
 import math
 import shlex
 
-import engine
-
-import runs
-from project import UserError
+from colorizer.errors import UserError
 from systems import SYSTEMS
+from training import runs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,15 +3,13 @@
 import dataclasses
 from collections.abc import Callable
 
-import engine  # noqa: F401 (first, so that Keras starts without chatter)
+import models
+import reference_models
+import semantic_models
 
 import keras
 import numpy as np
 from keras import ops
-
-import models
-import reference_models
-import semantic_models
 
 # Paper: "Adam". Momentum: silent. Here: 0.5, as in DCGAN, because 0.9 makes the two networks swing.
 ADAM_BETAS = (0.5, 0.999)

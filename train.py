@@ -14,22 +14,16 @@ import sys
 import time
 from pathlib import Path
 
-import engine
+from colorizer import errors, files, photos
+from colorizer.errors import UserError
+from settings import new_settings, parse_arguments, resume_command, resumed_settings
+from systems import SYSTEMS
+from training import colour, dataset, metrics, runs
 
 import keras
 import numpy as np
 from keras import ops
 from tqdm import tqdm
-
-import colour
-import dataset
-import metrics
-import photos
-import project
-import runs
-from project import UserError
-from settings import new_settings, parse_arguments, resume_command, resumed_settings
-from systems import SYSTEMS
 
 # Paper: silent. Here: the generator that is kept is a moving average of the one that is trained
 # (Yazici et al. 2019), because from step to step the adversary pulls colours back and forth.
@@ -331,7 +325,7 @@ def finish_epoch(split, networks, settings, progress, history, seconds) -> None:
     progress.epoch, progress.step, progress.totals = progress.epoch + 1, 0, np.zeros(len(LOSSES))
     write_samples(output / "samples" / f"epoch-{row['epoch']:04d}.png", split, networks.averaged)
     runs.write_history(output, history)
-    with project.replacing(output / "generator.keras") as temporary:
+    with files.replacing(output / "generator.keras") as temporary:
         networks.averaged.save(temporary)
     # The checkpoint comes last: an epoch that was killed before it is done again.
     save(networks, settings, progress)
@@ -416,7 +410,7 @@ def start(given) -> int:
 
 
 def main(argv=None) -> int:
-    return project.run(start, vars(parse_arguments(argv, __doc__)))
+    return errors.run(start, vars(parse_arguments(argv, __doc__)))
 
 
 if __name__ == "__main__":

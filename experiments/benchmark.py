@@ -16,18 +16,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import engine  # noqa: E402 (the project's folder has to be known first)
+import models  # noqa: E402
+import systems  # noqa: E402
+import train  # noqa: E402
+from colorizer import errors, files
+from settings import Settings  # noqa: E402
 
+import colour  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import layers, ops  # noqa: E402
-
-import colour  # noqa: E402
-import models  # noqa: E402
-import project  # noqa: E402
-import systems  # noqa: E402
-import train  # noqa: E402
-from settings import Settings  # noqa: E402
 
 SECONDS = 10  # that each row is measured for, after its first step
 PEER_BATCH = 16  # the stride-1 network keeps every map at full size: 64 would take 10 GiB
@@ -231,7 +229,7 @@ def measure(arguments) -> None:
     ratio = ours["pictures_per_second"] / peer["pictures_per_second"]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(f"{ratio:.1f} times the peer; memory of all rows together {memory:.1f} GiB")
-    project.write_json(
+    files.write_json(
         arguments.output,
         {
             "device": engine.device(),
@@ -241,7 +239,7 @@ def measure(arguments) -> None:
             "rows": rows,
             "times_the_peer": ratio,
             "peak_memory_gib": memory,
-            "versions": project.versions(),
+            "versions": runs.versions(),
         },
     )
     print(f"written to {arguments.output}")
@@ -254,7 +252,7 @@ def main(argv=None) -> int:
     parser.add_argument(
         "--output", type=Path, default=ROOT / "experiments" / "results" / "benchmark.json"
     )
-    return project.run(measure, parser.parse_args(argv))
+    return errors.run(measure, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

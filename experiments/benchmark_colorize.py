@@ -22,7 +22,6 @@ sys.path.insert(0, str(ROOT))
 
 import cv2  # noqa: E402 (the project's folder has to be known first)
 import numpy as np  # noqa: E402
-
 import photos  # noqa: E402
 from project import versions, write_json  # noqa: E402
 

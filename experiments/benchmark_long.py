@@ -19,9 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402 (the project's folder has to be known first)
-
 import dataset  # noqa: E402
+import numpy as np  # noqa: E402 (the project's folder has to be known first)
 import photos  # noqa: E402
 from project import versions, write_json  # noqa: E402
 

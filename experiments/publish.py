@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import project  # noqa: E402 (the project's folder has to be known first)
-from project import UserError  # noqa: E402
+from colorizer import errors, files
+from colorizer.errors import UserError
 
 # What only experiments change, and the value that every run of train.py's command line has.
 WITHOUT_FLAG = {"dilations": True, "skips": True}
@@ -65,7 +65,7 @@ def publish(arguments) -> None:
     results = ROOT / "experiments" / "results" / arguments.name
     copy(arguments.run / "history.csv", results / "history.csv")
     for name, metrics in evaluations.items():
-        project.write_json(results / f"{name}.json", metrics)
+        files.write_json(results / f"{name}.json", metrics)
     if arguments.figures_only:
         card_path = results / "card.json"
     else:
@@ -83,14 +83,14 @@ def publish(arguments) -> None:
         "device": config["device"],
         "metrics": evaluations,
     }
-    project.write_json(card_path, card)
+    files.write_json(card_path, card)
     print(f"wrote {card_path} and {results}")
 
 
 def copy(source, target) -> None:
     """Copy a file, whole or not at all; raises UserError when it cannot be read."""
     try:
-        with project.replacing(target) as temporary:
+        with files.replacing(target) as temporary:
             shutil.copyfile(source, temporary)
     except OSError as error:
         raise UserError(f"{source} cannot be copied ({error})") from error
@@ -108,7 +108,7 @@ def main(argv=None) -> int:
         help="a name and the folder that evaluate.py wrote, as often as there are test sets",
     )
     parser.add_argument("--figures-only", action="store_true", help="leave weights/ as it is")
-    return project.run(publish, parser.parse_args(argv))
+    return errors.run(publish, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -12,10 +12,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import numpy as np
+from colorizer import errors, photos
 
-import photos
-import project
+import numpy as np
 
 CELL = 240  # pixels a side of a photograph on the sheet
 MARGIN = 4
@@ -33,7 +32,7 @@ def sheet(before, afters):
     """Return the sheet, uint8 (H, W, 3), on white."""
     names = [path.relative_to(before) for path in photos.find_photographs(before)]
     if not names:
-        raise project.UserError(f"{before} holds no photographs; give another --before")
+        raise errors.UserError(f"{before} holds no photographs; give another --before")
     rows = []
     for start in range(0, len(names), COLUMNS):
         group = names[start : start + COLUMNS]
@@ -53,7 +52,7 @@ def make(arguments) -> None:
     try:
         picture = sheet(arguments.before, arguments.after)
     except photos.PhotographError as error:
-        raise project.UserError(f"a photograph cannot be read: {error}") from error
+        raise errors.UserError(f"a photograph cannot be read: {error}") from error
     photos.write(arguments.output, photos.Photograph(picture, None, "JPEG", b"", b"", ""))
     print(f"wrote {arguments.output}")
 
@@ -69,7 +68,7 @@ def main(argv=None) -> int:
         help="folder of them in colour, as often as there are systems",
     )
     parser.add_argument("--output", type=Path, required=True, help="JPEG to write")
-    return project.run(make, parser.parse_args(argv))
+    return errors.run(make, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

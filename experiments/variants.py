@@ -28,18 +28,16 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results"
 sys.path.insert(0, str(ROOT))
 
-import engine  # noqa: E402, F401 (the project's folder has to be known first)
-
-import keras  # noqa: E402
-from keras import layers, ops  # noqa: E402
-
 import evaluate  # noqa: E402
-import project  # noqa: E402
 import publish  # noqa: E402
 import semantic_models  # noqa: E402
 import train  # noqa: E402
+from colorizer import errors, files
 from settings import Settings  # noqa: E402
 from systems import SYSTEMS  # noqa: E402
+
+import keras  # noqa: E402
+from keras import layers, ops  # noqa: E402
 
 
 def semantic(**options):
@@ -164,7 +162,7 @@ def evaluate_on(sets, name, model, arguments) -> int:
         status = evaluate.main([str(flag) for flag in flags])
         if status:
             return status
-        project.write_json(RESULTS / name / f"{pictures}.json", publish.read_evaluation(output))
+        files.write_json(RESULTS / name / f"{pictures}.json", publish.read_evaluation(output))
     return 0
 
 
@@ -175,7 +173,7 @@ def main(argv=None) -> int:
     parser.add_argument("group", choices=GROUPS, help="which recipe")
     parser.add_argument("--sample", type=Path, help="folder of photographs to evaluate on as well")
     parser.add_argument("--inception-weights", type=Path, help="as evaluate.py takes it")
-    return project.run(measure_all, parser.parse_args(argv))
+    return errors.run(measure_all, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

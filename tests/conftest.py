@@ -1,13 +1,11 @@
 """Small generated data, shared by the tests."""
 
-import engine  # noqa: F401 (first, so that Keras starts without chatter)
+import models
+from colorizer import photos
+from training import dataset
 
 import numpy as np
 import pytest
-
-import dataset
-import models
-import photos
 
 SIZE = 24
 

@@ -10,17 +10,15 @@ import sys
 import time
 from pathlib import Path
 
-import engine  # noqa: F401
+import colorize
+from colorizer import photos
+from colorizer.errors import UserError
 
 import cv2
 import keras
 import numpy as np
 import pytest
 from PIL import Image
-
-import colorize
-import photos
-from project import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 

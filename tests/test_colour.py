@@ -1,15 +1,13 @@
 """Colour spaces against scikit-image and published figures, bins against closed forms."""
 
-import engine
+from colorizer import chroma
+from training import colour
 
 import keras
 import numpy as np
 import pytest
 import skimage.color
 from keras import ops
-
-import colour
-import lab
 
 EVERY_32ND = np.stack(np.meshgrid(*[np.linspace(0, 1, 33)] * 3, indexing="ij"), axis=-1)
 RGB = EVERY_32ND.reshape(-1, 3).astype(np.float32)
@@ -37,7 +35,7 @@ def test_rgb_is_that_of_scikit_image_and_comes_back():
 
 
 def test_lab_is_that_of_the_photographs_own_functions():
-    roots = lab.lab_root(lab.linear_from_srgb(RGB) @ lab.RGB_TO_XYZ.T)
+    roots = chroma.lab_root(chroma.linear_from_srgb(RGB) @ chroma.RGB_TO_XYZ.T)
     x, y, z = np.moveaxis(roots, -1, 0)
     expected = np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
     np.testing.assert_allclose(numpy_of(colour.lab_from_srgb, RGB), expected, atol=1e-3)

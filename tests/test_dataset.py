@@ -1,11 +1,11 @@
 import re
 import shlex
 
+from colorizer import errors
+from training import dataset
+
 import numpy as np
 import pytest
-
-import dataset
-import project
 
 SIZE = 4
 
@@ -143,7 +143,7 @@ def test_testing_sees_everything_in_order(data):
 
 
 def test_a_batch_that_cannot_be_filled_is_refused(data):
-    with pytest.raises(project.UserError, match="use --batch-size 2357 or less"):
+    with pytest.raises(errors.UserError, match="use --batch-size 2357 or less"):
         dataset.open_split(data, "train").batches(2358, seed=0, epoch=0)
 
 
@@ -151,7 +151,7 @@ def test_a_batch_that_cannot_be_filled_is_refused(data):
 
 
 def refusal(folder):
-    with pytest.raises(project.UserError) as caught:
+    with pytest.raises(errors.UserError) as caught:
         dataset.open_split(folder, "train")
     message = str(caught.value)
     assert "\n" not in message

@@ -8,15 +8,13 @@ import sys
 import time
 from pathlib import Path
 
-import engine
+import train
+from settings import Settings
+from training import runs
 
 import numpy as np
 import pytest
 from conftest import NARROW
-
-import runs
-import train
-from settings import Settings
 
 ROOT = Path(train.__file__).parent
 # The parts of a batch are added up in another order than the whole, and Adam makes a full step of a
@@ -29,8 +27,6 @@ pytestmark = pytest.mark.skipif(engine.BACKEND != "tensorflow", reason="tf.distr
 # Devices are made before TensorFlow starts, so each training has a process of its own.
 TRAIN = """
 import sys
-import engine
-
 devices, narrow, *flags = sys.argv[1:]
 if int(devices) > 1:
     tf = engine.tf

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from colorizer import photos
+
 import numpy as np
 import pytest
 from conftest import coloured_pictures
 from skimage.color import rgb2lab
-
-import photos
 
 ROOT = Path(photos.__file__).parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

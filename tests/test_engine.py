@@ -4,15 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import engine
+import train
+from settings import Settings
+from training import runs
 
 import numpy as np
 import pytest
 from conftest import NARROW
-
-import runs
-import train
-from settings import Settings
 
 ROOT = Path(train.__file__).parent
 needs_jax = pytest.mark.skipif(
@@ -23,7 +21,6 @@ needs_jax = pytest.mark.skipif(
 # Runs in a process of its own, because an engine is chosen once, when Keras is imported.
 ONE_STEP = """
 import sys
-import engine
 import numpy as np
 import models, runs, systems, train
 from settings import Settings
@@ -46,7 +43,6 @@ runs.save_checkpoint(folder, networks.variables(), 1, 0, np.zeros(3))
 
 # Two losses of one computation that has batch normalization in it: what it leaves behind.
 NORMALIZE = """
-import engine
 import keras
 import numpy as np
 from keras import ops

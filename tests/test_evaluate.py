@@ -4,16 +4,13 @@ import csv
 import json
 from pathlib import Path
 
-import engine  # noqa: F401
+import evaluate
+from colorizer import photos
+from training import dataset, metrics
 
 import keras
 import numpy as np
 import pytest
-
-import dataset
-import evaluate
-import metrics
-import photos
 
 SIZE = 24
 NO_INCEPTION = ("--inception-weights", "no-such-file.h5")  # nothing is downloaded by a test

@@ -4,11 +4,11 @@ import importlib.util
 import json
 from pathlib import Path
 
+from colorizer import photos
+
 import numpy as np
 import pytest
 from conftest import coloured_pictures
-
-import photos
 
 ROOT = Path(photos.__file__).parent
 

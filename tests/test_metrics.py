@@ -1,11 +1,11 @@
 """Every metric against values worked out by hand or published."""
 
+from training import metrics
+
 import keras
 import numpy as np
 import pytest
 import scipy.linalg
-
-import metrics
 
 # Sharma, Wu & Dalal 2005, table 1: L, a, b of two colours and their CIEDE2000 difference.
 SHARMA_PAIRS = np.array(

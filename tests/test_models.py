@@ -1,14 +1,12 @@
 import zipfile
 
-import engine  # noqa: F401
+import models
+from colorizer.errors import UserError
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
-
-import models
-from project import UserError
 
 
 @pytest.fixture(scope="module")

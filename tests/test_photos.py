@@ -5,6 +5,8 @@ import io
 import os
 import zlib
 
+from colorizer import photos
+
 import cv2
 import numpy as np
 import pytest
@@ -13,8 +15,6 @@ from conftest import BLUE, GREEN, WHITE, quarters
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
-
-import photos
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 

@@ -14,13 +14,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import prepare_data
+from colorizer import photos
+from training import dataset
+
 import numpy as np
 import pytest
 from PIL import Image
-
-import dataset
-import photos
-import prepare_data
 
 ROOT = Path(prepare_data.__file__).parent
 FLAGS = "--classes 3 --images-per-class 4 --test-images-per-class 2 --size 8"

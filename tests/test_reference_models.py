@@ -3,20 +3,18 @@
 import subprocess
 import sys
 
-import engine
+import colorize
+import models
+import reference_models
+import semantic_models
+from colorizer.errors import UserError
+from training import colour
 
 import keras
 import numpy as np
 import pytest
 from conftest import NARROW
 from keras import layers, ops
-
-import colorize
-import colour
-import models
-import reference_models
-import semantic_models
-from project import UserError
 
 NARROW_REFERENCES = {
     "CLASSIFICATION_BLOCKS": ((8, 2, 2, 1), (8, 2, 2, 1), (8, 3, 2, 1), (8, 1, 1, 2)),

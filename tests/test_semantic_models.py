@@ -4,17 +4,15 @@ import json
 import subprocess
 import sys
 
-import engine
+import models
+import semantic_models
+from colorizer.errors import UserError
+from training import colour
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
-
-import colour
-import models
-import semantic_models
-from project import UserError
 
 BINS = len(colour.bins())
 EVEN = np.ones(BINS, np.float32)  # every pixel counts the same

@@ -8,21 +8,18 @@ import sys
 import time
 from pathlib import Path
 
-import engine
+import models
+import systems
+import train
+from colorizer import photos
+from settings import Settings
+from training import dataset, runs
 
 import keras
 import numpy as np
 import pytest
 from conftest import prepare
 from keras import ops
-
-import dataset
-import models
-import photos
-import runs
-import systems
-import train
-from settings import Settings
 
 ROOT = Path(train.__file__).parent
 

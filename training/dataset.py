@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
+from colorizer import errors, files
 
-import project
+import numpy as np
 
 SPLITS = ("train", "test")
 SHARD_PICTURES = 1000
@@ -58,7 +58,7 @@ def write_shard(path, gray, rgb, label) -> None:
     `gray`, `rgb` and `label` are as in the module's docstring. NumPy dates every member of an
     .npz 1980-01-01, so nothing of the clock gets in.
     """
-    with project.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         np.savez(temporary, gray=gray, rgb=rgb, label=label)
 
 
@@ -71,7 +71,7 @@ def write_manifest(folder, manifest) -> None:
     `pictures` and the list `shards`, each with `file` and `pictures`. Everything else is for the
     reader.
     """
-    project.write_json(Path(folder) / MANIFEST, manifest)
+    files.write_json(Path(folder) / MANIFEST, manifest)
 
 
 # ---------------------------------------------------------------------------------- opening
@@ -80,7 +80,7 @@ def write_manifest(folder, manifest) -> None:
 def read_manifest(folder) -> dict:
     """Return the manifest of the data folder.
 
-    Raises `project.UserError` when there is none, or when it is not what `write_manifest` wrote.
+    Raises `errors.UserError` when there is none, or when it is not what `write_manifest` wrote.
     """
     path = Path(folder) / MANIFEST
     try:
@@ -93,12 +93,12 @@ def read_manifest(folder) -> dict:
             if not all(isinstance(shard["file"], str) for shard in entry["shards"]):
                 raise ValueError(f"a {split} shard has no file name")
     except (FileNotFoundError, NotADirectoryError):
-        raise project.UserError(
+        raise errors.UserError(
             f"{folder} holds no prepared data (no {MANIFEST}); prepare it with: "
             f"python prepare_data.py --source IMAGENET_FOLDER --output {shlex.quote(str(folder))}"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise project.UserError(
+        raise errors.UserError(
             f"{path} is not the manifest of prepared data ({error!r}); prepare the data again: "
             f"python prepare_data.py --source IMAGENET_FOLDER --output {shlex.quote(str(folder))} "
             "--overwrite"
@@ -124,7 +124,7 @@ def open_split(folder, split) -> "Split":
     """Check every shard of the split "train" or "test" of a data folder and return it.
 
     The check reads a few hundred bytes a shard: names, dtypes, shapes and sizes against the
-    manifest. Raises `project.UserError`, with the command that mends it, when there is no
+    manifest. Raises `errors.UserError`, with the command that mends it, when there is no
     prepared data, or a shard is missing, truncated, of another size, or holds pickled objects.
     """
     if split not in SPLITS:
@@ -137,12 +137,12 @@ def open_split(folder, split) -> "Split":
         try:
             files.append(check_shard(path, entry["pictures"], manifest["size"]))
         except FileNotFoundError:
-            raise project.UserError(
+            raise errors.UserError(
                 f"{path} is missing; prepare the data again: {preparing_command(folder, manifest)}"
             ) from None
         except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
             reason = " ".join(str(error).split())
-            raise project.UserError(
+            raise errors.UserError(
                 f"{path} cannot be used ({reason}); prepare the data again: "
                 f"{preparing_command(folder, manifest)}"
             ) from error
@@ -252,11 +252,11 @@ class Split:
 
         Yields (gray, rgb) as from `read`, with exactly `batch_size` pairs: what is left over at
         the end is dropped. The order depends on (seed, epoch) alone, so an epoch can be repeated
-        bit for bit, also from its `first_step` on. Raises `project.UserError` when one batch
+        bit for bit, also from its `first_step` on. Raises `errors.UserError` when one batch
         cannot be filled.
         """
         if batch_size > self.pictures:
-            raise project.UserError(
+            raise errors.UserError(
                 f"a batch of {batch_size} needs more than the {self.pictures} {self.name} pictures"
                 f" in {self.folder}; use --batch-size {self.pictures} or less"
             )

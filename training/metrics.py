@@ -8,8 +8,6 @@ import hashlib
 from pathlib import Path
 from zipfile import BadZipFile
 
-import engine  # noqa: F401  TensorFlow, quietly, before Keras imports it
-
 import keras
 import numpy as np
 import scipy.integrate

@@ -1,12 +1,11 @@
 """lab.py: colour goes on without moving luminance."""
 
+from colorizer import chroma, photos
+
 import cv2
 import numpy as np
 import pytest
 from conftest import quarters
-
-import lab
-import photos
 
 
 def lightness(picture):
@@ -26,7 +25,7 @@ def test_colour_goes_on_without_moving_luminance(dtype, gray):
     pixels = pixels.astype(dtype) * (257 if dtype == np.uint16 else 1)
     colours = rng.random((30, 40, 3), np.float32)
     small = photos.high_bits(photos.resize(pixels, 30, 40))
-    painted = lab.add_chroma(pixels, small, colours)
+    painted = chroma.add_chroma(pixels, small, colours)
     assert painted.shape == (303, 404, 3)
     assert painted.dtype == dtype
     difference = lightness(painted) - lightness(pixels)
@@ -38,17 +37,17 @@ def test_colour_goes_on_without_moving_luminance(dtype, gray):
 def test_a_gray_picture_without_colour_comes_back_as_it_was():
     pixels = np.random.default_rng(6).integers(0, 256, (90, 110, 1), np.uint8)
     colours = np.full((15, 18, 3), 0.3, np.float32)
-    painted = lab.add_chroma(pixels, photos.resize(pixels, 15, 18), colours)
+    painted = chroma.add_chroma(pixels, photos.resize(pixels, 15, 18), colours)
     np.testing.assert_array_equal(painted, pixels.repeat(3, axis=2))
     vivid = np.random.default_rng(7).random((15, 18, 3), np.float32)
-    painted = lab.add_chroma(pixels, photos.resize(pixels, 15, 18), vivid, strength=0)
+    painted = chroma.add_chroma(pixels, photos.resize(pixels, 15, 18), vivid, strength=0)
     np.testing.assert_array_equal(painted, pixels.repeat(3, axis=2))
 
 
 def test_a_photograph_gets_its_own_colours_back_and_its_edges_stay_sharp():
     pixels = cv2.GaussianBlur(quarters(400, 600), (0, 0), 1)
     small = photos.resize(pixels, 40, 60)
-    painted = lab.add_chroma(pixels, small, photos.to_unit(small))
+    painted = chroma.add_chroma(pixels, small, photos.to_unit(small))
     plain = cv2.cvtColor(photos.to_unit(pixels), cv2.COLOR_RGB2LAB)
     truth = plain.copy()
     small_chroma = cv2.cvtColor(photos.to_unit(small), cv2.COLOR_RGB2LAB)[..., 1:]
@@ -63,7 +62,7 @@ def test_strength_halves_chroma():
     colours = np.tile(np.array([0.6, 0.5, 0.4], np.float32), (8, 8, 1))
     chroma = []
     for strength in (1.0, 0.5):
-        painted = lab.add_chroma(pixels, small, colours, strength)
+        painted = chroma.add_chroma(pixels, small, colours, strength)
         chroma.append(cv2.cvtColor(photos.to_unit(painted), cv2.COLOR_RGB2LAB)[0, 0, 1:])
     expected = cv2.cvtColor(colours, cv2.COLOR_RGB2LAB)[0, 0, 1:]
     np.testing.assert_allclose(chroma[0], expected, atol=0.6)

@@ -12,12 +12,12 @@ import stat
 import zlib
 from pathlib import Path
 
+from colorizer.files import replacing
+
 import cv2
 import numpy as np
 import tifffile
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
-
-from project import replacing
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 

@@ -7,12 +7,10 @@ or the symbolic ones of a model that is being built, and is differentiable every
 
 import functools
 
-import engine  # noqa: F401 (first, so that Keras starts without chatter)
+from colorizer import chroma as numpy_lab
 
 import numpy as np
 from keras import ops
-
-import lab
 
 # BT.601 with the full range, as in JPEG: rows give Y, U and V of (R, G, B).
 RGB_TO_YUV = np.array(
@@ -52,20 +50,20 @@ def srgb_from_linear(values):
 
 def lab_root(values):
     """Take Lab's cube root of X, Y or Z in [0, 1]: L = 116 root(Y) - 16. Source: CIE 15."""
-    toe = float(lab.TOE)
+    toe = float(numpy_lab.TOE)
     bright = ops.power(ops.maximum(values, toe**3), 1 / 3)
     return ops.where(values > toe**3, bright, values / (3 * toe**2) + 4 / 29)
 
 
 def undo_lab_root(roots):
     """Return the X, Y or Z that has this `lab_root`."""
-    toe = float(lab.TOE)
+    toe = float(numpy_lab.TOE)
     return ops.where(roots > toe, ops.power(roots, 3), 3 * toe**2 * (roots - 4 / 29))
 
 
 def lab_from_srgb(rgb):
     """Convert sRGB (..., 3) in [0, 1] to CIE Lab (..., 3), D65. Source: CIE 15."""
-    xyz = ops.matmul(linear_from_srgb(rgb), lab.RGB_TO_XYZ.T.astype(np.float32))
+    xyz = ops.matmul(linear_from_srgb(rgb), numpy_lab.RGB_TO_XYZ.T.astype(np.float32))
     x, y, z = ops.split(lab_root(xyz), 3, axis=-1)
     return ops.concatenate([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
@@ -75,7 +73,7 @@ def srgb_from_lab(lightness, chroma):
     a, b = ops.split(chroma, 2, axis=-1)
     y = (lightness + 16) / 116
     xyz = undo_lab_root(ops.concatenate([y + a / 500, y, y - b / 200], axis=-1))
-    linear = ops.matmul(xyz, lab.XYZ_TO_RGB.T)
+    linear = ops.matmul(xyz, numpy_lab.XYZ_TO_RGB.T)
     return srgb_from_linear(ops.clip(linear, 0, 1))
 
 
@@ -114,7 +112,7 @@ def bins() -> np.ndarray:
         for end in (0.0, 1.0):
             face = np.stack([first, second], axis=-1)
             faces.append(np.insert(face, channel, end, axis=-1))
-    roots = lab.lab_root(lab.linear_from_srgb(np.stack(faces)) @ lab.RGB_TO_XYZ.T)
+    roots = numpy_lab.lab_root(numpy_lab.linear_from_srgb(np.stack(faces)) @ numpy_lab.RGB_TO_XYZ.T)
     x, y, z = np.moveaxis(roots, -1, 0)
     chroma = np.stack([500 * (x - y), 200 * (y - z)], axis=-1).reshape(-1, 2)
     cells = np.unique(np.rint(chroma / BIN_SIZE).astype(np.int64), axis=0)

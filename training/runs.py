@@ -7,22 +7,33 @@ checkpoints/    epoch-0012.npz, or epoch-0012-step-000034.npz when stopped withi
 
 import contextlib
 import csv
+import importlib.metadata
 import json
+import platform
 import signal
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-import engine  # noqa: F401 (first, so that Keras starts without chatter)
+from colorizer import files
+from colorizer.errors import UserError
 
 import keras
 import numpy as np
 from matplotlib.figure import Figure
 
-import project
-from project import UserError
-
 CHECKPOINTS_KEPT = 2
+RECORDED_PACKAGES = (
+    "tensorflow",
+    "keras",
+    "jax",
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+    "scikit-image",
+    "scipy",
+)
 DRAWN = ("generator_loss", "discriminator_loss", "test_psnr", "test_ssim")
 
 
@@ -30,11 +41,11 @@ def write_config(folder, settings, device) -> None:
     """Write config.json: the settings (a dict), the versions, the commit, the device."""
     record = {
         "settings": settings,
-        "versions": project.versions(),
-        "git_commit": project.git_commit(),
+        "versions": versions(),
+        "git_commit": git_commit(),
         "device": device,
     }
-    project.write_json(Path(folder) / "config.json", record)
+    files.write_json(Path(folder) / "config.json", record)
 
 
 def read_config(folder) -> dict:
@@ -62,7 +73,7 @@ def save_checkpoint(folder, variables, epoch, step, totals) -> None:
     """
     arrays = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
     name = f"epoch-{epoch:04d}" + (f"-step-{step:06d}" if step else "")
-    with project.replacing(Path(folder) / "checkpoints" / f"{name}.npz") as temporary:
+    with files.replacing(Path(folder) / "checkpoints" / f"{name}.npz") as temporary:
         np.savez(temporary, progress=[epoch, step], totals=totals, **arrays)
     for old in checkpoints(folder)[:-CHECKPOINTS_KEPT]:
         old.unlink()
@@ -109,7 +120,7 @@ def write_history(folder, history) -> None:
     """Write the rows (dicts of the same columns) as history.csv, and losses.png, each whole."""
     folder = Path(folder)
     with (
-        project.replacing(folder / "history.csv") as temporary,
+        files.replacing(folder / "history.csv") as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.DictWriter(file, history[0])
@@ -122,7 +133,7 @@ def write_history(folder, history) -> None:
         axes.plot(epochs, [float(row[column]) for row in history], marker=".")
         axes.set(title=column.replace("_", " "), xlabel="epoch")
         axes.grid(alpha=0.3)
-    with project.replacing(folder / "losses.png") as temporary:
+    with files.replacing(folder / "losses.png") as temporary:
         figure.savefig(temporary, dpi=100)
 
 
@@ -143,3 +154,24 @@ def interruption():
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def versions() -> dict:
+    """Return the version of Python and of every package that can change a result."""
+    found = {"python": platform.python_version()}
+    for package in RECORDED_PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def git_commit() -> str | None:
+    """Return the commit this code is at, with `-dirty` if it was changed, None outside git."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        described = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()

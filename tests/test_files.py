@@ -2,16 +2,16 @@ import json
 import os
 import stat
 
-import pytest
+from colorizer import errors, files
 
-import project
+import pytest
 
 
 def test_a_user_error_is_one_line_and_status_2(capsys):
     def script(arguments):
-        raise project.UserError(f"{arguments} is no folder")
+        raise errors.UserError(f"{arguments} is no folder")
 
-    assert project.run(script, "x") == 2
+    assert errors.run(script, "x") == 2
     assert capsys.readouterr().err == "error: x is no folder\n"
 
 
@@ -20,12 +20,12 @@ def test_a_fault_of_the_project_keeps_its_traceback():
         raise KeyError(arguments)
 
     with pytest.raises(KeyError):
-        project.run(script, "x")
+        errors.run(script, "x")
 
 
 def test_the_scripts_own_status_is_passed_on():
-    assert project.run(lambda arguments: None, None) == 0
-    assert project.run(lambda arguments: 130, None) == 130
+    assert errors.run(lambda arguments: None, None) == 0
+    assert errors.run(lambda arguments: 130, None) == 130
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -33,7 +33,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path.write_text("old")
 
     def write_half():
-        with project.replacing(path) as temporary:
+        with files.replacing(path) as temporary:
             temporary.write_text("half")
             raise RuntimeError
 
@@ -45,7 +45,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_a_finished_write_replaces_the_file_with_usual_permissions(tmp_path):
     path = tmp_path / "new" / "file.json"
-    project.write_json(path, {"ü": 1})
+    files.write_json(path, {"ü": 1})
     assert json.loads(path.read_text(encoding="utf-8")) == {"ü": 1}
     umask = os.umask(0)
     os.umask(umask)
@@ -54,5 +54,5 @@ def test_a_finished_write_replaces_the_file_with_usual_permissions(tmp_path):
 
 def test_json_refuses_nan(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
-        project.write_json(tmp_path / "file.json", {"fid": float("nan")})
+        files.write_json(tmp_path / "file.json", {"fid": float("nan")})
     assert not list(tmp_path.iterdir())

@@ -1,44 +1,12 @@
-"""What every script shares: errors a user can mend, files written whole, facts for the record."""
+"""Files written whole or not at all."""
 
 import contextlib
 import glob
-import importlib.metadata
 import json
 import os
-import platform
 import shutil
-import subprocess
-import sys
 import uuid
 from pathlib import Path
-
-RECORDED_PACKAGES = (
-    "tensorflow",
-    "keras",
-    "jax",
-    "numpy",
-    "opencv-contrib-python-headless",
-    "pillow",
-    "scikit-image",
-    "scipy",
-)
-
-
-class UserError(Exception):
-    """One sentence for the user: what was given, what is expected, the command that mends it."""
-
-
-def run(script, arguments) -> int:
-    """Call `script(arguments)` and return the process's exit status.
-
-    Returns what `script` returns (None counts as 0), or 2 after printing the one sentence of a
-    `UserError`. Every other exception passes through: it is a fault of this project.
-    """
-    try:
-        return script(arguments) or 0
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
 
 
 @contextlib.contextmanager
@@ -89,24 +57,3 @@ def write_json(path, content) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def versions() -> dict:
-    """Return the version of Python and of every package that can change a result."""
-    found = {"python": platform.python_version()}
-    for package in RECORDED_PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
-
-
-def git_commit() -> str | None:
-    """Return the commit this code is at, with `-dirty` if it was changed, None outside git."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    try:
-        described = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return described.stdout.strip()

@@ -1,0 +1,1 @@
+"""What brings photographs into colour, without Keras or TensorFlow."""
