@@ -271,6 +271,7 @@ def load_painter(path):
     """
     # TensorFlow takes seconds to import; the first photographs are decoded meanwhile.
     import models
+
     from engine import tf
 
     generator = models.load_generator(path)

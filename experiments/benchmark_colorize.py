@@ -20,10 +20,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import cv2  # noqa: E402 (the project's folder has to be known first)
-import numpy as np  # noqa: E402
-import photos  # noqa: E402
-from project import versions, write_json  # noqa: E402
+import cv2
+import numpy as np
+import photos
+from project import versions, write_json
 
 # Model, megapixels of a photograph, how many of them, the ratio of times that must hold, if any.
 SETS = (
