@@ -84,6 +84,22 @@ def pixel_loss(generated, ground_truth):
     return ops.mean(ops.abs(generated - ground_truth))
 
 
+def soft_noisy_labels(random, shape, settings):
+    """Draw labels of photographs and of generated pictures, two float32 arrays of `shape`.
+
+    Soft: uniform in [1 - softness, 1] and in [0, softness]. Noisy: a share of them is flipped.
+
+    Source: the paper, "Soft & Noisy Labels"; Salimans et al. 2016.
+    """
+    real = 1 - settings.label_softness * random.random(shape)
+    generated = settings.label_softness * random.random(shape)
+    real_flipped = random.random(shape) < settings.label_flips
+    generated_flipped = random.random(shape) < settings.label_flips
+    real = np.where(real_flipped, 1 - real, real).astype(np.float32)
+    generated = np.where(generated_flipped, 1 - generated, generated).astype(np.float32)
+    return real, generated
+
+
 # ------------------------------------------------------------------- the networks and the step
 
 
@@ -112,20 +128,10 @@ class PaperGAN:
         )
 
     def draw(self, random, gray, rgb):
-        """Return a batch as the step takes it: gray, colour, labels of real and generated ones.
-
-        Soft labels: uniform in [1 - softness, 1] and in [0, softness]. Noisy: a share is flipped.
-
-        Source: the paper, "Soft & Noisy Labels"; Salimans et al. 2016.
-        """
+        """Return a batch as the step takes it: gray, colour, labels of real and generated ones."""
         shape = len(gray), self.settings.discriminator_updates
-        real = 1 - self.settings.label_softness * random.random(shape)
-        generated = self.settings.label_softness * random.random(shape)
-        real_flipped = random.random(shape) < self.settings.label_flips
-        generated_flipped = random.random(shape) < self.settings.label_flips
-        real = np.where(real_flipped, 1 - real, real).astype(np.float32)
-        generated = np.where(generated_flipped, 1 - generated, generated).astype(np.float32)
-        return photos.to_unit(gray), photos.to_unit(rgb), real, generated
+        labels = soft_noisy_labels(random, shape, self.settings)
+        return photos.to_unit(gray), photos.to_unit(rgb), *labels
 
     @tf.function
     def train_step(self, grayscale, ground_truth, real_labels, generated_labels):
