@@ -28,6 +28,7 @@ from keras import ops
 from tqdm import tqdm
 
 SAMPLE_PICTURES = 8
+STOPPED = 130  # the exit status of a process that Ctrl-C stopped
 
 # ------------------------------------------------------------------------ the paper's settings
 
@@ -209,8 +210,9 @@ def fit(system, settings, resume=False) -> int:
 
     `system` is a class like PaperGAN: it has `Settings` and the names of its `LOSSES`, is made of
     settings and the training split, and has a `generator`, the `averaged` one that is kept, `draw`
-    and `train_step`. Returns the process's exit status: 0, or 130 when Ctrl-C stopped it.
-    Raises UserError when the data do not do, or the run was begun with another system.
+    and `train_step`. Returns the process's exit status: 0, or STOPPED when Ctrl-C stopped it.
+    Raises UserError when the data do not do, or the run was begun with another system or other
+    settings.
     """
     train_split, test_split = open_data(settings)
     strategy = devices.strategy(settings.distribute)
@@ -221,7 +223,7 @@ def fit(system, settings, resume=False) -> int:
     progress = runs.Progress(len(system.LOSSES))
     checkpoints = runs.checkpoints(model, progress, settings.output)
     if resume:
-        runs.check_system(settings.output, system)
+        runs.check_config(system, settings)
         runs.restore(checkpoints)
     history = runs.read_history(settings.output, int(progress.epoch))
     if devices.is_chief():
@@ -245,8 +247,7 @@ def fit(system, settings, resume=False) -> int:
             if devices.is_chief():
                 checkpoints.save(progress.epoch * steps_an_epoch + progress.step)
     if progress.epoch < settings.epochs:
-        print(f"stopped; go on with: {resume_command(settings)}")
-        return 130
+        return STOPPED
     output = Path(settings.output)
     print(f"the generator is {output / 'generator.onnx'}; its samples are in {output / 'samples'}")
     return 0
@@ -366,7 +367,11 @@ def write_samples(path, split, generator) -> None:
 @errors.reported
 def main(argv=None) -> int:
     """Read the command line and train."""
-    return fit(*parse_arguments(argv, __doc__, SYSTEMS))
+    system, settings, resume = parse_arguments(argv, __doc__, SYSTEMS)
+    status = fit(system, settings, resume)
+    if status == STOPPED:
+        print(f"stopped; go on with: {resume_command(settings)}")
+    return status
 
 
 if __name__ == "__main__":
