@@ -79,12 +79,12 @@ def check_config(system, settings) -> None:
             f"the run in {folder} trains {begun.get('system')}, not {name_of(system)}; go on with "
             "it by the command that began it"
         )
-    for name, value in as_recorded(settings).items():
-        before = begun["settings"].get(name)
-        if name not in ("epochs", "output") and value != before:
+    before, now = begun["settings"], as_recorded(settings)
+    for name in before | now:
+        if name not in ("epochs", "output") and before.get(name) != now.get(name):
             raise UserError(
-                f"the run in {folder} was begun with {name} {before}, not {value}; go on with it "
-                "by the command that began it, or delete the folder"
+                f"the run in {folder} was begun with {name} {before.get(name)}, not "
+                f"{now.get(name)}; go on with it by the command that began it, or delete the folder"
             )
 
 
