@@ -219,27 +219,25 @@ def test_every_published_variant_has_a_recipe_and_no_two_are_the_same(script):
         recorded = [(runs.name_of(s), runs.as_recorded(given)) for s, given in variants.values()]
         assert all(recorded.count(one) == 1 for one in recorded)
     names = {name for variants in groups.values() for name in variants}
-    published = {
-        path.name for path in (ROOT / "experiments" / "results").iterdir() if path.is_dir()
-    }
+    results = ROOT / "experiments" / "results"
+    published = {path.name for path in results.iterdir() if path.is_dir()}
     no_variants = {name for name in published if name.endswith("_mirror")}
     no_variants |= {"paper_gan", "paper_gan_imagenet10", "semantic"}
     assert names == published - no_variants
 
 
-def test_the_mirrored_generator_is_the_mean_of_both_sides(script, folder, prepared):
+def test_the_mirrored_generator_is_the_mean_of_both_sides(script, folder):
     gray = keras.layers.Input((None, None, 1))
-    # What it paints differs from side to side: blue is that of the left neighbour.
-    shifted = ops.pad(gray, ((0, 0), (0, 0), (1, 0), (0, 0)))[:, :, :-1]
-    keras.Model(gray, ops.concatenate([gray, gray, shifted], axis=-1)).save(
-        folder / "generator.keras"
-    )
-    path = script("variants").mirror_averaged(folder)
+    # Its blue is the left neighbour's gray, so that a mirror image is painted in another way.
+    blue = ops.pad(gray, ((0, 0), (0, 0), (1, 0), (0, 0)))[:, :, :-1]
+    generator = keras.Model(gray, ops.concatenate([gray, gray, blue], axis=-1))
+    (folder / "run").mkdir()
+    generator.save(folder / "run" / "generator.keras")
+    path = script("variants").mirror_averaged(folder / "run")
     mirrored = keras.saving.load_model(path, compile=False)
     picture = np.arange(4, dtype=np.float32).reshape(1, 1, 4, 1)
     blue = mirrored.predict(picture, verbose=0)[0, 0, :, 2]
     np.testing.assert_allclose(blue, [0.5, 1, 2, 1])  # means of 0 0 1 2 and of 1 2 3 0
-    path.unlink()
 
 
 # ---------------------------------------------------------------------- the semantic adversary
@@ -264,8 +262,9 @@ def built_gan(tmp_path_factory):
 def gan(built_gan):
     """Return the SemanticGAN as it was built, past the step from which its adversary pulls."""
     gan, _ = built_gan
-    owners = gan.generator, gan.discriminator, gan.generator_optimizer, gan.discriminator_optimizer
-    before = [(variable, variable.numpy()) for owner in owners for variable in owner.variables]
+    networks = gan.generator, gan.discriminator, gan.averaged
+    optimizers = gan.generator_optimizer, gan.discriminator_optimizer
+    before = [(v, v.numpy()) for owner in (*networks, *optimizers) for v in owner.variables]
     gan.generator_optimizer.iterations.assign(4)
     yield gan
     for variable, value in before:
@@ -296,10 +295,12 @@ def weights(network):
 def test_the_adversary_pulls_the_generator_towards_photographs(gan, batch):
     gan.discriminator_optimizer.learning_rate = 0
     _, before = answers(gan, batch)
+    averaged = weights(gan.averaged)
     for _ in range(3):
         gan.train_step(*batch)
     _, after = answers(gan, batch)
     assert after > before + 1e-3
+    assert (weights(gan.averaged) != averaged).any()
 
 
 def test_the_semantic_discriminator_learns_to_tell(gan, batch):
@@ -328,10 +329,10 @@ def test_the_semantic_adversarys_batch_is_that_of_the_semantic_system(gan, built
     assert real.min() > 0.7  # this seed flips no label
     assert generated.max() < 0.3
     assert ops.shape(grayscale) == (4, 32, 32, 1)
-    mirrored = [
-        np.allclose(a[:, ::-1] * 255, b) for a, b in zip(ground_truth, pair[1], strict=True)
-    ]
-    same = [np.allclose(a * 255, b) for a, b in zip(ground_truth, pair[1], strict=True)]
+    same, mirrored = (
+        [np.allclose(255 * ours, theirs) for ours, theirs in zip(ground_truth, rgb, strict=True)]
+        for rgb in (pair[1], pair[1][:, :, ::-1])
+    )
     assert all(np.logical_xor(mirrored, same))
     assert any(mirrored)
 
