@@ -17,6 +17,7 @@ from training.settings import parse_arguments
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import coloured_pictures, prepare
 from keras import ops
 
@@ -254,7 +255,7 @@ def built_gan(tmp_path_factory):
     )
     settings = {"batch_size": 4, "crop": None, "decay": False, "adversarial_from_epoch": 1}
     gan = module.SemanticGAN(module.SemanticGANSettings(**settings), split)
-    gan.rarity = np.zeros_like(gan.rarity)  # no colour counts
+    gan.rarity = tf.Variable(tf.zeros_like(gan.rarity))  # no colour counts
     return gan, split.read(np.arange(4))
 
 
@@ -265,6 +266,7 @@ def gan(built_gan):
     networks = gan.generator, gan.discriminator, gan.averaged
     optimizers = gan.generator_optimizer, gan.discriminator_optimizer
     before = [(v, v.numpy()) for owner in (*networks, *optimizers) for v in owner.variables]
+    before.append((gan.rarity, gan.rarity.numpy()))
     gan.generator_optimizer.iterations.assign(4)
     yield gan
     for variable, value in before:
@@ -320,6 +322,21 @@ def test_the_adversary_comes_in_at_the_start_of_its_epoch(gan, batch):
     assert (weights(gan.discriminator) != discriminator).any()
     assert float(gan.train_step(*batch)["generator_loss"]) > 0
     assert (weights(gan.generator) != generator).any()
+
+
+def test_the_colours_teach_the_semantic_gan_from_its_first_step(gan, batch):
+    gan.generator_optimizer.iterations.assign(0)
+    gan.rarity.assign(tf.ones_like(gan.rarity))
+    losses = [gan.train_step(*batch) for _ in range(3)]
+    for loss in losses:
+        assert float(loss["generator_loss"]) == float(loss["chroma_loss"]) > 0
+    assert float(losses[-1]["chroma_loss"]) < float(losses[0]["chroma_loss"])
+
+
+def test_the_semantic_discriminator_sees_the_colours_and_the_gray():
+    module = importlib.import_module("semantic_gan")
+    seen = module.seen(ops.array([[1.0]]), ops.array([[2.0, 3, 4]]))
+    np.testing.assert_array_equal(seen, [[2, 3, 4, 1]])
 
 
 def test_the_semantic_adversarys_batch_is_that_of_the_semantic_system(gan, built_gan):
