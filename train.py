@@ -29,6 +29,7 @@ from keras import ops
 from tqdm import tqdm
 
 SAMPLE_PICTURES = 8
+STOPPED = 130  # the exit status of a process that Ctrl-C stopped
 
 # ------------------------------------------------------------------------ the paper's settings
 
@@ -85,6 +86,22 @@ def pixel_loss(generated, ground_truth):
     return ops.mean(ops.abs(generated - ground_truth))
 
 
+def soft_noisy_labels(random, shape, settings):
+    """Draw labels of photographs and of generated pictures, two float32 arrays of `shape`.
+
+    Soft: uniform in [1 - softness, 1] and in [0, softness]. Noisy: a share of them is flipped.
+
+    Source: the paper, "Soft & Noisy Labels"; Salimans et al. 2016.
+    """
+    real = 1 - settings.label_softness * random.random(shape)
+    generated = settings.label_softness * random.random(shape)
+    real_flipped = random.random(shape) < settings.label_flips
+    generated_flipped = random.random(shape) < settings.label_flips
+    real = np.where(real_flipped, 1 - real, real).astype(np.float32)
+    generated = np.where(generated_flipped, 1 - generated, generated).astype(np.float32)
+    return real, generated
+
+
 # ------------------------------------------------------------------- the networks and the step
 
 
@@ -113,20 +130,10 @@ class PaperGAN:
         )
 
     def draw(self, random, gray, rgb):
-        """Return a batch as the step takes it: gray, colour, labels of real and generated ones.
-
-        Soft labels: uniform in [1 - softness, 1] and in [0, softness]. Noisy: a share is flipped.
-
-        Source: the paper, "Soft & Noisy Labels"; Salimans et al. 2016.
-        """
+        """Return a batch as the step takes it: gray, colour, labels of real and generated ones."""
         shape = len(gray), self.settings.discriminator_updates
-        real = 1 - self.settings.label_softness * random.random(shape)
-        generated = self.settings.label_softness * random.random(shape)
-        real_flipped = random.random(shape) < self.settings.label_flips
-        generated_flipped = random.random(shape) < self.settings.label_flips
-        real = np.where(real_flipped, 1 - real, real).astype(np.float32)
-        generated = np.where(generated_flipped, 1 - generated, generated).astype(np.float32)
-        return photos.to_unit(gray), photos.to_unit(rgb), real, generated
+        labels = soft_noisy_labels(random, shape, self.settings)
+        return photos.to_unit(gray), photos.to_unit(rgb), *labels
 
     @tf.function
     def train_step(self, grayscale, ground_truth, real_labels, generated_labels):
@@ -204,8 +211,9 @@ def fit(system, settings, resume=False) -> int:
 
     `system` is a class like PaperGAN: it has `Settings` and the names of its `LOSSES`, is made of
     settings and the training split, and has a `generator`, the `averaged` one that is kept, `draw`
-    and `train_step`. Returns the process's exit status: 0, or 130 when Ctrl-C stopped it.
-    Raises UserError when the data do not do, or the run was begun with another system.
+    and `train_step`. Returns the process's exit status: 0, or STOPPED when Ctrl-C stopped it.
+    Raises UserError when the data do not do, or the run was begun with another system or other
+    settings.
     """
     train_split, test_split = open_data(settings)
     strategy = devices.strategy(settings.distribute)
@@ -216,7 +224,7 @@ def fit(system, settings, resume=False) -> int:
     progress = runs.Progress(len(system.LOSSES))
     checkpoints = runs.checkpoints(model, progress, settings.output)
     if resume:
-        runs.check_system(settings.output, system)
+        runs.check_config(system, settings)
         runs.restore(checkpoints)
     history = runs.read_history(settings.output, int(progress.epoch))
     if devices.is_chief():
@@ -240,8 +248,7 @@ def fit(system, settings, resume=False) -> int:
             if devices.is_chief():
                 checkpoints.save(progress.epoch * steps_an_epoch + progress.step)
     if progress.epoch < settings.epochs:
-        print(f"stopped; go on with: {resume_command(settings)}")
-        return 130
+        return STOPPED
     output = Path(settings.output)
     if devices.is_chief():
         export.write_onnx(model.averaged, output / "generator.onnx")
@@ -362,7 +369,11 @@ def write_samples(path, split, generator) -> None:
 @errors.reported
 def main(argv=None) -> int:
     """Read the command line and train."""
-    return fit(*parse_arguments(argv, __doc__, SYSTEMS))
+    system, settings, resume = parse_arguments(argv, __doc__, SYSTEMS)
+    status = fit(system, settings, resume)
+    if status == STOPPED:
+        print(f"stopped; go on with: {resume_command(settings)}")
+    return status
 
 
 if __name__ == "__main__":
