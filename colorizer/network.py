@@ -149,7 +149,8 @@ def _load_keras(path) -> Network:
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32) for shape in shapes])
     def traced(*arrays):
-        outputs = model([arrays[place] for place in order], training=False)
+        inputs = [arrays[place] for place in order]
+        outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
         return tf.nest.flatten(outputs)[0]
 
     return Network(path, len(names) == 2, lambda *arrays: traced(*arrays).numpy())
