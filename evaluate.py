@@ -24,7 +24,8 @@ from pathlib import Path
 import models
 from colorizer import errors, files, photos
 from colorizer.errors import UserError
-from training import dataset, metrics
+from pictures import dataset, metrics, record
+from training import features
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -253,21 +254,21 @@ def measure_fid(folder, names, weights, batch_size):
     if len(names) < 2:
         return dict.fromkeys(SYSTEMS), "a covariance needs at least two pictures"
     try:
-        inception = metrics.load_inception(weights)
-    except metrics.NoInception as error:
+        inception = features.load_inception(weights)
+    except features.NoInception as error:
         return dict.fromkeys(SYSTEMS), str(error)
 
-    def features(pictures):
+    def features_of(pictures):
         found = []
         for start in tqdm(range(0, len(names), batch_size), desc=f"FID, {pictures}", unit=" batch"):
             batch = [
                 photos.read_rgb(folder / pictures / n) for n in names[start : start + batch_size]
             ]
-            found.append(metrics.inception_features(inception, np.stack(batch)))
+            found.append(features.inception_features(inception, np.stack(batch)))
         return np.concatenate(found)
 
-    true_features = features("ground_truth")
-    return {s: metrics.fid(true_features, features(p)) for s, p in SYSTEMS.items()}, None
+    true_features = features_of("ground_truth")
+    return {s: metrics.fid(true_features, features_of(p)) for s, p in SYSTEMS.items()}, None
 
 
 def measure_recognition(folder, labels, classifier_file, batch_size):
@@ -277,13 +278,13 @@ def measure_recognition(folder, labels, classifier_file, batch_size):
     Returns {folder: share, 0..1}, the number of pictures, and None; or {folder: None}, 0 and the
     reason in words.
     """
-    numbers = metrics.class_numbers()
+    numbers = features.class_numbers()
     truth = {name: numbers[label] for name, label in labels.items() if label in numbers}
     if not truth:
         return dict.fromkeys(FOLDERS), 0, "no picture is labelled with a class of ImageNet"
     try:
-        classifier = metrics.load_classifier(classifier_file)
-    except metrics.NoClassifier as error:
+        classifier = features.load_classifier(classifier_file)
+    except features.NoClassifier as error:
         return dict.fromkeys(FOLDERS), 0, str(error)
 
     names, shares = list(truth), {}
@@ -293,7 +294,7 @@ def measure_recognition(folder, labels, classifier_file, batch_size):
         for start in tqdm(starts, desc=f"recognition, {pictures}", unit=" batch"):
             batch = names[start : start + batch_size]
             read = np.stack([photos.read_rgb(folder / pictures / name) for name in batch])
-            found = metrics.recognise(classifier, read)
+            found = features.recognise(classifier, read)
             right += int((found == [truth[name] for name in batch]).sum())
         shares[pictures] = right / len(names)
     return shares, len(names), None
@@ -393,7 +394,7 @@ def evaluate(arguments) -> None:
     count, size, pictures = open_test_set(arguments.data, arguments.size, skipped)
     generator = models.load_generator(arguments.model)
     check_model(arguments.model, generator, size)
-    print(f"evaluating {arguments.model} on {count:,} pictures, on {engine.device()}")
+    print(f"evaluating {arguments.model} on {count:,} pictures")
 
     # Built beside its place and moved there whole, so that no evaluation is a mix of two.
     with files.replacing_folder(arguments.output) as folder:
@@ -451,8 +452,8 @@ def write_report(folder, sources, labels, size, skipped, arguments) -> dict:
         "data": str(arguments.data),
         "size": size,
         "left_out": skipped,
-        "versions": runs.versions(),
-        "git_commit": runs.git_commit(),
+        "versions": record.versions(),
+        "git_commit": record.git_commit(),
     }
     write_per_image(rows, folder / "per_image.csv")
     draw_accuracy_curve(rows, threshold, folder / "accuracy_curve.png")
@@ -500,7 +501,7 @@ def main(argv=None) -> int:
         "--inception-weights",
         type=Path,
         metavar="FILE",
-        help=f"Keras' {metrics.INCEPTION_FILE} for FID (default: downloaded once, 88 MB)",
+        help=f"Keras' {features.INCEPTION_FILE} for FID (default: downloaded once, 88 MB)",
     )
     parser.add_argument(
         "--classifier",

@@ -8,14 +8,12 @@ prints both layer by layer, with parameters and GFLOP a picture. Every colorizer
 """
 
 import sys
-import zipfile
-from pathlib import Path
 
-from colorizer.errors import UserError
+from training.cost import describe
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
 SIZE = 120  # Paper: "120 X 120", the side of the pictures it trains on, in pixels.
 
@@ -71,20 +69,6 @@ def decoder_set(x, skips, width, name):
     )(x)
     x = layers.ReLU(name=f"{name}_relu")(x)
     return layers.Concatenate(name=f"{name}_skip")([x, *skips]) if skips else x
-
-
-def enlarge(x, factor, name, dtype=None):
-    """Enlarge (B, H, W, C) bilinearly by an even `factor`, in `dtype` or the policy's.
-
-    UpSampling2D does this as well, but some releases of Keras (3.15 is one) cannot trace its
-    bilinear form for pictures of any size, which colorize.py needs.
-    """
-    x = layers.UpSampling2D(factor, dtype=dtype, name=f"{name}_repeat")(x)
-    # Means of 2 and of `factor` neighbours, one after the other, turn steps into bilinear ramps.
-    edge = (factor // 2, factor // 2)
-    x = ops.pad(x, ((0, 0), edge, edge, (0, 0)), mode="symmetric")
-    x = layers.AveragePooling2D(2, strides=1, dtype=dtype, name=f"{name}_mean")(x)
-    return layers.AveragePooling2D(factor, strides=1, dtype=dtype, name=f"{name}_ramp")(x)
 
 
 def unet(gray, dilations=True, skips=True):
@@ -189,73 +173,10 @@ def build_discriminator(channels=3, seed=0):
     return keras.Model(picture, probability, name="discriminator")
 
 
-def load_generator(path):
-    """Load a colorizer from a `.keras` file, whichever system it is.
-
-    Returns a keras.Model from (B, H, W, 1) float32 to (B, H, W, 3) float32, both in [0, 1].
-    Raises UserError if there is no such file, or it is no Keras model, or maps other shapes.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(
-            f"there is no model {path}; train one with `python train.py` or name another "
-            "with --model"
-        )
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        channels = model.input_shape[-1], model.output_shape[-1]
-    except (ValueError, TypeError, AttributeError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} is not a Keras model that this program can load; give a .keras file that "
-            f"train.py wrote ({type(error).__name__})"
-        ) from error
-    if channels != (1, 3) or len(model.input_shape) != 4:
-        raise UserError(
-            f"{path} maps {model.input_shape} to {model.output_shape}, not grayscale "
-            "(batch, height, width, 1) to RGB (batch, height, width, 3); give a generator that "
-            "train.py wrote"
-        )
-    return model
-
-
-def layer_shapes(model, size):
-    """Return the shape of every layer's output, by layer name, for one picture of `size` pixels."""
-    every_layer = keras.Model(model.inputs, [layer.output for layer in model.layers])
-    shapes = every_layer.compute_output_shape((1, size, size, model.inputs[0].shape[-1]))
-    return {layer.name: shape for layer, shape in zip(model.layers, shapes, strict=True)}
-
-
-def gigaflop(model, size=SIZE) -> float:
-    """Return the GFLOP of one picture of `size` x `size` pixels, a multiply-add counted as two.
-
-    Counts convolutions (of one channel each too), transposed ones and dense layers; the rest is
-    below 2%.
-    """
-    shapes = layer_shapes(model, size)
-    total = 0
-    for layer in model.layers:
-        if isinstance(layer, layers.Conv2DTranspose):
-            # It meets its whole kernel at every pixel of its input.
-            side = layer.kernel_size[0] - layer.strides[0] if layer.padding == "valid" else 0
-            positions = np.prod([(n - side) // layer.strides[0] for n in shapes[layer.name][1:3]])
-        elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
-            positions = np.prod(shapes[layer.name][1:-1])  # the pixels of its output, 1 for dense
-        else:
-            continue
-        total += 2 * positions * np.prod(layer.kernel.shape)
-    return float(total) / 1e9
-
-
 def main() -> int:
     """Print both networks."""
     for model in (build_generator(), build_discriminator()):
-        shapes = layer_shapes(model, SIZE)
-        print(f"{model.name} at {SIZE}x{SIZE}")
-        for layer in model.layers:
-            shape = "x".join(str(side) for side in shapes[layer.name][1:])
-            kind = type(layer).__name__
-            print(f"  {layer.name:18} {kind:22} {shape:>12} {layer.count_params():>9,}")
-        print(f"  {model.count_params():,} parameters, {gigaflop(model):.2f} GFLOP a picture\n")
+        print(describe(model, SIZE), end="\n\n")
     return 0
 
 

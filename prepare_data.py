@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colorizer import errors, files, photos
-from training import dataset
+from pictures import dataset, record
 
 import cv2
 import numpy as np
@@ -399,9 +399,7 @@ def download_imagenette() -> Path:
     Raises `errors.UserError` when it cannot be had, or is not what its checksum says.
     """
     # Imported here: worker processes import this file, and need no TensorFlow.
-    import engine  # noqa: F401 (first, so that Keras starts without chatter)
-
-    import keras
+    from training import keras
 
     try:
         folder = keras.utils.get_file(
@@ -456,7 +454,7 @@ def write_data(folder, source, drawn, unreadable, arguments) -> dict:
         "classes": drawn.classes,
         "skipped": [{"file": file, "reason": unreadable[file]} for file in sorted(unreadable)],
         "splits": splits,
-        "versions": runs.versions(),
+        "versions": record.versions(),
     }
     dataset.write_manifest(folder, manifest)
     return manifest

@@ -2,95 +2,61 @@
 
     python train.py --epochs 50
 
-Reads data/ (prepare_data.py makes it). Writes outputs/train/: generator.keras, history.csv,
-losses.png, samples/, checkpoints/, config.json. Stopped at any moment, `--resume` goes on.
+Reads data/ (prepare_data.py makes it). Writes outputs/train/: generator.keras and generator.onnx,
+history.csv, losses.png, samples/, checkpoints/, config.json. Stopped at any moment, `--resume`
+goes on. `--system` trains one of the systems that the paper is compared with, in the same loop.
 """
 
-import contextlib
 import dataclasses
-import functools
 import math
 import sys
 import time
 from pathlib import Path
 
+import models
 from colorizer import errors, files, photos
 from colorizer.errors import UserError
-from settings import new_settings, parse_arguments, resume_command, resumed_settings
-from systems import SYSTEMS
-from training import colour, dataset, metrics, runs
+from pictures import dataset, metrics
+from systems import classify, pix2pix, regress, semantic, vgg16
+from training import devices, export, runs, steps
+from training.settings import Settings, parse_arguments, resume_command
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 from tqdm import tqdm
 
-# Paper: silent. Here: the generator that is kept is a moving average of the one that is trained
-# (Yazici et al. 2019), because from step to step the adversary pulls colours back and forth.
-AVERAGE_MOMENTUM = 0.999
-# The share of a training in which a learning rate that decays rises first.
-WARM_UP = 0.02
-
-# Enough pictures to know how rare each colour is.
-RARITY_PICTURES = 2000
 SAMPLE_PICTURES = 8
-LOSSES = ("generator_loss", "discriminator_loss", "pixel_loss")
+
+# ------------------------------------------------------------------------ the paper's settings
 
 
-class Networks:
-    """Both networks, both optimizers, and the moving average of the generator that is kept.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PaperSettings(Settings):
+    """How the paper's GAN is trained."""
 
-    `painter` shares the generator's layers; it gives RGB and what the loss is about.
-    Where a system has no adversary, `discriminator` and its optimizer are None.
-    """
-
-    def __init__(self, settings, distribution=None):
-        self.system = SYSTEMS[settings.system]
-        with distribution.scope() if distribution else contextlib.nullcontext():
-            self.build_trained(settings)
-        # What is kept is full precision whatever it was trained in, so that it runs anywhere.
-        self.averaged = self.system.build(settings)
-        self.averaged.set_weights(self.generator.get_weights())
-
-    def build_trained(self, settings):
-        """Build what is trained, in the precision of the settings."""
-        keras.mixed_precision.set_global_policy(settings.precision)
-        self.generator = self.system.build(settings)
-        prediction = self.generator.get_layer(self.system.prediction).output
-        self.painter = keras.Model(self.generator.input, [self.generator.output, prediction])
-        self.generator_optimizer = self.optimizer(settings, self.generator)
-        self.discriminator = self.discriminator_optimizer = None
-        if self.system.build_discriminator:
-            self.discriminator = self.system.build_discriminator(settings)
-            self.discriminator_optimizer = self.optimizer(settings, self.discriminator)
-        keras.mixed_precision.set_global_policy("float32")
-
-    def optimizer(self, settings, network):
-        """Return the optimizer that updates `network`, with its state allocated."""
-        optimizer = self.system.optimizer(settings)
-        if settings.precision == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(network.trainable_variables)
-        return optimizer
-
-    def variables(self) -> dict:
-        """Return every variable that a checkpoint has to hold, by a name of its own."""
-        owners = {
-            "generator": self.generator,
-            "averaged": self.averaged,
-            "generator_optimizer": self.generator_optimizer,
-        }
-        if self.discriminator:
-            owners["discriminator"] = self.discriminator
-            owners["discriminator_optimizer"] = self.discriminator_optimizer
-        return {
-            f"{name}/{index:03d}": variable
-            for name, owner in owners.items()
-            for index, variable in enumerate(owner.variables)
-        }
+    epochs: int = 50  # Paper: "50 epochs".
+    batch_size: int = 64  # Paper: silent. Here: larger is no faster on a CPU.
+    learning_rate: float = 2e-4  # Paper: silent. Here: DCGAN's and pix2pix's.
+    # Paper: "Adam". Momentum: silent. Here: 0.5, as in DCGAN, because 0.9 makes the two networks
+    # swing.
+    betas: tuple = (0.5, 0.999)
+    pixel_weight: float = 100  # Paper: silent. Here: pix2pix's weight of the mean absolute error.
+    adversarial_weight: float = 1
+    # Paper: "Soft & Noisy Labels". Ranges and shares: silent. Here: a photograph is labelled 0.8 to
+    # 1.0, a generated picture 0.0 to 0.2 (Salimans et al. 2016), and one label in 20 is flipped.
+    label_softness: float = 0.2
+    label_flips: float = 0.05
+    # Paper: "we execute the generator once and the discriminator twice". Here: once on photographs
+    # and once on generated pictures. Read the other way: 2 updates of it.
+    discriminator_updates: int = 1
+    # Ingredients of the paper's generator, to be left out by experiments.
+    dilations: bool = True
+    skips: bool = True
 
 
-# ------------------------------------------------------------------------- losses and step
+# ----------------------------------------------------------------------------------- the losses
 
 
 def binary_cross_entropy(labels, probabilities):
@@ -113,99 +79,260 @@ def adversarial_loss(generated):
     return binary_cross_entropy(ops.ones_like(generated), generated)
 
 
-def make_train_step(networks, settings, adversarial=True, rarity=None, distribution=None):
-    """Return the compiled function that trains the networks on one batch.
+def pixel_loss(generated, ground_truth):
+    """Return the mean absolute difference of two (B, H, W, 3) pictures in [0, 1]."""
+    return ops.mean(ops.abs(generated - ground_truth))
 
-    It takes a tuple of grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1],
-    and the labels of the photographs and of the generated pictures, each float32 (B, updates); and
-    a tuple of the momentum of the generator's moving average. It returns the losses, by their
-    names in the history.
-    Without `adversarial`, the generator alone is trained, by the pixel loss alone. `rarity` is
-    what the system's loss wants to know of each bin of chroma.
 
-    Source: the paper, "In a single iteration, we execute the generator once and the discriminator
-    twice": on the photographs and on the generated pictures, then one update of each network.
-    """
-    generator, discriminator = networks.generator, networks.discriminator
-    optimizers = {
-        "generator": networks.generator_optimizer,
-        "discriminator": networks.discriminator_optimizer,
-    }
+# ------------------------------------------------------------------- the networks and the step
 
-    def paint(grayscale, ground_truth):
-        """Execute the generator once; return the losses so far and what the discriminator sees."""
-        generated, prediction = networks.painter(grayscale, training=True)
-        pixel = networks.system.loss(prediction, ground_truth, rarity)
-        losses = {"pixel_loss": pixel, "generator_loss": settings.pixel_weight * pixel}
-        return losses, networks.system.shown(grayscale, generated, prediction)
 
-    def compare(losses, seen, grayscale, ground_truth, real_labels, generated_labels):
-        """Execute the discriminator twice; return all the losses."""
-        real = networks.system.shown(grayscale, ground_truth, None)
-        real_answer = discriminator(real, training=True)
-        generated_answer = discriminator(seen, training=True)
-        adversarial_part = settings.adversarial_weight * adversarial_loss(generated_answer)
-        return {
-            "pixel_loss": losses["pixel_loss"],
-            "generator_loss": losses["generator_loss"] + adversarial_part,
-            "discriminator_loss": discriminator_loss(
-                real_answer, generated_answer, real_labels, generated_labels
-            ),
-        }
+class PaperGAN:
+    """The paper's generator and discriminator, how they learn, and the generator that is kept."""
 
-    def update(compute, updated):
-        """Update each network named in `updated` once, by its own loss, and return the losses."""
+    Settings = PaperSettings
+    LOSSES = ("generator_loss", "discriminator_loss", "pixel_loss")
 
-        def objectives():
-            losses = compute()
-            return {
-                name: optimizers[name].scale_loss(losses[f"{name}_loss"]) for name in updated
-            }, losses
+    def __init__(self, settings, train_split):
+        """Build the networks and their optimizers; of the `train_split` nothing has to be known."""
+        self.settings = settings
+        options = {"dilations": settings.dilations, "skips": settings.skips}
+        with steps.precision(settings.precision):
+            self.generator = models.build_generator(seed=settings.seed, **options)
+            self.discriminator = models.build_discriminator(seed=settings.seed)
+        # What is kept is full precision whatever it was trained in, so that it runs anywhere.
+        self.averaged = models.build_generator(seed=settings.seed, **options)
+        self.averaged.set_weights(self.generator.get_weights())
+        rate, betas = settings.learning_rate, settings.betas
+        self.generator_optimizer = steps.ready(
+            keras.optimizers.Adam(rate, *betas), self.generator, settings
+        )
+        self.discriminator_optimizer = steps.ready(
+            keras.optimizers.Adam(rate, *betas), self.discriminator, settings
+        )
 
-        weights = {name: getattr(networks, name).trainable_variables for name in updated}
-        losses, gradients = engine.gradients(objectives, weights)
-        for name in updated:
-            optimizers[name].apply(gradients[name], weights[name])
-        return losses
+    def draw(self, random, gray, rgb):
+        """Return a batch as the step takes it: gray, colour, labels of real and generated ones.
 
-    def train_step(grayscale, ground_truth, real_labels, generated_labels):
-        def both(number):
-            return compare(
-                *paint(grayscale, ground_truth),
-                grayscale,
-                ground_truth,
-                real_labels[:, number, None],
-                generated_labels[:, number, None],
+        Soft labels: uniform in [1 - softness, 1] and in [0, softness]. Noisy: a share is flipped.
+
+        Source: the paper, "Soft & Noisy Labels"; Salimans et al. 2016.
+        """
+        shape = len(gray), self.settings.discriminator_updates
+        real = 1 - self.settings.label_softness * random.random(shape)
+        generated = self.settings.label_softness * random.random(shape)
+        real_flipped = random.random(shape) < self.settings.label_flips
+        generated_flipped = random.random(shape) < self.settings.label_flips
+        real = np.where(real_flipped, 1 - real, real).astype(np.float32)
+        generated = np.where(generated_flipped, 1 - generated, generated).astype(np.float32)
+        return photos.to_unit(gray), photos.to_unit(rgb), real, generated
+
+    @tf.function
+    def train_step(self, grayscale, ground_truth, real_labels, generated_labels):
+        """Train both networks on one batch and return the losses, by name.
+
+        Grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1]; labels (B, updates)
+        of the photographs and of the generated pictures, float32.
+
+        Source: the paper, "In a single iteration, we execute the generator once and the
+        discriminator twice": on the photographs and on the generated pictures.
+        """
+        for early in range(1, self.settings.discriminator_updates):
+            labels = real_labels[:, early, None], generated_labels[:, early, None]
+            self.discriminator_step(grayscale, ground_truth, *labels)
+
+        with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
+            generated = self.generator(grayscale, training=True)
+            real_answer = self.discriminator(ground_truth, training=True)
+            generated_answer = self.discriminator(generated, training=True)
+
+            pixel = pixel_loss(generated, ground_truth)
+            adversarial = adversarial_loss(generated_answer)
+            generator_total = (
+                self.settings.pixel_weight * pixel + self.settings.adversarial_weight * adversarial
+            )
+            discriminator_total = discriminator_loss(
+                real_answer, generated_answer, real_labels[:, :1], generated_labels[:, :1]
+            )
+            generator_objective = steps.objective(generator_total, self.generator_optimizer)
+            discriminator_objective = steps.objective(
+                discriminator_total, self.discriminator_optimizer
             )
 
-        if adversarial:
-            # The paper's sentence read the other way, several discriminator updates an iteration:
-            # all but the last happen before the generator learns.
-            for early in range(settings.discriminator_updates - 1):
-                update(lambda early=early: both(early), ["discriminator"])
-            losses = update(lambda: both(-1), ["generator", "discriminator"])
-        else:
-            losses = update(lambda: paint(grayscale, ground_truth)[0], ["generator"])
-        return losses
+        weights = self.generator.trainable_variables
+        gradients = generator_tape.gradient(generator_objective, weights)
+        self.generator_optimizer.apply(gradients, weights)
 
-    def update_average(momentum):
-        for average, weight in zip(networks.averaged.weights, generator.weights, strict=True):
-            average.assign(momentum * average + (1 - momentum) * weight)
+        weights = self.discriminator.trainable_variables
+        gradients = discriminator_tape.gradient(discriminator_objective, weights)
+        self.discriminator_optimizer.apply(gradients, weights)
 
-    variables = list(networks.variables().values())
-    return engine.compile_step(train_step, update_average, variables, distribution)
+        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+        return {
+            "generator_loss": generator_total,
+            "discriminator_loss": discriminator_total,
+            "pixel_loss": pixel,
+        }
+
+    def discriminator_step(self, grayscale, ground_truth, real_labels, generated_labels):
+        """Update the discriminator alone, before the generator learns from it."""
+        generated = self.generator(grayscale, training=True)
+        with tf.GradientTape() as tape:
+            real_answer = self.discriminator(ground_truth, training=True)
+            generated_answer = self.discriminator(generated, training=True)
+            total = discriminator_loss(real_answer, generated_answer, real_labels, generated_labels)
+            objective = steps.objective(total, self.discriminator_optimizer)
+        weights = self.discriminator.trainable_variables
+        self.discriminator_optimizer.apply(tape.gradient(objective, weights), weights)
 
 
-# ------------------------------------------------------------------------------- the training
+# ------------------------------------------------------------------------------------- the loop
+
+SYSTEMS = {
+    "paper": PaperGAN,
+    "semantic": semantic.Semantic,
+    "regress": regress.Regress,
+    "classify": classify.Classify,
+    "pix2pix": pix2pix.Pix2pix,
+    "vgg16": vgg16.Vgg16,
+}
 
 
-def write_samples(path, split, generator) -> None:
-    """Write a sheet of test pictures spread evenly over the test set: gray, generated, true."""
-    count = min(SAMPLE_PICTURES, split.pictures)
-    gray, rgb = split.read(np.linspace(0, split.pictures - 1, count, dtype=np.int64))
-    generated = photos.to_uint8(generator.predict_on_batch(photos.to_unit(gray)))
-    rows = [np.concatenate(list(row), axis=1) for row in (gray.repeat(3, -1), generated, rgb)]
-    photos.write_png(path, np.concatenate(rows, axis=0))
+def fit(system, settings, resume=False) -> int:
+    """Train a system from the start or, with `resume`, from the last checkpoint of its run.
+
+    `system` is a class like PaperGAN: it has `Settings` and the names of its `LOSSES`, is made of
+    settings and the training split, and has a `generator`, the `averaged` one that is kept, `draw`
+    and `train_step`. Returns the process's exit status: 0, or 130 when Ctrl-C stopped it.
+    Raises UserError when the data do not do, or the run was begun with another system.
+    """
+    train_split, test_split = open_data(settings)
+    strategy = devices.strategy(settings.distribute)
+    devices.check_batch(settings.batch_size, strategy)
+    devices.make_repeatable()
+    with strategy.scope():
+        model = system(settings, train_split)
+    progress = runs.Progress(len(system.LOSSES))
+    checkpoints = runs.checkpoints(model, progress, settings.output)
+    if resume:
+        runs.check_system(settings.output, system)
+        runs.restore(checkpoints)
+    history = runs.read_history(settings.output, int(progress.epoch))
+    if devices.is_chief():
+        runs.write_config(system, settings)
+
+    steps_an_epoch = train_split.pictures // settings.batch_size
+    print(
+        f"training on {devices.device()} in {settings.precision}: {train_split.pictures:,} "
+        f"pictures, {settings.epochs} epochs of {steps_an_epoch} steps"
+        + (f", from epoch {progress.epoch + 1}, step {progress.step + 1}" if resume else "")
+    )
+    step = devices.distributed(strategy, model.train_step)
+    with runs.interruption() as interrupted:
+        while progress.epoch < settings.epochs and not interrupted():
+            started = time.monotonic()
+            train_epoch(train_split, model, step, progress, interrupted)
+            if progress.step == steps_an_epoch:
+                seconds = time.monotonic() - started
+                finish_epoch(test_split, model, progress, history, seconds)
+            # Last: an epoch that was killed before it is done again.
+            if devices.is_chief():
+                checkpoints.save(progress.epoch * steps_an_epoch + progress.step)
+    if progress.epoch < settings.epochs:
+        print(f"stopped; go on with: {resume_command(settings)}")
+        return 130
+    output = Path(settings.output)
+    print(f"the generator is {output / 'generator.onnx'}; its samples are in {output / 'samples'}")
+    return 0
+
+
+def open_data(settings):
+    """Open the training and the test split; raises UserError when they do not do."""
+    train_split = dataset.open_split(settings.data, "train")
+    test_split = dataset.open_split(settings.data, "test")
+    if settings.least_colourfulness:
+        train_split = colourful_part(train_split, settings.least_colourfulness)
+    train_split.batches(settings.batch_size, settings.seed, 0)  # refuses a batch it cannot fill
+    crop = getattr(settings, "crop", None)
+    if crop and crop > train_split.size:
+        raise UserError(
+            f"{settings.data} holds pictures of {train_split.size} pixels, and parts of {crop} are "
+            "to be cut out of them; prepare larger pictures with --size"
+        )
+    return train_split, test_split
+
+
+def colourful_part(split, least):
+    """Return the split without its nearly gray pictures, and say how many those are."""
+    colourful = [
+        metrics.colourfulness(rgb) >= least
+        for shard in split.shards()
+        for rgb in tqdm(shard.rgb, desc="measuring colourfulness", leave=False)
+    ]
+    kept = split.only(np.arange(split.pictures)[colourful])
+    print(
+        f"{split.pictures - kept.pictures:,} of {split.pictures:,} training pictures are nearly "
+        f"gray (colourfulness below {least:g}) and left out"
+    )
+    return kept
+
+
+def train_epoch(split, model, step, progress, interrupted) -> None:
+    """Train from where `progress` stands to the end of its epoch, or until `interrupted()`.
+
+    Raises UserError on a loss that is not finite.
+    """
+    settings = model.settings
+    epoch, first = int(progress.epoch), int(progress.step)
+    bar = tqdm(
+        desc=f"epoch {epoch + 1}/{settings.epochs}",
+        total=split.pictures // settings.batch_size * settings.batch_size,
+        initial=first * settings.batch_size,
+        unit=" pictures",
+        leave=False,
+        dynamic_ncols=True,
+    )
+    batches = split.batches(settings.batch_size, settings.seed, epoch, first)
+    with bar:
+        for number, (gray, rgb) in enumerate(batches, start=first):
+            random = np.random.default_rng([settings.seed, epoch, number])
+            losses = step(model.draw(random, gray, rgb))
+            check_finite(losses, number + 1, epoch + 1, settings)
+            progress.step.assign_add(1)
+            progress.totals.assign_add([losses[name] for name in model.LOSSES])
+            bar.update(settings.batch_size)
+            bar.set_postfix({name.split("_")[0]: f"{loss:.3f}" for name, loss in losses.items()})
+            if interrupted():
+                break
+
+
+def check_finite(losses, step, epoch, settings) -> None:
+    """Raise UserError unless all the losses, floats by name, are finite."""
+    if not all(math.isfinite(loss) for loss in losses.values()):
+        named = ", ".join(f"{name.replace('_', ' ')} {loss:g}" for name, loss in losses.items())
+        raise UserError(
+            f"step {step} of epoch {epoch} gave {named}; the last checkpoint is untouched: "
+            f"try a --learning-rate below {settings.learning_rate:g} with another --output"
+        )
+
+
+def finish_epoch(split, model, progress, history, seconds) -> None:
+    """Measure the generator, add a row to the history, write all files, and begin a new epoch."""
+    means = (progress.totals / tf.cast(progress.step, tf.float64)).numpy().round(5).tolist()
+    progress.next_epoch()
+    if not devices.is_chief():
+        return
+    row = {"epoch": int(progress.epoch), **dict(zip(model.LOSSES, means, strict=True))}
+    row |= evaluate_epoch(split, model.averaged, model.settings.batch_size)
+    row["seconds"] = round(seconds, 1)
+    history.append(row)
+    output = Path(model.settings.output)
+    write_samples(output / "samples" / f"epoch-{row['epoch']:04d}.png", split, model.averaged)
+    runs.write_history(output, history)
+    with files.replacing(output / "generator.keras") as temporary:
+        model.averaged.save(temporary)
+    export.write_onnx(model.averaged, output / "generator.onnx")
+    print("  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row.items()))
 
 
 def evaluate_epoch(split, generator, batch_size) -> dict:
@@ -221,196 +348,19 @@ def evaluate_epoch(split, generator, batch_size) -> dict:
     return dict(zip(("test_ssim", "test_psnr", "test_colourfulness"), means, strict=True))
 
 
-def colourful_part(split, least):
-    """Return the split without its nearly gray pictures, and say how many those are."""
-    rows = np.arange(split.pictures)
-    colourful = [
-        metrics.colourfulness(rgb) >= least
-        for shard in split.shards()
-        for rgb in tqdm(shard.rgb, desc="measuring colourfulness", leave=False)
-    ]
-    kept = split.only(rows[colourful])
-    print(
-        f"{split.pictures - kept.pictures:,} of {split.pictures:,} training pictures are nearly "
-        f"gray (colourfulness below {least:g}) and left out"
-    )
-    return kept
+def write_samples(path, split, generator) -> None:
+    """Write a sheet of test pictures spread evenly over the test set: gray, generated, true."""
+    count = min(SAMPLE_PICTURES, split.pictures)
+    gray, rgb = split.read(np.linspace(0, split.pictures - 1, count, dtype=np.int64))
+    generated = photos.to_uint8(generator.predict_on_batch(photos.to_unit(gray)))
+    rows = [np.concatenate(list(row), axis=1) for row in (gray.repeat(3, -1), generated, rgb)]
+    photos.write_png(path, np.concatenate(rows, axis=0))
 
 
-def rarity_of_bins(split, exponent):
-    """Return how much a pixel of each bin of chroma counts, from the training pictures' colours."""
-    rows = np.linspace(0, split.pictures - 1, min(RARITY_PICTURES, split.pictures), dtype=np.int64)
-    counts = 0
-    for first in range(0, len(rows), 100):
-        _, rgb = split.read(split.rows[rows[first : first + 100]])
-        counts = counts + colour.count_bins(colour.lab_from_srgb(photos.to_unit(rgb))[..., 1:])
-    return colour.rarity_weights(colour.smoothed_prior(counts), exponent)
-
-
-@dataclasses.dataclass
-class Progress:
-    """Where a run stands: epochs finished, steps of the next one, and its sums of losses."""
-
-    epoch: int = 0
-    step: int = 0
-    totals: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(len(LOSSES)))
-
-
-def decayed_rate(rate, share) -> float:
-    """Return the learning rate when `share` (0 to 1) of the training is done.
-
-    It rises for the first `WARM_UP` of it, and falls to 0 along a cosine.
-    Source: Loshchilov & Hutter 2017; the rise, Goyal et al. 2017.
-    """
-    return rate * min(1, 0.01 + share / WARM_UP) * (1 + math.cos(math.pi * share)) / 2
-
-
-def train_epoch(split, networks, settings, train_step, progress, interrupted) -> None:
-    """Train from where `progress` stands to the end of its epoch, or until `interrupted()`.
-
-    Raises UserError on a loss that is not finite.
-    """
-    steps = split.pictures // settings.batch_size
-    seed = [settings.seed, progress.epoch]
-    batches = split.batches(settings.batch_size, *seed, first_step=progress.step)
-    bar = tqdm(
-        desc=f"epoch {progress.epoch + 1}/{settings.epochs}",
-        total=steps * settings.batch_size,
-        initial=progress.step * settings.batch_size,
-        unit=" pictures",
-        leave=False,
-        dynamic_ncols=True,
-    )
-    with bar:
-        for gray, rgb in batches:
-            random = np.random.default_rng([*seed, progress.step])
-            shape = (settings.batch_size, settings.discriminator_updates)
-            labels = networks.system.labels(random, shape, settings)
-            gray, rgb = dataset.flip_and_crop(random, gray, rgb, settings.flips, settings.crop)
-            # A young average forgets faster, or it would hold the first weights for epochs.
-            age = progress.epoch * steps + progress.step
-            momentum = np.float32(min(AVERAGE_MOMENTUM, (1 + age) / (10 + age)))
-            if settings.decay:
-                rate = decayed_rate(settings.learning_rate, age / (settings.epochs * steps))
-                networks.generator_optimizer.learning_rate = rate
-            pair = photos.to_unit(gray), photos.to_unit(rgb)
-            losses = train_step((*pair, *labels), (momentum,))
-            losses = {name: float(losses.get(name, 0)) for name in LOSSES}
-            progress.step += 1
-            if not all(math.isfinite(loss) for loss in losses.values()):
-                raise UserError(
-                    f"the losses became {losses} at step "
-                    f"{progress.step} of epoch {progress.epoch + 1}; the last checkpoint is "
-                    f"untouched: try a --learning-rate below {settings.learning_rate:g} with "
-                    "another --output"
-                )
-            progress.totals += list(losses.values())
-            bar.update(settings.batch_size)
-            bar.set_postfix({name.split("_")[0]: f"{loss:.3f}" for name, loss in losses.items()})
-            if interrupted():
-                return
-
-
-def finish_epoch(split, networks, settings, progress, history, seconds) -> None:
-    """Measure the generator, add a row to the history, write all files, and begin a new epoch."""
-    output = Path(settings.output)
-    means = (progress.totals / progress.step).round(5).tolist()
-    row = {"epoch": progress.epoch + 1, **dict(zip(LOSSES, means, strict=True))}
-    if not engine.is_chief():
-        progress.epoch, progress.step, progress.totals = row["epoch"], 0, np.zeros(len(LOSSES))
-        return
-    row |= evaluate_epoch(split, networks.averaged, settings.batch_size)
-    row["seconds"] = round(seconds, 1)
-    history.append(row)
-    progress.epoch, progress.step, progress.totals = progress.epoch + 1, 0, np.zeros(len(LOSSES))
-    write_samples(output / "samples" / f"epoch-{row['epoch']:04d}.png", split, networks.averaged)
-    runs.write_history(output, history)
-    with files.replacing(output / "generator.keras") as temporary:
-        networks.averaged.save(temporary)
-    # The checkpoint comes last: an epoch that was killed before it is done again.
-    save(networks, settings, progress)
-    print("  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row.items()))
-
-
-def save(networks, settings, progress) -> None:
-    """Write a checkpoint of where the run stands."""
-    if not engine.is_chief():
-        return
-    runs.save_checkpoint(
-        settings.output, networks.variables(), progress.epoch, progress.step, progress.totals
-    )
-
-
-def train(settings, resume=False) -> int:
-    """Train as `settings` say, from the start or, with `resume`, from the last checkpoint.
-
-    Returns the process's exit status: 0, or 130 when Ctrl-C stopped it.
-    """
-    train_split = dataset.open_split(settings.data, "train")
-    test_split = dataset.open_split(settings.data, "test")
-    if settings.least_colourfulness:
-        train_split = colourful_part(train_split, settings.least_colourfulness)
-    train_split.batches(settings.batch_size, settings.seed, 0)  # refuses a batch it cannot fill
-    if settings.crop and settings.crop > train_split.size:
-        raise UserError(
-            f"--crop {settings.crop} is more than the {train_split.size} pixels of {settings.data};"
-            f" use {train_split.size} or less, or prepare larger pictures with --size"
-        )
-    distribution = engine.Distribution(settings.distribute) if settings.distribute else None
-    if distribution and settings.batch_size % distribution.parts:
-        raise UserError(
-            f"--batch-size {settings.batch_size} cannot be shared by {distribution.parts} devices;"
-            f" give a multiple of {distribution.parts}"
-        )
-    engine.make_repeatable()
-    networks = Networks(settings, distribution)
-    progress = Progress()
-    if resume and runs.checkpoints(settings.output):
-        latest = runs.checkpoints(settings.output)[-1]
-        progress = Progress(*runs.restore_checkpoint(latest, networks.variables()))
-    history = runs.read_history(settings.output, progress.epoch)
-    if engine.is_chief():
-        runs.write_config(settings.output, dataclasses.asdict(settings), engine.device())
-    exponent = networks.system.rarity_exponent
-    rarity = None if exponent is None else rarity_of_bins(train_split, exponent)
-
-    @functools.cache
-    def train_step(adversarial):
-        return make_train_step(networks, settings, adversarial, rarity, distribution)
-
-    steps = train_split.pictures // settings.batch_size
-    print(
-        f"training on {engine.device()} in {settings.precision}: {train_split.pictures:,} "
-        f"pictures, {settings.epochs} epochs of {steps} steps"
-        + (f", from epoch {progress.epoch + 1}, step {progress.step + 1}" if resume else "")
-    )
-    with runs.interruption() as interrupted:
-        while progress.epoch < settings.epochs:
-            started = time.monotonic()
-            adversarial = bool(networks.discriminator and settings.adversarial_weight)
-            step = train_step(adversarial and progress.epoch >= settings.adversarial_from)
-            train_epoch(train_split, networks, settings, step, progress, interrupted)
-            if progress.step == steps:
-                seconds = time.monotonic() - started
-                finish_epoch(test_split, networks, settings, progress, history, seconds)
-            else:
-                save(networks, settings, progress)
-            if interrupted() and progress.epoch < settings.epochs:
-                print(f"stopped; go on with: {resume_command(settings)}")
-                return 130
-    output = Path(settings.output)
-    print(f"the generator is {output / 'generator.keras'}; its samples are in {output / 'samples'}")
-    return 0
-
-
-def start(given) -> int:
-    """Train with the flags given, a dict by their names."""
-    resume = given.pop("resume", False)
-    return train(resumed_settings(given) if resume else new_settings(given), resume)
-
-
+@errors.reported
 def main(argv=None) -> int:
-    return errors.run(start, vars(parse_arguments(argv, __doc__)))
+    """Read the command line and train."""
+    return fit(*parse_arguments(argv, __doc__, SYSTEMS))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Errors that a user can mend: one sentence, exit status 2."""
 
+import functools
 import sys
 
 
@@ -18,3 +19,13 @@ def run(script, arguments) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def reported(main):
+    """Decorate a script's `main`: a `UserError` is printed as one line, and the status is 2."""
+
+    @functools.wraps(main)
+    def reporting(argv=None) -> int:
+        return run(main, argv)
+
+    return reporting

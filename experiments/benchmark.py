@@ -16,16 +16,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import models  # noqa: E402
-import systems  # noqa: E402
-import train  # noqa: E402
+import models
+import systems
+import train
 from colorizer import errors, files
-from settings import Settings  # noqa: E402
 
-import colour  # noqa: E402
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from keras import layers, ops  # noqa: E402
+import colour
+import keras
+import numpy as np
+from keras import layers, ops
+from settings import Settings
 
 SECONDS = 10  # that each row is measured for, after its first step
 PEER_BATCH = 16  # the stride-1 network keeps every map at full size: 64 would take 10 GiB
@@ -239,7 +239,7 @@ def measure(arguments) -> None:
             "rows": rows,
             "times_the_peer": ratio,
             "peak_memory_gib": memory,
-            "versions": runs.versions(),
+            "versions": record.versions(),
         },
     )
     print(f"written to {arguments.output}")

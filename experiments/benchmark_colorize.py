@@ -23,11 +23,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colorizer import photos  # noqa: E402 (the project's folder has to be known first)
-from colorizer.files import write_json  # noqa: E402
+from colorizer import photos
+from colorizer.files import write_json
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
+import cv2
+import numpy as np
 
 # Model, megapixels of a photograph, how many of them, the most that the ratio of times and the
 # peak memory in MiB may be, where there is a bound.

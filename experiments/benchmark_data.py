@@ -23,13 +23,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from prepare_data import cores, start_worker  # noqa: E402
+from prepare_data import cores, start_worker
 
-import dataset  # noqa: E402
-import numpy as np  # noqa: E402 (the project's folder has to be known first)
-import photos  # noqa: E402
-from PIL import Image  # noqa: E402
-from project import versions, write_json  # noqa: E402
+import dataset
+import numpy as np
+import photos
+from PIL import Image
+from project import versions, write_json
 
 CLASSES = 40
 PICTURES = 12000  # on disk; each is one of `DIFFERENT` files, linked

@@ -19,10 +19,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import dataset  # noqa: E402
-import numpy as np  # noqa: E402 (the project's folder has to be known first)
-import photos  # noqa: E402
-from project import versions, write_json  # noqa: E402
+import dataset
+import numpy as np
+import photos
+from project import versions, write_json
 
 SIZE = 24
 PICTURES = {"train": 2000, "test": 4}

@@ -16,13 +16,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import benchmark  # noqa: E402
-import models  # noqa: E402
+import benchmark
+import models
 from colorizer import files
-from settings import Settings, system_defaults  # noqa: E402
-from systems import SYSTEMS  # noqa: E402
+from systems import SYSTEMS
 
-import numpy as np  # noqa: E402
+import numpy as np
+from settings import Settings, system_defaults
 
 NAMES = ("paper", "regress", "classify", "pix2pix", "vgg16")
 PAINTED_BATCH = 8  # as colorize.py
@@ -71,7 +71,7 @@ def main(argv=None) -> int:
     print(table(costs))
     path = ROOT / "experiments" / "results" / "benchmark_systems.json"
     files.write_json(
-        path, {"systems": costs, "device": engine.device(), "versions": runs.versions()}
+        path, {"systems": costs, "device": engine.device(), "versions": record.versions()}
     )
     print(f"written to {path.relative_to(ROOT)}")
     return 0

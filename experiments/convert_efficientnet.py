@@ -20,18 +20,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import semantic_models  # noqa: E402
 from colorizer import errors, files
 from colorizer.errors import UserError
 
-import keras  # noqa: E402
-import metrics  # noqa: E402
-import numpy as np  # noqa: E402
-import photos  # noqa: E402
-import torch  # noqa: E402
-from efficientnet_lite_pytorch import EfficientNet  # noqa: E402
-from keras import layers  # noqa: E402
-from tqdm import tqdm  # noqa: E402
+import keras
+import metrics
+import numpy as np
+import photos
+import semantic_models
+import torch
+from efficientnet_lite_pytorch import EfficientNet
+from keras import layers
+from tqdm import tqdm
 
 # Width factor, depth factor and the side of its pictures. Source: Tan & Le 2019, their published
 # code, lite/efficientnet_lite_builder.py.
@@ -166,7 +166,7 @@ def convert(variant, path, without_head, paths, labels) -> None:
         "top1_converted": float((converted.argmax(axis=1) == labels).mean()),
         "same_top1": same,
         "largest_difference_of_logits": difference,
-        "versions": runs.versions() | {"torch": importlib.metadata.version("torch")},
+        "versions": record.versions() | {"torch": importlib.metadata.version("torch")},
     }
     files.write_json(path.with_suffix(".json"), card)
     print(

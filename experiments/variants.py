@@ -28,16 +28,16 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results"
 sys.path.insert(0, str(ROOT))
 
-import evaluate  # noqa: E402
-import publish  # noqa: E402
-import semantic_models  # noqa: E402
-import train  # noqa: E402
+import evaluate
+import publish
+import train
 from colorizer import errors, files
-from settings import Settings  # noqa: E402
-from systems import SYSTEMS  # noqa: E402
+from systems import SYSTEMS
 
-import keras  # noqa: E402
-from keras import layers, ops  # noqa: E402
+import keras
+import semantic_models
+from keras import layers, ops
+from settings import Settings
 
 
 def semantic(**options):

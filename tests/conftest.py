@@ -2,7 +2,7 @@
 
 import models
 from colorizer import photos
-from training import dataset
+from pictures import dataset
 
 import numpy as np
 import pytest

@@ -2,7 +2,7 @@ import re
 import shlex
 
 from colorizer import errors
-from training import dataset
+from pictures import dataset
 
 import numpy as np
 import pytest

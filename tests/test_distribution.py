@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import train
-from settings import Settings
 from training import runs
 
 import numpy as np
 import pytest
 from conftest import NARROW
+from settings import Settings
 
 ROOT = Path(train.__file__).parent
 # The parts of a batch are added up in another order than the whole, and Adam makes a full step of a

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import evaluate
 from colorizer import photos
-from training import dataset, metrics
+from pictures import dataset, metrics
 
 import keras
 import numpy as np

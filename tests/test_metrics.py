@@ -1,6 +1,6 @@
 """Every metric against values worked out by hand or published."""
 
-from training import metrics
+from pictures import metrics
 
 import keras
 import numpy as np

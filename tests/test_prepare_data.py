@@ -16,7 +16,7 @@ from pathlib import Path
 
 import prepare_data
 from colorizer import photos
-from training import dataset
+from pictures import dataset
 
 import numpy as np
 import pytest

@@ -5,14 +5,14 @@ import sys
 
 import colorize
 import models
-import reference_models
-import semantic_models
 from colorizer.errors import UserError
 from training import colour
 
 import keras
 import numpy as np
 import pytest
+import reference_models
+import semantic_models
 from conftest import NARROW
 from keras import layers, ops
 

@@ -5,13 +5,13 @@ import subprocess
 import sys
 
 import models
-import semantic_models
 from colorizer.errors import UserError
 from training import colour
 
 import keras
 import numpy as np
 import pytest
+import semantic_models
 from keras import ops
 
 BINS = len(colour.bins())

@@ -12,14 +12,15 @@ import models
 import systems
 import train
 from colorizer import photos
-from settings import Settings
-from training import dataset, runs
+from pictures import dataset
+from training import runs
 
 import keras
 import numpy as np
 import pytest
 from conftest import prepare
 from keras import ops
+from settings import Settings
 
 ROOT = Path(train.__file__).parent
 

@@ -1,61 +1,59 @@
 """A run's folder: its settings, history, checkpoints, and the way to stop it.
 
-config.json     every setting, the versions and the commit
+config.json     the system, every setting, the versions and the commit
 history.csv     one row an epoch; losses.png draws it
-checkpoints/    epoch-0012.npz, or epoch-0012-step-000034.npz when stopped within the 13th
+checkpoints/    the last two, as tf.train.CheckpointManager writes them
 """
 
 import contextlib
 import csv
-import importlib.metadata
+import dataclasses
 import json
-import platform
 import signal
-import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 from colorizer import files
 from colorizer.errors import UserError
+from pictures import record
+from training import devices
 
-import keras
-import numpy as np
+import tensorflow as tf
 from matplotlib.figure import Figure
 
 CHECKPOINTS_KEPT = 2
-RECORDED_PACKAGES = (
-    "tensorflow",
-    "keras",
-    "jax",
-    "numpy",
-    "opencv-python-headless",
-    "pillow",
-    "scikit-image",
-    "scipy",
-)
 DRAWN = ("generator_loss", "discriminator_loss", "test_psnr", "test_ssim")
 
 
-def write_config(folder, settings, device) -> None:
-    """Write config.json: the settings (a dict), the versions, the commit, the device."""
-    record = {
-        "settings": settings,
-        "versions": versions(),
-        "git_commit": git_commit(),
-        "device": device,
+def name_of(system) -> str:
+    """Return the name of a system's class with its module's, as in train.PaperGAN."""
+    module = system.__module__
+    if module == "__main__":
+        module = Path(sys.modules[module].__file__).stem
+    return f"{module}.{system.__qualname__}"
+
+
+def write_config(system, settings) -> None:
+    """Write config.json: the system, its settings, the versions, the commit, the device."""
+    config = {
+        "system": name_of(system),
+        "settings": dataclasses.asdict(settings),
+        "versions": record.versions(),
+        "git_commit": record.git_commit(),
+        "device": devices.device(),
     }
-    files.write_json(Path(folder) / "config.json", record)
+    files.write_json(Path(settings.output) / "config.json", config)
 
 
 def read_config(folder) -> dict:
-    """Return the settings of the run in `folder`, empty where none was begun.
+    """Return what config.json of the run in `folder` holds, empty where none was begun.
 
-    Raises UserError when its config.json is not one that `write_config` wrote.
+    Raises UserError when it is not one that `write_config` wrote.
     """
     path = Path(folder) / "config.json"
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+        config = json.loads(path.read_text(encoding="utf-8"))
+        return config | {"system": str(config["system"]), "settings": dict(config["settings"])}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -64,47 +62,71 @@ def read_config(folder) -> dict:
         ) from error
 
 
-def save_checkpoint(folder, variables, epoch, step, totals) -> None:
-    """Write a checkpoint, whole or not at all, then delete all but the last two.
-
-    `variables` is a dict of Keras variables by name. `epoch` epochs are finished, and `step` steps
-    of the next one, with these sums of losses. Every random draw of a run follows from
-    (seed, epoch, step), so this is the random state too.
-    """
-    arrays = {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
-    name = f"epoch-{epoch:04d}" + (f"-step-{step:06d}" if step else "")
-    with files.replacing(Path(folder) / "checkpoints" / f"{name}.npz") as temporary:
-        np.savez(temporary, progress=[epoch, step], totals=totals, **arrays)
-    for old in checkpoints(folder)[:-CHECKPOINTS_KEPT]:
-        old.unlink()
-
-
-def checkpoints(folder) -> list[Path]:
-    """List the checkpoints of a run, the oldest first."""
-    return sorted(Path(folder).glob("checkpoints/epoch-*.npz"), key=lambda path: path.stem)
-
-
-def restore_checkpoint(path, variables):
-    """Load a checkpoint into the variables, whole or not at all.
-
-    Returns the finished epochs, the steps of the next one, and its sums of losses.
-    Raises UserError when the file is damaged or belongs to other networks.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files}
-        (epoch, step), totals = content.pop("progress"), content.pop("totals")
-        shapes = {name: array.shape for name, array in content.items()}
-        if shapes != {name: tuple(variable.shape) for name, variable in variables.items()}:
-            raise ValueError("it belongs to networks of another shape")
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+def check_system(folder, system) -> None:
+    """Raise UserError unless the run in `folder` was begun with this system."""
+    begun = read_config(folder).get("system")
+    if begun != name_of(system):
         raise UserError(
-            f"the checkpoint {path} cannot be used ({error}); delete it, and the same command "
-            "goes on from the one before"
+            f"the run in {folder} trains {begun}, not {name_of(system)}; go on with it by the "
+            "command that began it"
+        )
+
+
+class Progress:
+    """Where a run stands, in variables that a checkpoint holds.
+
+    `epoch` epochs are finished, and `step` steps of the next one, with these `totals` of losses,
+    float64. Every random draw of a run follows from (seed, epoch, step): this is its random state.
+    """
+
+    def __init__(self, losses):
+        """Start at the beginning, with so many losses."""
+        self.epoch = tf.Variable(0, dtype=tf.int64)
+        self.step = tf.Variable(0, dtype=tf.int64)
+        self.totals = tf.Variable(tf.zeros(losses, tf.float64))
+
+    def next_epoch(self) -> None:
+        """Go on to the first step of the next epoch."""
+        self.epoch.assign_add(1)
+        self.step.assign(0)
+        self.totals.assign(tf.zeros_like(self.totals))
+
+
+def checkpoints(model, progress, folder):
+    """Return the tf.train.CheckpointManager of a run.
+
+    It holds `progress` and every Keras model and optimizer that the system `model` has as an
+    attribute, each variable once.
+    """
+    seen, kept = set(), {}
+    for name, owner in vars(model).items():
+        variables = [v.value for v in getattr(owner, "variables", ()) if id(v) not in seen]
+        seen |= {id(variable) for variable in getattr(owner, "variables", ())}
+        if variables:
+            kept[name] = variables
+    checkpoint = tf.train.Checkpoint(**vars(progress), **kept)
+    return tf.train.CheckpointManager(
+        checkpoint, Path(folder) / "checkpoints", CHECKPOINTS_KEPT, checkpoint_name="step"
+    )
+
+
+def restore(manager) -> bool:
+    """Load the newest checkpoint, if there is one; tell whether there is.
+
+    Raises UserError when it is damaged or belongs to other networks.
+    """
+    found = [path for path in manager.checkpoints if Path(f"{path}.index").exists()]
+    if not found:
+        return False
+    try:
+        manager.checkpoint.restore(found[-1]).assert_consumed()
+    except (tf.errors.OpError, ValueError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"the checkpoint {found[-1]} cannot be used ({reason}); delete {found[-1]}.*, and the "
+            "same command goes on from the one before"
         ) from error
-    for name, variable in variables.items():
-        variable.assign(content[name])
-    return int(epoch), int(step), totals
+    return True
 
 
 def read_history(folder, epochs) -> list[dict]:
@@ -127,9 +149,10 @@ def write_history(folder, history) -> None:
         writer.writeheader()
         writer.writerows(history)
 
-    figure = Figure(figsize=(10, 7), layout="constrained")
+    drawn = [column for column in DRAWN if column in history[0]]
+    figure = Figure(figsize=(5 * len(drawn), 3.5), layout="constrained")
     epochs = [int(row["epoch"]) for row in history]
-    for axes, column in zip(figure.subplots(2, 2).flat, DRAWN, strict=True):
+    for axes, column in zip(figure.subplots(1, len(drawn)), drawn, strict=True):
         axes.plot(epochs, [float(row[column]) for row in history], marker=".")
         axes.set(title=column.replace("_", " "), xlabel="epoch")
         axes.grid(alpha=0.3)
@@ -154,24 +177,3 @@ def interruption():
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def versions() -> dict:
-    """Return the version of Python and of every package that can change a result."""
-    found = {"python": platform.python_version()}
-    for package in RECORDED_PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
-
-
-def git_commit() -> str | None:
-    """Return the commit this code is at, with `-dirty` if it was changed, None outside git."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    try:
-        described = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return described.stdout.strip()

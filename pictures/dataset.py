@@ -9,11 +9,13 @@ compression, so that one picture can be read without reading the shard:
     label  int32 (N,)                 place of the picture's class in the manifest's `classes`
 """
 
-import importlib.util
 import json
 import shlex
 import zipfile
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -272,27 +274,14 @@ class Split:
         return self._stream(self.rows, batch_size)
 
     def _stream(self, rows, batch_size):
-        """Yield the pairs at `rows`, a batch at a time; the next is read while one is used."""
-        if importlib.util.find_spec("tensorflow") is None:
-            # The other engine, alone on its machine: the same batches, not read ahead.
-            for first in range(0, len(rows), batch_size):
-                yield self.read(rows[first : first + batch_size])
-            return
-        # Imported here: preparing data needs no TensorFlow, and each of its processes would wait.
-        import engine
-
-        with engine.without_chatter():
-            import tensorflow as tf
-
-        def read(batch):
-            return tf.numpy_function(self.read, [batch], [tf.uint8, tf.uint8])
-
-        # Nothing here is tuned; the end of a stream would wait for the tuner, for up to a minute.
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        rows = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
-        # One batch at a time: repeatable runs allow TensorFlow no parallel Python calls.
-        yield from rows.map(read).prefetch(2).with_options(options).as_numpy_iterator()
+        """Yield the pairs at `rows`, a batch at a time; the next two are read while one is used."""
+        batches = (rows[first : first + batch_size] for first in range(0, len(rows), batch_size))
+        with ThreadPoolExecutor(1) as reader:
+            coming = deque(reader.submit(self.read, batch) for batch in islice(batches, 2))
+            while coming:
+                pairs = coming.popleft().result()
+                coming.extend(reader.submit(self.read, batch) for batch in islice(batches, 1))
+                yield pairs
 
 
 def flip_and_crop(random, gray, rgb, flips, crop):

@@ -1,0 +1,509 @@
+"""Prepare the photographs to train on: take them out of git directories, shrink, sort out.
+
+    python experiments/gather_photographs.py photographs.tsv.xz repositories photographs
+
+Reads a list (tier, repository, blob and path of each picture), a git directory of each repository
+(repositories/owner+name/repo or anything below it that holds objects/) and, with --tests, folders
+of test pictures, of which no near-duplicate is kept. Writes photographs/<source>/<number>.jpg at a
+short side of 256 pixels, photographs/manifest.tsv with a line for each that is kept, and
+photographs/dropped.tsv with the reason for each that is not; those lie in photographs/dropped/.
+What has been prepared is not prepared again, so it can be stopped and started as one likes.
+"""
+
+import argparse
+import csv
+import functools
+import hashlib
+import io
+import lzma
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
+from tqdm import tqdm
+
+SIDE = 256  # pixels, the short side; smaller pictures keep their size
+QUALITY = 92
+SHORTEST = 160  # pixels; below that a picture is too soft to learn from
+LONGEST = 2.6  # aspect ratio
+
+# Nothing else of these is trained on: portraits, people and rooms to look at.
+HELD_OUT = ("Abivishaq/dataset_flickrr",)
+
+# Sources that are looked at and left out.
+LEFT_OUT = {
+    "aqaddoumi/indoor-dataset": "one building, robot frames, two views side by side",
+    "xcreateadmin/cc_sbu_data": "small pictures in white frames",
+    "JoelOscarsson/dl-assignment": "the flowers of Kounteyo98/Data again, turned",
+}
+
+# The largest share of all that one source may be; and what all the face crops together may be.
+SOURCE_SHARE = 1 / 8
+FACES_SHARE = 1 / 20
+FACES = (
+    "manaleks/picsart-contest",
+    "balajisrinivas/Face-Mask-Detection",
+    "chandrikadeb7/Face-Mask-Detection",
+)
+SHARES = {
+    "karemsaeed21/cat_vs_dog_classification_CNN": 1 / 40,
+    "Liang-yc/ECUSTFD-resized-": 1 / 100,
+    "sekhar14/image-similarity-pytorch": 1 / 40,
+}
+
+# A guess for the whole source: most of its pictures show people.
+PEOPLE = (
+    "jurjsorinliviu/Sports-Type-Classifier",
+    "MSEDdataset/MSED",
+    "mzahid36/Image-captioning-dataset-BCG-",
+    "liyunfan1223/multimodal-sentiment-analysis",
+    "bearpaw/clothing-co-parsing",
+    *FACES,
+)
+
+# Bits of 256. Copies that were shrunk to 84 pixels, cropped by 2% or saved at quality 50 differ by
+# a few; see docs/photographs.md for both distributions.
+SAME = 40
+
+MEASURES = [
+    "tier",
+    "source",
+    "number",
+    "blob",
+    "path",
+    "width",
+    "height",
+    "colourfulness",
+    "tint",
+    "white",
+    "border",
+    "flat",
+    "colours",
+    "common",
+    "edges",
+    "dhash",
+    "dhash_centre",
+]
+MANIFEST = [
+    "file",
+    "source",
+    "tier",
+    "path",
+    "width",
+    "height",
+    "colourfulness",
+    "dhash",
+    "has_people_source",
+]
+
+
+def read_list(path) -> list:
+    """Return the rows of a list (.tsv or .tsv.xz) as dictionaries, in its order, A before B."""
+    opened = lzma.open if path.suffix == ".xz" else open
+    with opened(path, "rt", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    counts = Counter()
+    for row in rows:
+        row["source"] = row["repository"]
+        row["number"] = counts[row["source"]]
+        counts[row["source"]] += 1
+    return sorted(rows, key=lambda row: row["tier"])
+
+
+def git_directory(folder, source) -> Path | None:
+    """Return the git directory of `source` (owner/name) below `folder`, or None."""
+    base = folder / source.replace("/", "+")
+    for path in (base, base / ".git", base / "repo", base / "repo" / ".git"):
+        if (path / "objects").is_dir():
+            return path
+    return None
+
+
+def blobs(directory, ids):
+    """Yield (id, bytes) of each blob of a git directory; None for one that it lacks."""
+    command = ["git", f"--git-dir={directory}", "cat-file", "--batch"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:
+        for blob in ids:
+            git.stdin.write(f"{blob}\n".encode())
+            git.stdin.flush()
+            answer = git.stdout.readline().split()
+            if len(answer) < 3:
+                yield blob, None
+                continue
+            content = git.stdout.read(int(answer[2]) + 1)[:-1]
+            yield blob, content
+        git.stdin.close()
+
+
+@functools.lru_cache(maxsize=256)
+def to_srgb(profile):
+    """Return the transform from an embedded profile to sRGB; None where there is no use for one."""
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if "srgb" in ImageCms.getProfileDescription(source).lower():
+        return None
+    return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), "RGB", "RGB")
+
+
+def prepare(content) -> Image.Image:
+    """Decode a picture, upright, sRGB, short side at most 256. Raises on anything unreadable."""
+    image = Image.open(io.BytesIO(content))
+    if image.mode == "CMYK":
+        raise ValueError("CMYK: its colours cannot be told without a profile")
+    profile = image.info.get("icc_profile")
+    scale = SIDE / min(image.size)
+    if scale < 1:
+        image.draft("RGB", [round(side * scale) for side in image.size])
+    if image.mode in ("RGBA", "LA", "P", "PA"):
+        backdrop = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(backdrop, image.convert("RGBA"))
+    image = ImageOps.exif_transpose(image).convert("RGB")
+    scale = SIDE / min(image.size)
+    if scale < 1:
+        size = [max(SIDE, round(side * scale)) for side in image.size]
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    transform = to_srgb(profile) if profile else None
+    return ImageCms.applyTransform(image, transform) if transform else image
+
+
+def colourfulness(pixels) -> float:
+    """Return the colourfulness of RGB pixels, (H, W, 3) uint8. Source: Hasler & Suesstrunk 2003."""
+    red, green, blue = cv2.split(pixels.astype(np.float32))
+    across, along = red - green, (red + green) / 2 - blue
+    return float(np.hypot(across.std(), along.std()) + 0.3 * np.hypot(across.mean(), along.mean()))
+
+
+def tint(pixels) -> float:
+    """Return how far Lab a and b are from being a function of lightness: 0 for gray and sepia.
+
+    Takes RGB pixels, (H, W, 3) uint8. The answer is the root mean square, in Lab units, of what a
+    parabola through (lightness, a) and (lightness, b) leaves.
+    """
+    small = cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).reshape(-1, 3)
+    lightness = lab[:, 0] / 100
+    powers = np.stack([np.ones_like(lightness), lightness, lightness**2], axis=1)
+    moments = powers.T @ powers + 1e-3 * np.eye(3, dtype=np.float32)
+    left = lab[:, 1:] - powers @ np.linalg.solve(moments, powers.T @ lab[:, 1:])
+    return float(np.sqrt((left**2).sum(axis=1).mean()))
+
+
+def dhash(gray) -> np.ndarray:
+    """Return 256 bits, (256,) bool: whether each of 16 x 16 cells is darker than its right one."""
+    small = cv2.resize(gray, (17, 16), interpolation=cv2.INTER_AREA).astype(np.int16)
+    return (small[:, 1:] > small[:, :-1]).reshape(-1)
+
+
+def centre_square(picture) -> np.ndarray:
+    """Return the middle square of a picture, (H, W, ...)."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[top : top + side, left : left + side]
+
+
+def to_hex(bits) -> str:
+    """Write bits as hexadecimal digits."""
+    return np.packbits(bits).tobytes().hex()
+
+
+def border(gray) -> float:
+    """Return the share of the four sides, each 3% wide, that are of one plain tone."""
+    width = max(2, round(0.03 * min(gray.shape)))
+    strips = gray[:width], gray[-width:], gray[:, :width], gray[:, -width:]
+    return sum(float(strip.std()) < 3 for strip in strips) / 4
+
+
+def measure(pixels) -> dict:
+    """Return what the choice depends on, of RGB pixels, (H, W, 3) uint8.
+
+    `white` is the share of pure white pixels, `flat` of pixels that equal their neighbours,
+    `common` of the pixels that have one of the four commonest of 512 colours, `edges` of those on
+    very strong edges; `colours` is how many of 4,096 colours at least 1 pixel in 5,000 has.
+    """
+    height, width = pixels.shape[:2]
+    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    window = np.ones((3, 3), np.uint8)
+    contrast = cv2.dilate(gray, window) - cv2.erode(gray, window)
+    levels = pixels.astype(np.int32)
+    fine = np.bincount(((levels >> 4) @ (256, 16, 1)).reshape(-1), minlength=4096)
+    coarse = np.bincount(((levels >> 5) @ (64, 8, 1)).reshape(-1), minlength=512)
+    return {
+        "width": width,
+        "height": height,
+        "colourfulness": f"{colourfulness(pixels):.1f}",
+        "tint": f"{tint(pixels):.2f}",
+        "white": f"{(pixels.min(axis=2) >= 250).mean():.3f}",
+        "border": f"{border(gray):.2f}",
+        "flat": f"{(contrast <= 1).mean():.3f}",
+        "colours": int((fine > height * width / 5000).sum()),
+        "common": f"{np.sort(coarse)[-4:].sum() / (height * width):.3f}",
+        "edges": f"{(contrast > 120).mean():.3f}",
+        "dhash": to_hex(dhash(gray)),
+        "dhash_centre": to_hex(dhash(centre_square(gray))),
+    }
+
+
+def write_whole(path, content) -> None:
+    """Write bytes to a file that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+def write_table(path, fields, rows) -> None:
+    """Write rows, dictionaries, as a .tsv file, whole."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, fields, delimiter="\t", extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_whole(path, text.getvalue().encode())
+
+
+def read_measures(path) -> dict:
+    """Return what was measured before: rows by (source, number). A broken last line is ignored."""
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [line.rstrip("\n").split("\t") for line in file if line.endswith("\n")]
+    whole = [dict(zip(MEASURES, row, strict=True)) for row in rows if len(row) == len(MEASURES)]
+    return {(row["source"], int(row["number"])): row for row in whole}
+
+
+def name_of(row) -> str:
+    """Return the file of a picture below the output folder."""
+    return f"{row['source'].replace('/', '+')}/{int(row['number']):05}.jpg"
+
+
+def gather(rows, folder, output) -> Counter:
+    """Prepare and measure the pictures of one source that are not yet; return what went wrong."""
+    source = rows[0]["source"]
+    directory = git_directory(folder, source)
+    if directory is None:
+        print(f"{source}: no git directory in {folder}: left out for now", file=sys.stderr)
+        return Counter()
+    troubles = Counter()
+    contents = blobs(directory, [row["blob"] for row in rows])
+    with (output / "measures.tsv").open("a", encoding="utf-8") as table:
+        for row, (_, content) in zip(tqdm(rows, desc=source[:40]), contents, strict=True):
+            # Whatever a public picture holds must not stop the other hundred thousand.
+            try:
+                picture = prepare(content)
+                measured = {**row, **measure(np.asarray(picture))}
+                file = io.BytesIO()
+                picture.save(file, "JPEG", quality=QUALITY)
+            except Exception as error:
+                troubles[f"{source}: {type(error).__name__}"] += 1
+                continue
+            write_whole(output / name_of(row), file.getvalue())
+            measured["path"] = " ".join(row["path"].split())
+            table.write("\t".join(str(measured[name]) for name in MEASURES) + "\n")
+    return troubles
+
+
+def fault(row) -> str:
+    """Return why a picture is no photograph to learn from, or an empty phrase."""
+    width, height = int(row["width"]), int(row["height"])
+    white, flat, common = float(row["white"]), float(row["flat"]), float(row["common"])
+    if min(width, height) < SHORTEST:
+        return "small"
+    if max(width, height) > LONGEST * min(width, height):
+        return "long"
+    if float(row["tint"]) < 1.5 or float(row["colourfulness"]) < 4:
+        return "gray or toned"
+    if float(row["border"]) >= 0.75:
+        return "frame or cut-out"
+    if white > 0.35:
+        return "white ground"
+    if flat > 0.6 or int(row["colours"]) < 25:
+        return "flat"
+    if float(row["edges"]) > 0.12 and common > 0.5:
+        return "text or drawing"
+    return ""
+
+
+def bits(rows, field) -> np.ndarray:
+    """Return the hashes in one field, (N, 256) float32 of -1 and 1."""
+    packed = np.frombuffer(bytes.fromhex("".join(row[field] for row in rows)), np.uint8)
+    return np.unpackbits(packed.reshape(-1, 32), axis=1).astype(np.float32) * 2 - 1
+
+
+def mirrored(hashes) -> np.ndarray:
+    """Return the hashes, (N, 256) of -1 and 1, of the pictures seen in a mirror."""
+    return -hashes.reshape(-1, 16, 16)[:, :, ::-1].reshape(-1, 256)
+
+
+def near(hashes, others) -> np.ndarray:
+    """Return the smallest distance in bits of each of `hashes` from any of `others`, (N,)."""
+    closest = np.full(len(hashes), 256, np.float32)
+    for start in range(0, len(others), 4096):
+        distances = (256 - hashes @ others[start : start + 4096].T) / 2
+        np.minimum(closest, distances.min(axis=1), out=closest)
+    return closest
+
+
+def hashes_of_tests(folders) -> np.ndarray:
+    """Return the hashes of all pictures below some folders: whole, middle square, and mirrored."""
+    paths = [path for folder in folders for path in sorted(folder.rglob("*.*")) if path.is_file()]
+    found = []
+    for path in tqdm(paths, desc="test pictures"):
+        gray = cv2.cvtColor(np.asarray(prepare(path.read_bytes())), cv2.COLOR_RGB2GRAY)
+        found += [dhash(gray), dhash(centre_square(gray))]
+    hashes = np.float32(found).reshape(-1, 256) * 2 - 1
+    return np.concatenate([hashes, mirrored(hashes)])
+
+
+def drop_copies(rows, tests) -> None:
+    """Give a reason to rows that are near-duplicates of a test picture or of an earlier row."""
+    whole, centre = bits(rows, "dhash"), bits(rows, "dhash_centre")
+    of_test = np.minimum(near(whole, tests), near(centre, tests)) <= SAME
+    kept = np.empty((0, 256), np.float32)
+    for start in tqdm(range(0, len(rows), 2048), desc="near-duplicates"):
+        part = slice(start, start + 2048)
+        there = np.concatenate([kept, mirrored(kept)])
+        earlier = near(whole[part], there) <= SAME
+        chosen = []
+        for place in range(start, start + len(earlier)):
+            if of_test[place]:
+                rows[place]["reason"] = "near a test picture"
+            elif earlier[place - start]:
+                rows[place]["reason"] = "near-duplicate"
+            else:
+                chosen.append(place)
+        chosen = drop_within(rows, whole, chosen)
+        kept = np.concatenate([kept, whole[chosen]])
+
+
+def drop_within(rows, whole, places) -> list:
+    """Keep the first of near-duplicates among a few thousand rows; return the places kept."""
+    hashes = whole[places]
+    distances = np.minimum(256 - hashes @ hashes.T, 256 - hashes @ mirrored(hashes).T) / 2
+    kept = []
+    for index, place in enumerate(places):
+        if kept and distances[index, kept].min() <= SAME:
+            rows[place]["reason"] = "near-duplicate"
+        else:
+            kept.append(index)
+    return [places[index] for index in kept]
+
+
+def drop_over(rows, sources, share, reason) -> bool:
+    """Give a reason to a random part of some sources, so that `share` of all remain."""
+    kept = [row for row in rows if not row["reason"]]
+    theirs = [row for row in kept if row["source"] in sources]
+    most = int(share / (1 - share) * (len(kept) - len(theirs)))
+    # By a hash of the content: the same ones in every run, and not the first of one class.
+    theirs.sort(key=lambda row: hashlib.sha1(row["blob"].encode()).digest())
+    for row in theirs[most:]:
+        row["reason"] = reason
+    return len(theirs) > most
+
+
+def cap(rows) -> None:
+    """Cap each source, and the face crops together, until all the shares hold."""
+    sources = {row["source"] for row in rows}
+    for _ in range(20):
+        changed = drop_over(rows, set(FACES), FACES_SHARE, "over the cap of face crops")
+        for source in sorted(sources):
+            share = SHARES.get(source, SOURCE_SHARE)
+            changed |= drop_over(rows, {source}, share, "over the cap of the source")
+        if not changed:
+            return
+
+
+def choose(measures, tests) -> list:
+    """Return the rows with a `reason`: empty for those to train on."""
+    rows = [{**row, "reason": fault(row)} for row in measures]
+    for row in rows:
+        if row["source"] in HELD_OUT:
+            row["reason"] = row["reason"] or "held out"
+    sound = [row for row in rows if not row["reason"]]
+    drop_copies(sound, tests)
+    cap(rows)
+    return rows
+
+
+def move(rows, output) -> None:
+    """Put each picture where it belongs: below the output folder, or below dropped/ in it."""
+    for row in tqdm(rows, desc="moving"):
+        here, there = output / name_of(row), output / "dropped" / name_of(row)
+        if row["reason"]:
+            here, there = there, here
+        if there.exists():
+            here.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(there, here)
+        row["file"] = str(here.relative_to(output))
+
+
+def write_choice(rows, output) -> None:
+    """Move the pictures and write manifest.tsv and dropped.tsv."""
+    move(rows, output)
+    for row in rows:
+        row["has_people_source"] = int(row["source"] in PEOPLE)
+    kept = [row for row in rows if not row["reason"]]
+    dropped = [row for row in rows if row["reason"]]
+    write_table(output / "dropped.tsv", ["file", "reason", *MEASURES], dropped)
+    write_table(output / "manifest.tsv", MANIFEST, kept)
+
+
+def report(rows, troubles) -> None:
+    """Print how many of each source are kept, and how many are dropped for each reason."""
+    found, kept = Counter(), Counter()
+    for row in rows:
+        found[row["source"]] += 1
+        kept[row["source"]] += not row["reason"]
+    for source in sorted(found):
+        print(f"{kept[source]:6} of {found[source]:6}  {source}")
+    for reason, count in Counter(row["reason"] for row in rows).most_common():
+        print(f"{count:6}  {reason or 'kept'}")
+    for trouble, count in sorted(troubles.items()):
+        print(f"{count:6}  unreadable: {trouble}")
+
+
+def run(options) -> None:
+    """Gather every source of the list, then choose."""
+    rows = [row for row in read_list(options.list) if row["source"] not in LEFT_OUT]
+    done = read_measures(options.output / "measures.tsv")
+    options.output.mkdir(parents=True, exist_ok=True)
+    troubles = Counter()
+    for source in dict.fromkeys(row["source"] for row in rows):
+        missing = [
+            row for row in rows if row["source"] == source and (source, row["number"]) not in done
+        ]
+        if missing:
+            troubles += gather(missing, options.repositories, options.output)
+    measured = read_measures(options.output / "measures.tsv")
+    keys = [(row["source"], row["number"]) for row in rows]
+    chosen = choose(
+        [measured[key] for key in keys if key in measured], hashes_of_tests(options.tests)
+    )
+    write_choice(chosen, options.output)
+    report(chosen, troubles)
+    print(f"{options.output / 'manifest.tsv'} names the pictures that are kept")
+
+
+def main(argv=None) -> int:
+    """Run from the command line; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("list", type=Path, help="photographs.tsv or .tsv.xz")
+    parser.add_argument("repositories", type=Path, help="folder of git directories, owner+name/")
+    parser.add_argument("output", type=Path, help="folder to write to")
+    parser.add_argument(
+        "--tests",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="FOLDER",
+        help="folders of test pictures, of which no near-duplicate is kept (default: none)",
+    )
+    run(parser.parse_args(argv))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

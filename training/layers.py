@@ -1,0 +1,44 @@
+"""Layers for pictures of any size: padding, cutting, enlarging."""
+
+from keras import layers, ops
+
+
+def enlarge(x, factor, name, dtype=None):
+    """Enlarge (B, H, W, C) bilinearly by an even `factor`, in `dtype` or the policy's.
+
+    UpSampling2D does this as well, but some releases of Keras (3.15 is one) cannot trace its
+    bilinear form for pictures of any size, which colorize.py needs.
+    """
+    x = layers.UpSampling2D(factor, dtype=dtype, name=f"{name}_repeat")(x)
+    # Means of 2 and of `factor` neighbours, one after the other, turn steps into bilinear ramps.
+    edge = (factor // 2, factor // 2)
+    x = ops.pad(x, ((0, 0), edge, edge, (0, 0)), mode="symmetric")
+    x = layers.AveragePooling2D(2, strides=1, dtype=dtype, name=f"{name}_mean")(x)
+    return layers.AveragePooling2D(factor, strides=1, dtype=dtype, name=f"{name}_ramp")(x)
+
+
+def positions(tensor, axis):
+    """Return 0, 1, 2 ... for each row (axis 1) or column (axis 2) of (B, H, W, C): int32 (H or W,).
+
+    Computed from the tensor itself, because the size is not known when the model is built.
+    """
+    others = tuple(other for other in range(4) if other != axis)
+    return ops.cumsum(ops.cast(ops.ones_like(ops.mean(tensor, axis=others)), "int32")) - 1
+
+
+def pad(x, axis, multiple):
+    """Pad rows (axis 1) or columns (axis 2) to a multiple by reflection at the far end."""
+    inside = positions(x, axis)
+    ones = ops.reshape(ops.cast(ops.ones_like(inside), "float32"), (1, -1, 1))
+    blocks = layers.MaxPooling1D(multiple, padding="same", name=f"pad{axis}_blocks")(ones)
+    blocks = layers.UpSampling1D(multiple, name=f"pad{axis}_length")(blocks)
+    wanted = ops.cumsum(ops.cast(ops.reshape(blocks, (-1,)), "int32")) - 1
+    last = ops.max(inside)
+    return ops.take(x, ops.where(wanted > last, 2 * last + 1 - wanted, wanted), axis=axis)
+
+
+def crop(x, like):
+    """Cut `x` to as many rows and columns as `like` has."""
+    for axis in (1, 2):
+        x = ops.take(x, positions(like, axis), axis=axis)
+    return x

@@ -1,0 +1,135 @@
+"""The settings of a training run: their flags, and where a run goes on."""
+
+import argparse
+import dataclasses
+import math
+import shlex
+
+from colorizer.errors import UserError
+from training import devices, runs
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What every system is trained with; each system's own settings begin with these."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    data: str = "data"
+    output: str = "outputs/train"
+    precision: str = "float32"
+    distribute: str | None = None
+    seed: int = 0
+    # Paper: silent. Here: none is left out, so that the experiment is the paper's.
+    least_colourfulness: float = 0
+
+
+def positive(kind):
+    """Return a parser of command-line numbers of `kind` that refuses zero and below."""
+
+    def parse(text):
+        value = kind(text)
+        if not 0 < value < math.inf:
+            raise ValueError
+        return value
+
+    parse.__name__ = f"positive {kind.__name__}"
+    return parse
+
+
+# Setting -> what argparse makes of its flag. Settings without one are for experiments.
+FLAGS = {
+    "epochs": {"type": positive(int), "help": "passes over the training pictures"},
+    "data": {"help": "folder that prepare_data.py wrote"},
+    "output": {"help": "folder of this run"},
+    "batch_size": {"type": positive(int), "help": "pictures a step"},
+    "learning_rate": {"type": positive(float), "help": "the optimizer's rate, at its highest"},
+    "discriminator_updates": {
+        "type": positive(int),
+        "help": "updates of the discriminator a step, the paper's sentence read the other way",
+    },
+    "encoder_weights": {"help": "imagenet downloads them; else a file of them, or none"},
+    "precision": {
+        "choices": ("float32", "mixed_bfloat16", "mixed_float16"),
+        "help": "numbers the networks compute in",
+    },
+    "distribute": {
+        "choices": ("gpus", "workers"),
+        "help": "gpus of this machine, or workers that TF_CONFIG names: each takes a part of the "
+        "batch, and the update is the same",
+    },
+    "seed": {
+        "type": int,
+        "help": "decides the first weights, the order of pictures and the labels' noise",
+    },
+}
+
+
+def parse_arguments(argv, description, systems):
+    """Read the command line of train.py.
+
+    `systems` is {name: class of a system}. Returns the class, its settings and whether to resume.
+    Raises UserError when a new run would go into the folder of another, there is no run to resume,
+    or a flag given differs from the run that is resumed.
+    """
+    parser = argparse.ArgumentParser(description=description, argument_default=argparse.SUPPRESS)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    text = "which colorizer to train; --help with it shows its own defaults (default: paper)"
+    parser.add_argument("--system", choices=systems, help=text)
+    chosen = argparse.ArgumentParser(add_help=False)
+    chosen.add_argument("--system", choices=systems, default="paper")
+    defaults = systems[chosen.parse_known_args(argv)[0].system].Settings()
+    for name, flag in FLAGS.items():
+        if hasattr(defaults, name):
+            text = f"{flag['help']} (default: {getattr(defaults, name)})"
+            parser.add_argument("--" + name.replace("_", "-"), **flag | {"help": text})
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    given = vars(parser.parse_args(argv))
+    system = systems[given.pop("system", "paper")]
+    if given.pop("resume", False):
+        return *resumed(given.pop("output", defaults.output), given, systems.values()), True
+    return system, new(dataclasses.replace(defaults, **given)), False
+
+
+def new(settings) -> Settings:
+    """Return the settings of a new run; raises UserError when its folder already holds one."""
+    if devices.is_chief() and runs.read_config(settings.output):
+        raise UserError(
+            f"{settings.output} already holds a run; go on with it: {resume_command(settings)}, "
+            "or name another folder with --output"
+        )
+    return settings
+
+
+def resumed(output, given, systems):
+    """Return the class of the system and the settings of the run in `output`.
+
+    `given` are settings that were given again, of which only the number of epochs may differ.
+    Raises UserError when another does, there is no run, or none of the `systems` was trained there.
+    """
+    begun = runs.read_config(output)
+    if not begun:
+        raise UserError(f"{output} holds no run to resume; start one without --resume")
+    known = {runs.name_of(system): system for system in systems}
+    if begun["system"] not in known:
+        raise UserError(
+            f"the run in {output} trains {begun['system']}, which is none of "
+            f"{', '.join(known)}; go on with it by the command that began it"
+        )
+    system = known[begun["system"]]
+    settings = system.Settings(**begun["settings"])
+    for name, value in given.items():
+        before = getattr(settings, name)
+        if name != "epochs" and value != before:
+            flag = "--" + name.replace("_", "-")
+            raise UserError(
+                f"the run in {output} was begun with {flag} {before}, not {value}; leave {flag} "
+                "out to go on with it, or name another --output for a new run"
+            )
+    return system, dataclasses.replace(settings, **given, output=str(output))
+
+
+def resume_command(settings) -> str:
+    """Return the command that goes on with a run of train.py."""
+    return f"python train.py --resume --output {shlex.quote(settings.output)}"

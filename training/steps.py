@@ -1,0 +1,95 @@
+"""What the training steps of all systems share: precision, optimizers, the moving average."""
+
+import contextlib
+
+from colorizer import photos
+from training import colour
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Paper: silent. Here: the generator that is kept is a moving average of the one that is trained
+# (Yazici et al. 2019), because from step to step the adversary pulls colours back and forth.
+AVERAGE_MOMENTUM = 0.999
+# The share of a training in which a learning rate that decays rises first.
+WARM_UP = 0.02
+# Enough pictures to know how rare each colour is.
+RARITY_PICTURES = 2000
+
+
+@contextlib.contextmanager
+def precision(name):
+    """Build what is made in the block to compute in this precision, a Keras dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def ready(optimizer, network, settings):
+    """Return the optimizer with its state for `network` allocated, so that a checkpoint has it."""
+    if settings.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(network.trainable_variables)
+    return optimizer
+
+
+def cosine(settings, pictures):
+    """Return a learning rate that rises for `WARM_UP` of a training, then falls along a cosine.
+
+    `pictures` are seen each of the epochs. Source: Loshchilov & Hutter 2017; the rise, Goyal et al.
+    2017.
+    """
+    steps = settings.epochs * (pictures // settings.batch_size)
+    rise = int(WARM_UP * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.01 * settings.learning_rate,
+        max(1, steps - rise),
+        warmup_target=settings.learning_rate,
+        warmup_steps=rise,
+    )
+
+
+def predictor(generator):
+    """Return the part of a generator that ends in its layer "prediction", which a loss is about."""
+    return keras.Model(generator.input, generator.get_layer("prediction").output)
+
+
+def objective(loss, optimizer):
+    """Return what a tape differentiates of a loss, a scalar that is the mean over a batch's part.
+
+    Optimizers add up the gradients of several devices, and scale losses in half precision.
+    """
+    return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
+
+
+def update_average(averaged, generator, optimizer) -> None:
+    """Move the weights of `averaged` towards those of `generator`, which `optimizer` has updated.
+
+    A young average forgets faster, or it would hold the first weights for epochs.
+    """
+    age = tf.cast(optimizer.iterations, tf.float64) - 1
+    momentum = tf.cast(tf.minimum((1 + age) / (10 + age), AVERAGE_MOMENTUM), tf.float32)
+
+    def assign(strategy):
+        for average, weight in zip(averaged.weights, generator.weights, strict=True):
+            average.assign(momentum * average + (1 - momentum) * weight)
+
+    # Once for all devices, which hold the same weights.
+    tf.distribute.get_replica_context().merge_call(assign)
+
+
+def rarity_of_bins(split, exponent):
+    """Return how much a pixel of each bin of chroma counts, from the training pictures' colours.
+
+    float32 (bins,), as `colour.rarity_weights` gives it.
+    """
+    rows = np.linspace(0, split.pictures - 1, min(RARITY_PICTURES, split.pictures), dtype=np.int64)
+    counts = 0
+    for first in range(0, len(rows), 100):
+        _, rgb = split.read(split.rows[rows[first : first + 100]])
+        counts = counts + colour.count_bins(colour.lab_from_srgb(photos.to_unit(rgb))[..., 1:])
+    return colour.rarity_weights(colour.smoothed_prior(counts), exponent)
