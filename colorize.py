@@ -7,6 +7,7 @@ relative path, below outputs/colorized/. Exit status: 0 all done, 1 some failed,
 """
 
 import argparse
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -206,6 +207,10 @@ def strength(text) -> float:
 
 def colorize(settings) -> int:
     """Colorize what `settings` name and say what became of it; return the exit status."""
+    if settings.model.endswith(".keras"):
+        # TensorFlow says much when it is imported, unless training/ does it.
+        with contextlib.suppress(ImportError):
+            import training  # noqa: F401
     colorizer = Colorizer(settings.model, settings.working_size)
     report = Report()
     jobs = plan(settings.input, settings.output, settings.format, report)

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -229,7 +230,11 @@ def test_a_keras_file_colorizes_as_well(tmp_path, run):
     layer.set_weights([np.full((1, 1, 1, 3), standins.FACTOR), np.array(standins.BROWN)])
     model.save(tmp_path / "brown.keras")
     write(tmp_path / "in" / "a.png", scene())
-    assert run("--model", str(tmp_path / "brown.keras"), output="keras")[0] == 0
+    command = [sys.executable, str(ROOT / "colorize.py"), "--model", str(tmp_path / "brown.keras")]
+    command += ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "keras")]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = finished.stderr.split()
+    assert lines[0] == "colorizing:", finished.stderr
     assert run()[0] == 0
     painted = photos.read_rgb(tmp_path / "keras" / "a.png")
     assert np.abs(painted.astype(int) - photos.read_rgb(tmp_path / "out" / "a.png")).max() <= 1
@@ -366,8 +371,9 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, run):
 
 
 def test_ctrl_c_leaves_whole_files_and_the_same_command_goes_on(tmp_path, model):
-    for number in range(40):
-        write(tmp_path / "in" / f"{number:02}.jpg", scene(500, 700))
+    first = write(tmp_path / "in" / "00.jpg", scene(1000, 1400))
+    for number in range(1, 60):
+        shutil.copy(first, tmp_path / "in" / f"{number:02}.jpg")
     command = [sys.executable, str(ROOT / "colorize.py"), "--model", str(model)]
     command += ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -379,10 +385,10 @@ def test_ctrl_c_leaves_whole_files_and_the_same_command_goes_on(tmp_path, model)
     assert "Traceback" not in err
     assert "the same command goes on" in out
     written = files(tmp_path / "out")
-    assert 0 < len(written) < 40
+    assert 0 < len(written) < 60
     for name in written:
         photos.read_rgb(tmp_path / "out" / name)
     assert f"{len(written)} colorized" in out
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"{40 - len(written)} colorized, {len(written)} skipped" in finished.stdout
-    assert len(files(tmp_path / "out")) == 40
+    assert f"{60 - len(written)} colorized, {len(written)} skipped" in finished.stdout
+    assert len(files(tmp_path / "out")) == 60
