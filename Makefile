@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/installed
+demo: $(VENV)/installed-colorize
 	@$(BIN)/python colorize.py --input samples --output outputs/demo --overwrite
 
 test: $(VENV)/installed-dev
@@ -17,12 +17,13 @@ test: $(VENV)/installed-dev
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
-# A stamp per requirements file: set-up runs again only when the file has changed.
-$(VENV)/installed: requirements.txt | $(VENV)/bin/python
-	@echo "installing requirements.txt into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+# A stamp for what each command needs: set-up runs again only when a file it read has changed.
+$(VENV)/installed-colorize: requirements-colorize.txt | $(VENV)/bin/python
+	@echo "installing $< into $(VENV) (half a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch $@
+$(VENV)/installed-dev: requirements-dev.txt requirements.txt requirements-colorize.txt | $(VENV)/bin/python
+	@echo "installing $< into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@ $(VENV)/installed-colorize

@@ -7,79 +7,20 @@ relative path, below outputs/colorized/. Exit status: 0 all done, 1 some failed,
 """
 
 import argparse
+import contextlib
 import dataclasses
 import itertools
-import math
 import os
 import sys
-import threading
 import warnings
-from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from colorizer import chroma, photos
+from colorizer import Colorizer, batch, photos
+from colorizer.colorizer import SHIPPED, WORKING_SIZE
 from colorizer.errors import UserError, run
 
 import cv2
-import numpy as np
 from tqdm import tqdm
-
-WEIGHTS = Path(__file__).parent / "weights"
-
-# The colorizers that ship: their files, and the side of the square that has as many pixels as what
-# each sees. The paper's sees the size that it learned from, which is that of other files as well;
-# the other paints the more colour, the larger the picture is that it sees.
-SHIPPED = {"semantic": ("semantic.keras", 224), "paper": ("paper_gan.keras", 120)}
-WORKING_SIZE = 120
-
-# Every colorizer halves its picture three times, so its sides are multiples of 8.
-MULTIPLE = 8
-
-# A panorama keeps its shape up to this many working sizes in length.
-LONGEST = 8
-
-# Pictures of the same shape that go through the network at once.
-BATCH_SIZE = 8
-
-# What is decoded and not yet written: never more photographs than this, nor, unless it is a single
-# one, more million pixels. Each pixel takes about 10 bytes on its way.
-MOST_PHOTOGRAPHS = 64
-MOST_MEGAPIXELS = 64
-
-# The longer side of the picture before and after, in pixels.
-COMPARE_SIZE = 1600
-
-FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One photograph: where it is, what it is called in messages, where the results go."""
-
-    source: Path
-    name: str
-    target: Path
-    compare_target: Path
-
-
-@dataclasses.dataclass(eq=False)
-class Prepared:
-    """A decoded photograph and what the network is to see of it.
-
-    `small` is the photograph at the network's size, uint8 gray (h, w, 1) or RGB (h, w, 3); `gray`
-    is its luma, float32 in [0, 1], with h and w padded to multiples of 8.
-    """
-
-    job: Job
-    photograph: photos.Photograph
-    small: np.ndarray
-    gray: np.ndarray
-    in_colour: bool
-
-    @property
-    def pixels(self) -> int:
-        """Count the pixels of the full-size photograph."""
-        return math.prod(self.photograph.pixels.shape[:2])
 
 
 @dataclasses.dataclass
@@ -93,38 +34,18 @@ class Report:
     failures: list = dataclasses.field(default_factory=list)
     remarks: list = dataclasses.field(default_factory=list)
 
-
-class PixelBudget:
-    """Let threads decode photographs while those in memory stay below a number of pixels.
-
-    A photograph that is larger than the whole budget waits until it is alone.
-    """
-
-    def __init__(self, pixels):
-        self.pixels = pixels
-        self.taken = 0
-        self.closed = False
-        self.changed = threading.Condition()
-
-    def take(self, pixels) -> None:
-        """Wait for room; raises CancelledError once the budget is closed."""
-        with self.changed:
-            self.changed.wait_for(
-                lambda: self.closed or not self.taken or self.taken + pixels <= self.pixels
-            )
-            if self.closed:
-                raise CancelledError("stopped")
-            self.taken += pixels
-
-    def give_back(self, pixels) -> None:
-        with self.changed:
-            self.taken -= pixels
-            self.changed.notify_all()
-
-    def close(self) -> None:
-        with self.changed:
-            self.closed = True
-            self.changed.notify_all()
+    def add(self, outcome, keep_colour) -> None:
+        """Take up what became of one photograph."""
+        name = outcome.job.name
+        if outcome.remark:
+            self.remarks.append((name, outcome.remark))
+        if outcome.failure:
+            self.failures.append((name, outcome.failure))
+        elif outcome.in_colour and keep_colour:
+            self.left_in_colour += 1
+        else:
+            self.done += 1
+            self.recoloured += outcome.in_colour
 
 
 def shown(path) -> str:
@@ -133,10 +54,10 @@ def shown(path) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def plan(input_path, output, format, report) -> list[Job]:
+def plan(input_path, output, format, report) -> list[batch.Job]:
     """Find the photographs and name the files to write; no two get the same name.
 
-    `format` is a suffix of FORMATS, or None to keep each file's name. Folders that cannot be
+    `format` is a suffix of batch.FORMATS, or None to keep each file's name. Folders that cannot be
     listed become failures in `report`. Raises UserError where nothing is found, or where a
     result would lie over an input.
     """
@@ -159,7 +80,7 @@ def plan(input_path, output, format, report) -> list[Job]:
         compare_target = _free(target.with_name(f"{target.stem}-compare.jpg"), taken)
         if target != wanted:
             report.remarks.append((shown(relative), f"written as {shown(target.name)}"))
-        jobs.append(Job(source, shown(relative), target, compare_target))
+        jobs.append(batch.Job(source, shown(relative), target, compare_target))
     inputs = {_place(job.source) for job in jobs}
     for target in itertools.chain.from_iterable((j.target, j.compare_target) for j in jobs):
         if _place(target) in inputs:
@@ -202,194 +123,6 @@ def finished(job, settings) -> bool:
     return job.target.exists() and (not settings.compare or job.compare_target.exists())
 
 
-def network_size(height, width, working_size) -> tuple[int, int]:
-    """Return the height and width, in pixels, at which the network sees a photograph.
-
-    The aspect ratio stays. The area is that of a square of `working_size`, as far as LONGEST
-    allows, or a little less, so that the longer side is a multiple of 8.
-    """
-    longer = working_size * math.sqrt(max(height, width) / min(height, width))
-    longer = min(longer, LONGEST * working_size) // MULTIPLE * MULTIPLE
-    scale = longer / max(height, width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def read(job, settings, budget) -> Prepared:
-    """Decode one photograph and make the small gray picture of it; raises PhotographError."""
-    with photos.opened(job.source, settings.max_megapixels) as image:
-        pixels = image.width * image.height
-        budget.take(pixels)
-        try:
-            return _prepare(job, photos.load(image), settings)
-        except BaseException:
-            budget.give_back(pixels)
-            raise
-
-
-def _prepare(job, photograph, settings) -> Prepared:
-    """Shrink a photograph to the working size and pad it to multiples of 8 by reflection."""
-    height, width = network_size(*photograph.pixels.shape[:2], settings.working_size)
-    small = photos.high_bits(photos.shrink(photograph.pixels, height, width))
-    in_colour = small.shape[2] == 3 and not photos.is_gray(small)
-    gray = photos.to_unit(photos.grayscale(small) if small.shape[2] == 3 else small)
-    padding = ((0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0))
-    gray = np.pad(gray, padding, mode="symmetric")
-    return Prepared(job, photograph, small, gray, in_colour)
-
-
-def finish(prepared, colours, settings, budget) -> None:
-    """Paint one photograph with the network's colours (h, w, 3) and write it."""
-    photograph = prepared.photograph
-    before = photograph.pixels
-    try:
-        height, width = prepared.small.shape[:2]
-        colours = colours[:height, :width]
-        painted = chroma.add_chroma(before, prepared.small, colours, settings.strength)
-        if settings.compare:
-            photos.write(prepared.job.compare_target, side_by_side(before, painted))
-        prepared.photograph = dataclasses.replace(photograph, pixels=painted)
-        del photograph, before, painted
-        photos.write(prepared.job.target, prepared.photograph, FORMATS.get(settings.format))
-    finally:
-        budget.give_back(prepared.pixels)
-
-
-def side_by_side(before, after) -> photos.Photograph:
-    """Put before (gray or RGB) and after (RGB) beside each other, COMPARE_SIZE at most."""
-    height, width = after.shape[:2]
-    scale = min(1, COMPARE_SIZE / max(height, 2 * width))
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    pair = [photos.high_bits(photos.resize(picture, *size)) for picture in (before, after)]
-    pair = [np.broadcast_to(picture, (*size, 3)) for picture in pair]
-    return photos.Photograph(np.concatenate(pair, axis=1), None, "JPEG", b"", b"", "")
-
-
-def load_painter(path):
-    """Load the network; return a function from gray (B, h, w, 1) to colours (B, h, w, 3), float32.
-
-    Raises UserError if the model is none, or works at one size only.
-    """
-    # TensorFlow takes seconds to import; the first photographs are decoded meanwhile.
-    import models
-
-    from engine import tf
-
-    generator = models.load_generator(path)
-    if generator.input_shape[1:3] != (None, None):
-        raise UserError(
-            f"{path} works at {generator.input_shape[1]}x{generator.input_shape[2]} pixels only; "
-            "give a fully convolutional model, such as train.py writes"
-        )
-
-    # One trace for all sizes: a trace for each would take longer than the photographs.
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)])
-    def paint(gray):
-        return generator(gray, training=False)
-
-    def paint_finite(gray):
-        colours = paint(gray).numpy()
-        if not np.isfinite(colours).all():
-            raise UserError(f"{path} paints numbers that are not finite; give another --model")
-        return np.clip(colours, 0, 1)
-
-    return paint_finite
-
-
-class Pipeline:
-    """The photographs on their way: threads decode and encode while this one runs the network."""
-
-    def __init__(self, jobs, settings, report, progress):
-        """Take the jobs in order, fill `report`, and advance the bar `progress`."""
-        self.jobs = iter(jobs)
-        self.settings = settings
-        self.report = report
-        self.progress = progress
-        self.budget = PixelBudget(MOST_MEGAPIXELS * 1e6)
-        self.reading = {}  # future of a Prepared -> its Job
-        self.ready = []  # Prepared
-        self.writing = {}  # future of a written photograph -> its Prepared
-
-    def run(self) -> None:
-        """Colorize every job. Stopped by Ctrl-C, it still finishes the files it is writing."""
-        cores = os.cpu_count() or 1
-        # Painting and encoding take several times as long as decoding does, and while TensorFlow is
-        # imported it needs a core for itself.
-        with (
-            ThreadPoolExecutor(max(1, cores // 2)) as readers,
-            ThreadPoolExecutor(cores) as writers,
-        ):
-            try:
-                self._read_on(readers)
-                paint = load_painter(self.settings.model)
-                while self.reading or self.ready or self.writing:
-                    # A full batch costs the network less a photograph; a core without work, more.
-                    full = len(self.ready) >= BATCH_SIZE
-                    if full or (self.ready and len(self.writing) < cores):
-                        self._paint_batch(paint, writers)
-                    else:
-                        wait([*self.reading, *self.writing], return_when=FIRST_COMPLETED)
-                    self._collect()
-                    self._read_on(readers)
-            finally:
-                self.budget.close()
-                self.writing = {f: p for f, p in self.writing.items() if not f.cancel()}
-                wait(self.writing)
-                self._collect()
-
-    def _read_on(self, readers) -> None:
-        """Start to read further photographs, as far as there is room."""
-        room = MOST_PHOTOGRAPHS - len(self.reading) - len(self.ready) - len(self.writing)
-        for job in itertools.islice(self.jobs, room):
-            self.reading[readers.submit(read, job, self.settings, self.budget)] = job
-
-    def _collect(self) -> None:
-        """Take up what the threads have finished."""
-        for future in [future for future in self.reading if future.done()]:
-            job = self.reading.pop(future)
-            try:
-                self._take_up(future.result())
-            except photos.PhotographError as error:
-                self._fail(job, str(error))
-        for future in [future for future in self.writing if future.done()]:
-            prepared = self.writing.pop(future)
-            try:
-                future.result()
-            except photos.PhotographError as error:
-                self._fail(prepared.job, str(error))
-            except (OSError, MemoryError) as error:
-                reason = getattr(error, "strerror", None) or "there is not enough memory"
-                self._fail(prepared.job, f"it cannot be written: {reason.lower()}")
-            else:
-                self.report.done += 1
-                self.report.recoloured += prepared.in_colour
-                self.progress.update()
-
-    def _take_up(self, prepared) -> None:
-        """Line a decoded photograph up for the network, or leave it alone."""
-        if prepared.photograph.remark:
-            self.report.remarks.append((prepared.job.name, prepared.photograph.remark))
-        if prepared.in_colour and self.settings.keep_colour:
-            self.budget.give_back(prepared.pixels)
-            self.report.left_in_colour += 1
-            self.progress.update()
-        else:
-            self.ready.append(prepared)
-
-    def _fail(self, job, reason) -> None:
-        self.report.failures.append((job.name, reason))
-        self.progress.update()
-
-    def _paint_batch(self, paint, writers) -> None:
-        """Run the network on the photograph that waits longest and on others of its shape."""
-        shape = self.ready[0].gray.shape
-        batch = [prepared for prepared in self.ready if prepared.gray.shape == shape][:BATCH_SIZE]
-        self.ready = [prepared for prepared in self.ready if prepared not in batch]
-        colours = paint(np.stack([prepared.gray for prepared in batch]))
-        for prepared, picture in zip(batch, colours, strict=True):
-            future = writers.submit(finish, prepared, picture, self.settings, self.budget)
-            self.writing[future] = prepared
-
-
 def arguments():
     """Describe the command line."""
     parser = argparse.ArgumentParser(
@@ -408,7 +141,8 @@ def arguments():
     parser.add_argument(
         "--model",
         default="semantic",
-        help="semantic or paper, which ship, or a file that train.py wrote (default %(default)s)",
+        help="semantic or paper, which ship, or an .onnx or .keras file that train.py wrote "
+        "(default %(default)s)",
     )
     parser.add_argument(
         "--overwrite",
@@ -417,7 +151,7 @@ def arguments():
     )
     parser.add_argument(
         "--format",
-        choices=FORMATS,
+        choices=batch.FORMATS,
         help="file format of the results (default: the format and name of each input)",
     )
     parser.add_argument(
@@ -471,23 +205,13 @@ def strength(text) -> float:
     return share
 
 
-def complete(settings) -> None:
-    """Fill in what the model decides, unless it was given: its file, the working size."""
-    file, size = Path(settings.model), WORKING_SIZE
-    if settings.model in SHIPPED:
-        name, size = SHIPPED[settings.model]
-        file = WEIGHTS / name
-    settings.model, settings.working_size = file, settings.working_size or size
-
-
 def colorize(settings) -> int:
     """Colorize what `settings` name and say what became of it; return the exit status."""
-    complete(settings)
-    if not settings.model.is_file():
-        raise UserError(
-            f"there is no model {settings.model}; train one with `python train.py` or name "
-            "another with --model"
-        )
+    if settings.model.endswith(".keras"):
+        # TensorFlow says much when it is imported, unless training/ does it.
+        with contextlib.suppress(ImportError):
+            import training  # noqa: F401
+    colorizer = Colorizer(settings.model, settings.working_size)
     report = Report()
     jobs = plan(settings.input, settings.output, settings.format, report)
     try:
@@ -500,18 +224,34 @@ def colorize(settings) -> int:
     if not settings.overwrite:
         waiting = [job for job in jobs if not finished(job, settings)]
         report.skipped, jobs = len(jobs) - len(waiting), waiting
-    stopped = False
-    if jobs:
-        with tqdm(total=len(jobs), desc="colorizing", unit=" photographs") as progress:
-            try:
-                Pipeline(jobs, settings, report, progress).run()
-            except KeyboardInterrupt:
-                stopped = True
+    stopped = bool(jobs) and colorize_jobs(jobs, colorizer, settings, report)
     print_report(report, settings)
     if stopped:
         print("stopped; the same command goes on from here")
         return 130
     return 1 if report.failures else 0
+
+
+def colorize_jobs(jobs, colorizer, settings, report) -> bool:
+    """Colorize the jobs under a progress bar and fill the report; return whether it was stopped."""
+    options = batch.Options(
+        settings.strength,
+        settings.format,
+        settings.keep_colour,
+        settings.compare,
+        settings.max_megapixels,
+    )
+    with tqdm(total=len(jobs), desc="colorizing", unit=" photographs") as progress:
+
+        def tell(outcome):
+            report.add(outcome, settings.keep_colour)
+            progress.update()
+
+        try:
+            batch.colorize_files(jobs, colorizer, options, tell)
+        except KeyboardInterrupt:
+            return True
+    return False
 
 
 def print_report(report, settings) -> None:

@@ -2,9 +2,10 @@
 
     python train.py --epochs 50
 
-Reads data/ (prepare_data.py makes it). Writes outputs/train/: generator.keras and generator.onnx,
-history.csv, losses.png, samples/, checkpoints/, config.json. Stopped at any moment, `--resume`
-goes on. `--system` trains one of the systems that the paper is compared with, in the same loop.
+Reads data/ (prepare_data.py makes it). Writes outputs/train/: after each epoch generator.keras,
+history.csv, losses.png, samples/, checkpoints/; config.json; at the end generator.onnx, which
+colorize.py runs. Stopped at any moment, `--resume` goes on. `--system` trains one of the systems
+that the paper is compared with, in the same loop.
 """
 
 import dataclasses
@@ -249,6 +250,8 @@ def fit(system, settings, resume=False) -> int:
     if progress.epoch < settings.epochs:
         return STOPPED
     output = Path(settings.output)
+    if devices.is_chief():
+        export.write_onnx(model.averaged, output / "generator.onnx")
     print(f"the generator is {output / 'generator.onnx'}; its samples are in {output / 'samples'}")
     return 0
 
@@ -338,7 +341,6 @@ def finish_epoch(split, model, progress, history, seconds) -> None:
     runs.write_history(output, history)
     with files.replacing(output / "generator.keras") as temporary:
         model.averaged.save(temporary)
-    export.write_onnx(model.averaged, output / "generator.onnx")
     print("  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row.items()))
 
 
@@ -346,7 +348,7 @@ def evaluate_epoch(split, generator, batch_size) -> dict:
     """Return the mean SSIM, PSNR (dB) and colourfulness of `generator` over the test split."""
     values = []
     for gray, rgb in split.ordered_batches(batch_size):
-        generated = photos.to_uint8(generator.predict_on_batch(photos.to_unit(gray)))
+        generated = photos.to_uint8(generator(photos.to_unit(gray), training=False))
         for truth, picture in zip(rgb, generated, strict=True):
             error = metrics.mean_squared_error(truth, picture)
             similarity = metrics.ssim(truth, picture)
@@ -359,7 +361,7 @@ def write_samples(path, split, generator) -> None:
     """Write a sheet of test pictures spread evenly over the test set: gray, generated, true."""
     count = min(SAMPLE_PICTURES, split.pictures)
     gray, rgb = split.read(np.linspace(0, split.pictures - 1, count, dtype=np.int64))
-    generated = photos.to_uint8(generator.predict_on_batch(photos.to_unit(gray)))
+    generated = photos.to_uint8(generator(photos.to_unit(gray), training=False))
     rows = [np.concatenate(list(row), axis=1) for row in (gray.repeat(3, -1), generated, rgb)]
     photos.write_png(path, np.concatenate(rows, axis=0))
 

@@ -1,1 +1,5 @@
 """What brings photographs into colour, without Keras or TensorFlow."""
+
+from colorizer.colorizer import Colorizer
+
+__all__ = ["Colorizer"]

@@ -54,18 +54,25 @@ ROOT_OF_STEP = lab_root(LIGHT_OF_STEP).astype(np.float32)
 LEVEL_OF_STEP = np.rint(255 * srgb_from_linear(LIGHT_OF_STEP)).astype(np.uint8)
 
 
-def add_chroma(pixels, small, colours, strength=1.0) -> np.ndarray:
-    """Paint a photograph with the chroma of a small colour picture; its luminance stays.
+def chroma_of(rgb) -> np.ndarray:
+    """Return Lab a and b, float32 (..., 2), of sRGB (..., 3) in [0, 1]. Source: CIE 15."""
+    roots = lab_root(linear_from_srgb(rgb) @ RGB_TO_XYZ.T).astype(np.float32)
+    x, y, z = np.moveaxis(roots, -1, 0)
+    return np.stack([500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def add_chroma(pixels, small, chroma, strength=1.0) -> np.ndarray:
+    """Paint a photograph with chroma that was predicted at a smaller size; its luminance stays.
 
     `pixels` is the photograph, uint8 or uint16, gray (H, W, 1) or RGB (H, W, 3); `small` the same
-    photograph at the size (h, w) at which a network saw it, uint8; `colours` what the network
-    painted, float32 RGB (h, w, 3) in [0, 1]; `strength` scales chroma. Returns RGB (H, W, 3) of the
-    photograph's dtype: luminance (hence Lab L) of the photograph, Lab a and b of the colours,
-    brought to full size along the photograph's edges (`_fit_chroma`). Colours that sRGB cannot
-    show lose chroma until it can, at the same luminance and hue.
+    photograph at the size (h, w) of the chroma, uint8, gray or RGB; `chroma` Lab a and b, float32
+    (h, w, 2); `strength` scales it. Returns RGB (H, W, 3) of the photograph's dtype: luminance
+    (hence Lab L) of the photograph, and the chroma, brought to full size along the photograph's
+    edges (`_fit_chroma`). Colours that sRGB cannot show lose chroma until it can, at the same
+    luminance and hue.
     """
     height, width, channels = pixels.shape
-    lines = _fit_chroma(small, colours, strength)
+    lines = _fit_chroma(small, chroma, strength)
     lines = [cv2.resize(line, (line.shape[1], height)) for line in lines]
     painted = np.empty((height, width, 3), pixels.dtype)
     rows = max(1, STRIP_PIXELS // width)
@@ -93,8 +100,8 @@ def _luminance(pixels, linear=None) -> np.ndarray:
     return linear[..., 0] if pixels.shape[2] == 1 else cv2.transform(linear, LUMINANCE)
 
 
-def _fit_chroma(small, colours, strength):
-    """Fit Lab chroma as straight lines in the photograph's own root of luminance.
+def _fit_chroma(small, chroma, strength):
+    """Fit Lab chroma (h, w, 2) as straight lines in the photograph's own root of luminance.
 
     Returns four float32 planes (h, w): slope and offset of root(X), then the same of root(Z).
     Enlarged and applied to the full-size photograph's root(Y), they let chroma change where its
@@ -105,7 +112,7 @@ def _fit_chroma(small, colours, strength):
     that is nearer to true colours than plain interpolation is, and the filter itself is not.
     """
     guide = lab_root(_luminance(small)).astype(np.float32)
-    x, y, z = cv2.split(lab_root(linear_from_srgb(colours) @ RGB_TO_XYZ.T).astype(np.float32))
+    a, b = cv2.split(chroma * np.float32(strength))
 
     def mean(plane):
         side = 2 * FIT_RADIUS + 1
@@ -114,10 +121,10 @@ def _fit_chroma(small, colours, strength):
     mean_guide = mean(guide)
     variance = mean(guide * guide) - mean_guide**2
     lines = []
-    for chroma in (strength * (x - y), strength * (z - y)):
-        covariance = mean(guide * chroma) - mean_guide * mean(chroma)
+    for distance in (a / 500, b / -200):  # root(X) - root(Y), root(Z) - root(Y)
+        covariance = mean(guide * distance) - mean_guide * mean(distance)
         slope = mean(covariance / (variance + FIT_EPSILON))
-        lines += [1 + slope, chroma - slope * guide]
+        lines += [1 + slope, distance - slope * guide]
     return lines
 
 

@@ -1,4 +1,4 @@
-"""lab.py: colour goes on without moving luminance."""
+"""chroma.py: colour goes on without moving luminance."""
 
 from colorizer import chroma, photos
 
@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import quarters
+from skimage.color import rgb2lab
 
 
 def lightness(picture):
@@ -25,7 +26,7 @@ def test_colour_goes_on_without_moving_luminance(dtype, gray):
     pixels = pixels.astype(dtype) * (257 if dtype == np.uint16 else 1)
     colours = rng.random((30, 40, 3), np.float32)
     small = photos.high_bits(photos.resize(pixels, 30, 40))
-    painted = chroma.add_chroma(pixels, small, colours)
+    painted = chroma.add_chroma(pixels, small, chroma.chroma_of(colours))
     assert painted.shape == (303, 404, 3)
     assert painted.dtype == dtype
     difference = lightness(painted) - lightness(pixels)
@@ -36,10 +37,10 @@ def test_colour_goes_on_without_moving_luminance(dtype, gray):
 
 def test_a_gray_picture_without_colour_comes_back_as_it_was():
     pixels = np.random.default_rng(6).integers(0, 256, (90, 110, 1), np.uint8)
-    colours = np.full((15, 18, 3), 0.3, np.float32)
-    painted = chroma.add_chroma(pixels, photos.resize(pixels, 15, 18), colours)
+    colourless = chroma.chroma_of(np.full((15, 18, 3), 0.3, np.float32))
+    painted = chroma.add_chroma(pixels, photos.resize(pixels, 15, 18), colourless)
     np.testing.assert_array_equal(painted, pixels.repeat(3, axis=2))
-    vivid = np.random.default_rng(7).random((15, 18, 3), np.float32)
+    vivid = chroma.chroma_of(np.random.default_rng(7).random((15, 18, 3), np.float32))
     painted = chroma.add_chroma(pixels, photos.resize(pixels, 15, 18), vivid, strength=0)
     np.testing.assert_array_equal(painted, pixels.repeat(3, axis=2))
 
@@ -47,7 +48,7 @@ def test_a_gray_picture_without_colour_comes_back_as_it_was():
 def test_a_photograph_gets_its_own_colours_back_and_its_edges_stay_sharp():
     pixels = cv2.GaussianBlur(quarters(400, 600), (0, 0), 1)
     small = photos.resize(pixels, 40, 60)
-    painted = chroma.add_chroma(pixels, small, photos.to_unit(small))
+    painted = chroma.add_chroma(pixels, small, chroma.chroma_of(photos.to_unit(small)))
     plain = cv2.cvtColor(photos.to_unit(pixels), cv2.COLOR_RGB2LAB)
     truth = plain.copy()
     small_chroma = cv2.cvtColor(photos.to_unit(small), cv2.COLOR_RGB2LAB)[..., 1:]
@@ -60,10 +61,15 @@ def test_strength_halves_chroma():
     pixels = np.full((64, 64, 1), 128, np.uint8)
     small = np.full((8, 8, 1), 128, np.uint8)
     colours = np.tile(np.array([0.6, 0.5, 0.4], np.float32), (8, 8, 1))
-    chroma = []
-    for strength in (1.0, 0.5):
-        painted = chroma.add_chroma(pixels, small, colours, strength)
-        chroma.append(cv2.cvtColor(photos.to_unit(painted), cv2.COLOR_RGB2LAB)[0, 0, 1:])
     expected = cv2.cvtColor(colours, cv2.COLOR_RGB2LAB)[0, 0, 1:]
-    np.testing.assert_allclose(chroma[0], expected, atol=0.6)
-    np.testing.assert_allclose(chroma[1], expected / 2, atol=0.6)
+    for strength in (1.0, 0.5):
+        painted = chroma.add_chroma(pixels, small, chroma.chroma_of(colours), strength)
+        found = cv2.cvtColor(photos.to_unit(painted), cv2.COLOR_RGB2LAB)[0, 0, 1:]
+        np.testing.assert_allclose(found, strength * expected, atol=0.6)
+
+
+def test_chroma_is_that_of_lab():
+    colours = np.random.default_rng(8).random((30, 40, 3), np.float32)
+    found = chroma.chroma_of(colours)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, rgb2lab(colours)[..., 1:], atol=0.02)

@@ -1,0 +1,113 @@
+"""The colorizer for Python programs: chroma from a network, luminance from the photograph."""
+
+import math
+from pathlib import Path
+
+from colorizer import chroma, photos
+from colorizer.network import load_network
+
+import numpy as np
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
+
+# The colorizers that ship: their files, and the side of the square that has as many pixels as what
+# each sees. The paper's sees the size that it learned from, which is that of other files as well;
+# the other paints the more colour, the larger the picture is that it sees.
+SHIPPED = {"semantic": ("semantic.onnx", 224), "paper": ("paper_gan.onnx", 120)}
+WORKING_SIZE = 120
+
+# Every network halves its picture three times or more, so its sides are multiples of 8; and one
+# that pads to 32 by reflection needs as much as that to reflect.
+MULTIPLE = 8
+SHORTEST = 32
+
+# A panorama keeps its shape up to this many working sizes in length.
+LONGEST = 8
+
+
+class Colorizer:
+    """Colorizes pictures with one network; safe to use from several threads.
+
+    An image is uint8 or uint16, gray (H, W, 1) or RGB (H, W, 3), in sRGB, of at least one pixel.
+    Where it is RGB, the network sees its luma. Other arrays raise ValueError.
+    """
+
+    def __init__(self, model="semantic", working_size=None):
+        """Load a network: `model` is a name of SHIPPED or an .onnx or .keras file.
+
+        `working_size` is the side, in pixels, of the square whose area the network sees; by default
+        what suits a shipped model, and WORKING_SIZE for a file. Raises UserError as `load_network`
+        does.
+        """
+        file, size = model, WORKING_SIZE
+        if model in SHIPPED:
+            name, size = SHIPPED[model]
+            file = WEIGHTS / name
+        self.network = load_network(file)
+        self.working_size = working_size or size
+
+    def predict(self, image, known=None) -> np.ndarray:
+        """Predict the chroma of an image at the network's size: Lab a and b, float32 (h, w, 2).
+
+        h and w keep the image's aspect ratio and are those of `shrink(image)`. `known` are colours
+        that are known, as `Network.__call__` takes them, at half the size that the network sees.
+        """
+        small = self.shrink(image)
+        gray = photos.to_unit(photos.grayscale(small) if small.shape[2] == 3 else small)
+        height, width = gray.shape[:2]
+        padding = (0, _padding(height)), (0, _padding(width)), (0, 0)
+        gray = np.pad(gray, padding, mode="symmetric")
+        rgb = self.network(gray[np.newaxis], None if known is None else known[np.newaxis])[0]
+        return chroma.chroma_of(rgb[:height, :width])
+
+    def paint(self, image, chroma_small, strength=1.0) -> np.ndarray:
+        """Paint an image with predicted chroma (h, w, 2), scaled by `strength`, usually 0 to 1.
+
+        Returns RGB (H, W, 3) of the image's dtype, at its size and with its luminance.
+        """
+        _check(image)
+        if chroma_small.ndim != 3 or chroma_small.shape[2] != 2 or not chroma_small.size:
+            raise ValueError(f"chroma is (height, width, 2), not {chroma_small.shape}")
+        small = _shrink(image, *chroma_small.shape[:2])
+        chroma_small = np.asarray(chroma_small, np.float32)
+        return chroma.add_chroma(image, small, chroma_small, strength)
+
+    def colorize(self, image, known=None, strength=1.0) -> np.ndarray:
+        """Predict the chroma of an image and paint it: RGB (H, W, 3) of the image's dtype."""
+        return self.paint(image, self.predict(image, known), strength)
+
+    def shrink(self, image) -> np.ndarray:
+        """Return an image at the network's size, uint8 (h, w, 1) or (h, w, 3)."""
+        _check(image)
+        return _shrink(image, *network_size(*image.shape[:2], self.working_size))
+
+
+def network_size(height, width, working_size) -> tuple[int, int]:
+    """Return the height and width, in pixels, at which the network sees an image.
+
+    The aspect ratio stays. The area is that of a square of `working_size`, as far as LONGEST
+    allows, or a little less, so that the longer side is a multiple of 8.
+    """
+    longer = working_size * math.sqrt(max(height, width) / min(height, width))
+    longer = min(longer, LONGEST * working_size) // MULTIPLE * MULTIPLE
+    scale = longer / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _padding(length) -> int:
+    """Return how many pixels are missing to a length that networks take."""
+    return max(SHORTEST, -(-length // MULTIPLE) * MULTIPLE) - length
+
+
+def _shrink(image, height, width) -> np.ndarray:
+    return photos.high_bits(photos.shrink(image, height, width))
+
+
+def _check(image) -> None:
+    """Raise ValueError unless `image` is one that a Colorizer takes."""
+    if image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
+        raise ValueError(
+            f"an image is gray (height, width, 1) or RGB (height, width, 3), not {image.shape}"
+        )
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"an image is uint8 or uint16, not {image.dtype}")

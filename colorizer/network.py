@@ -1,0 +1,187 @@
+"""From a model file to a function: `.onnx` with ONNX Runtime, `.keras` with Keras."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from colorizer.errors import UserError
+
+import numpy as np
+import onnxruntime
+
+# The sides of the picture on which a model is tried when it is loaded, in pixels. They differ, so
+# that a model that swaps them is noticed.
+TRIAL_SIZE = 32, 40
+
+# ONNX Runtime's own name for "nothing but fatal errors": what it would print is in its exceptions.
+FATAL = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A colorizing network, loaded; safe to call from several threads.
+
+    `path` is its file; `takes_known` tells whether it has the second input `known`. `run` computes
+    RGB from the inputs, without a check.
+    """
+
+    path: Path
+    takes_known: bool
+    run: Callable[..., np.ndarray]
+
+    def __call__(self, gray, known=None) -> np.ndarray:
+        """Colorize pictures of one size: float32 (B, h, w, 1) in [0, 1] to RGB (B, h, w, 3).
+
+        h and w are multiples of 8. `known`, float32 (B, h/2, w/2, 3), holds Lab a and b over 110
+        where a colour is known, and a mask in [0, 1]; None: nothing is known. Returns float32 in
+        [0, 1]. Raises ValueError when `known` is given to a network without that input, UserError
+        when the network answers with another shape or with numbers that are not finite.
+        """
+        inputs = [np.ascontiguousarray(gray, np.float32)]
+        if self.takes_known:
+            batch, height, width, _ = gray.shape
+            if known is None:
+                known = np.zeros((batch, height // 2, width // 2, 3), np.float32)
+            inputs.append(np.ascontiguousarray(known, np.float32))
+        elif known is not None:
+            raise ValueError(f"{self.path} has no input for known colours")
+        rgb = self.run(*inputs)
+        if rgb.shape != (*gray.shape[:3], 3):
+            raise UserError(
+                f"{self.path} maps {gray.shape} to {rgb.shape}, not grayscale "
+                "(batch, height, width, 1) to RGB (batch, height, width, 3); give another --model"
+            )
+        if not np.isfinite(rgb).all():
+            raise UserError(f"{self.path} paints numbers that are not finite; give another --model")
+        return np.clip(rgb, 0, 1)
+
+
+def load_network(path) -> Network:
+    """Load a colorizer from an `.onnx` or a `.keras` file, and try it on a small gray picture.
+
+    Raises UserError if there is no such file, it is no model, it maps other shapes, works at one
+    size only, keeps its weights in a second file, or answers with numbers that are not finite.
+    """
+    path = Path(path)
+    loaders = {".onnx": _load_onnx, ".keras": _load_keras}
+    if path.suffix not in loaders:
+        raise UserError(f"{path} is neither an .onnx nor a .keras file; give another --model")
+    if not path.is_file():
+        raise UserError(
+            f"there is no model {path}; train one with `python train.py` or name "
+            "another with --model"
+        )
+    network = loaders[path.suffix](path)
+    trial = np.full((1, *TRIAL_SIZE, 1), 0.5, np.float32)
+    try:
+        network(trial)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{path} fails on a gray picture of {TRIAL_SIZE[0]}x{TRIAL_SIZE[1]} pixels "
+            f"({_first_line(error)}); give another --model"
+        ) from error
+    return network
+
+
+def _load_onnx(path) -> Network:
+    """Load an `.onnx` file with ONNX Runtime, on the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = FATAL
+    # Whoever has several pictures gives each core one of them. A second thread inside the network
+    # gains little at its size, and waiting threads that spin would take the cores from the others.
+    options.intra_op_num_threads = 1
+    # Weights in a second file would be read from wherever the model says. Below a file there is
+    # none.
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", str(path.absolute())
+    )
+    try:
+        session = onnxruntime.InferenceSession(
+            path.read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        # ONNX Runtime's exceptions have no common class but this one.
+        if "external data" in str(error).lower():
+            raise UserError(
+                f"{path} keeps its weights in another file; export it again as one file"
+            ) from error
+        raise UserError(
+            f"{path} is not an ONNX model that this program can load; give an .onnx file that "
+            f"train.py wrote ({_first_line(error)})"
+        ) from error
+    inputs = [(each.name, each.shape) for each in session.get_inputs()]
+    output = session.get_outputs()[0]
+    names = _checked(path, inputs, output.shape)
+
+    def run(*arrays):
+        return session.run([output.name], dict(zip(names, arrays, strict=True)))[0]
+
+    return Network(path, len(names) == 2, run)
+
+
+def _load_keras(path) -> Network:
+    """Load a `.keras` file with Keras, which is imported only here because it takes seconds."""
+    try:
+        import keras
+        import tensorflow as tf
+    except ImportError as error:
+        raise UserError(
+            f"{path} needs Keras (pip install -r requirements.txt); or give the .onnx file that "
+            f"train.py wrote beside it, such as {path.with_suffix('.onnx')}"
+        ) from error
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        inputs = [(each.name, each.shape) for each in model.inputs]
+        output_shape = model.outputs[0].shape
+    except Exception as error:
+        # Keras raises whatever a broken archive makes it stumble over.
+        raise UserError(
+            f"{path} is not a Keras model that this program can load; give a .keras file that "
+            f"train.py wrote ({_first_line(error)})"
+        ) from error
+    names = _checked(path, inputs, output_shape)
+    order = [names.index(name) for name, _ in inputs]
+
+    # One trace for all sizes: a trace for each would take longer than the photographs.
+    shapes = [(None, None, None, channels) for channels in (1, 3)[: len(names)]]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32) for shape in shapes])
+    def traced(*arrays):
+        inputs = [arrays[place] for place in order]
+        outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
+        return tf.nest.flatten(outputs)[0]
+
+    return Network(path, len(names) == 2, lambda *arrays: traced(*arrays).numpy())
+
+
+def _checked(path, inputs, output_shape) -> list[str]:
+    """Return the names of a model's inputs, grayscale first, then `known` if it has that.
+
+    `inputs` are pairs of a name and a shape, in which an axis of any length is no whole number.
+    Raises UserError where the shapes are not those of a colorizer, or are those of one size only.
+    """
+    gray = [(name, list(shape)) for name, shape in inputs if name != "known"]
+    known = [name for name, _ in inputs if name == "known"]
+    output_shape = list(output_shape)
+    if len(gray) != 1 or (len(gray[0][1]), gray[0][1][-1:]) != (4, [1]) or output_shape[3:] != [3]:
+        raise UserError(
+            f"{path} maps {', '.join(str(shape) for _, shape in gray)} to {output_shape}, not "
+            "grayscale (batch, height, width, 1) to RGB (batch, height, width, 3); give a "
+            "generator that train.py wrote"
+        )
+    sizes = gray[0][1][:3]
+    if any(isinstance(size, int) for size in sizes):
+        fixed = "x".join(str(size) if isinstance(size, int) else "?" for size in sizes[1:])
+        raise UserError(
+            f"{path} works at {fixed} pixels only; give a fully convolutional model, such as "
+            "train.py writes"
+        )
+    return [gray[0][0], *known]
+
+
+def _first_line(error) -> str:
+    """Return the class of an error and the first line of what it says."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}{f': {text[0]}' if text else ''}"

@@ -1,0 +1,188 @@
+"""A model file becomes a function, or one sentence."""
+
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from colorizer.colorizer import SHIPPED, WEIGHTS
+from colorizer.errors import UserError
+from colorizer.network import load_network
+
+import keras
+import numpy as np
+import onnx
+import pytest
+import standins
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pictures(*shape, seed=0):
+    return np.random.default_rng(seed).random((*shape, 1), np.float32)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in SHIPPED.values()])
+def test_onnx_and_keras_files_are_one_function(name):
+    fast = load_network(WEIGHTS / name)
+    slow = load_network((WEIGHTS / name).with_suffix(".keras"))
+    for shape in ((2, 120, 120), (1, 40, 72), (3, 96, 144)):
+        gray = pictures(*shape)
+        painted = fast(gray)
+        assert painted.dtype == np.float32
+        np.testing.assert_allclose(painted, slow(gray), atol=1e-4)
+
+
+def test_colorizing_imports_neither_keras_nor_tensorflow():
+    program = (
+        "import sys, numpy, colorize; from colorizer import Colorizer; "
+        "Colorizer().colorize(numpy.zeros((40, 50, 1), numpy.uint8)); "
+        "print([name for name in ('keras', 'tensorflow', 'onnx') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert run.stdout == "[]\n"
+
+
+def test_every_picture_of_a_batch_gets_its_own_colours(tmp_path):
+    network = load_network(standins.save_brown(tmp_path / "brown.onnx"))
+    gray = pictures(3, 32, 48)
+    expected = np.clip(standins.FACTOR * gray + np.array(standins.BROWN), 0, 1)
+    np.testing.assert_allclose(network(gray), expected, atol=1e-6)
+    assert not network.takes_known
+
+
+def test_several_threads_share_one_network():
+    network = load_network(WEIGHTS / "paper_gan.onnx")
+    batches = [pictures(1, 32 + 8 * number, 40, seed=number) for number in range(8)]
+    alone = [network(gray) for gray in batches]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(network, batches * 3))
+    for expected, found in zip(alone * 3, together, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def save_knowing_keras(path):
+    gray = keras.Input((None, None, 1), name="grayscale")
+    known = keras.Input((None, None, 3), name="known")
+    mean = keras.layers.GlobalAveragePooling2D(keepdims=True)(known)
+    repeated = keras.layers.Concatenate()([gray] * 3)
+    painted = keras.layers.Add()([repeated, mean])
+    # The order in which the inputs stand in the file says nothing.
+    keras.Model([known, gray], [painted, repeated]).save(path)
+    return path
+
+
+@pytest.mark.parametrize("save", [standins.save_knowing, save_knowing_keras], ids=["onnx", "keras"])
+def test_known_colours_are_an_input_where_the_model_has_one(tmp_path, save):
+    suffix = ".onnx" if save == standins.save_knowing else ".keras"
+    network = load_network(save(tmp_path / f"knowing{suffix}"))
+    assert network.takes_known
+    gray = pictures(1, 32, 48) / 2
+    np.testing.assert_allclose(network(gray), gray.repeat(3, 3), atol=1e-6)
+    known = np.full((1, 16, 24, 3), 0.25, np.float32)
+    np.testing.assert_allclose(network(gray, known), gray.repeat(3, 3) + 0.25, atol=1e-6)
+
+
+def test_known_colours_are_refused_where_the_model_has_no_input_for_them(tmp_path):
+    network = load_network(standins.save_brown(tmp_path / "brown.onnx"))
+    with pytest.raises(ValueError, match="no input for known colours"):
+        network(pictures(1, 32, 32), np.zeros((1, 16, 16, 3), np.float32))
+
+
+def save_text(path):
+    path.write_text("no model")
+
+
+def save_external(path):
+    model = onnx.load(standins.save_brown(path))
+    onnx.save_model(
+        model, path, save_as_external_data=True, location="weights.bin", size_threshold=0
+    )
+    assert (path.parent / "weights.bin").exists()
+
+
+def save_external_elsewhere(path):
+    """Save a model that asks for a file outside its folder."""
+    save_external(path)
+    (path.parent / "weights.bin").rename(path.parent.parent / "weights.bin")
+    content = path.read_bytes()
+    longer = content.replace(b"weights.bin", b"..//wghts.b")
+    (path.parent.parent / "wghts.b").write_bytes(b"\0" * 100)
+    path.write_bytes(longer)
+
+
+REFUSED = {
+    "no such file": (lambda path: None, "there is no model"),
+    "not a model": (save_text, "is not an ONNX model"),
+    "empty": (lambda path: path.touch(), "is not an ONNX model"),
+    "two channels": (lambda path: standins.save_brown(path, (0, 0)), "to RGB"),
+    "from RGB": (lambda path: standins.save_brown(path, gray=standins.RGB), "not grayscale"),
+    "other output": (lambda path: standins.save_brown(path, (0,), rgb=standins.GRAY), "to RGB"),
+    "one size": (
+        lambda path: standins.save_brown(path, gray=(None, 120, 120, 1)),
+        "works at 120x120 pixels only",
+    ),
+    "one picture": (lambda path: standins.save_brown(path, gray=(1, None, None, 1)), "only"),
+    "turned": (standins.save_turning, "not grayscale"),
+    "not finite": (lambda path: standins.save_brown(path, (np.nan, 0, 0)), "not finite"),
+    "external": (save_external, "keeps its weights in another file"),
+    "external elsewhere": (save_external_elsewhere, "keeps its weights in another file"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_colorizer_is_refused_in_one_sentence(tmp_path, case, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    path = tmp_path / "models" / "model.onnx"
+    save, sentence = REFUSED[case]
+    save(path)
+    capfd.readouterr()
+    with pytest.raises(UserError, match=sentence) as refused:
+        load_network(path)
+    assert str(path) in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def save_keras(path, shape=(None, None, 1), channels=3):
+    gray = keras.Input(shape)
+    keras.Model(gray, keras.layers.Conv2D(channels, 1)(gray)).save(path)
+
+
+REFUSED_KERAS = {
+    "not a model": (save_text, "is not a Keras model"),
+    "two channels": (lambda path: save_keras(path, channels=2), "not grayscale"),
+    "one size": (lambda path: save_keras(path, (120, 120, 1)), "works at 120x120 pixels only"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_KERAS)
+def test_keras_files_are_refused_in_the_same_way(tmp_path, case):
+    path = tmp_path / "model.keras"
+    save, sentence = REFUSED_KERAS[case]
+    save(path)
+    with pytest.raises(UserError, match=sentence) as refused:
+        load_network(path)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_keras_file_without_keras_is_told_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras", None)
+    advice = r"pip install -r requirements\.txt.*paper_gan\.onnx"
+    with pytest.raises(UserError, match=advice):
+        load_network(WEIGHTS / "paper_gan.keras")
+
+
+def test_another_suffix_is_refused(tmp_path):
+    with pytest.raises(UserError, match=re.escape("neither an .onnx nor a .keras file")):
+        load_network(tmp_path / "model.h5")
+
+
+def test_numbers_that_are_not_finite_are_an_error_that_names_the_model(tmp_path):
+    network = load_network(standins.save_fading(tmp_path / "fading.onnx"))
+    assert np.isfinite(network(np.full((1, 32, 32, 1), 0.5, np.float32))).all()
+    with pytest.raises(UserError, match=r"fading\.onnx paints numbers that are not finite"):
+        network(np.zeros((1, 32, 32, 1), np.float32))
