@@ -3,9 +3,9 @@
 import subprocess
 import sys
 
-import colorize
 import models
 from colorizer.errors import UserError
+from colorizer.network import load_network
 from systems import classify, pix2pix, regress, vgg16
 from training import colour, cost, losses
 
@@ -70,7 +70,7 @@ def convolutions(model):
 def test_colorize_paints_any_multiple_of_eight_at_its_own_size(generators, tmp_path):
     for name, generator in generators.items():
         generator.save(tmp_path / f"{name}.keras")
-        paint = colorize.load_painter(tmp_path / f"{name}.keras")
+        paint = load_network(tmp_path / f"{name}.keras")
         for height, width in ((120, 120), (64, 96), (40, 56)):
             gray, _ = pictures(height, width, count=1)
             rgb = generator.predict_on_batch(gray)
