@@ -1,6 +1,6 @@
 """Measure a colorizer on pictures it has not seen, beside what leaving them gray would score.
 
-    python evaluate.py --model outputs/train/generator.keras --data data
+    python evaluate.py --model outputs/train/generator.onnx --data data
 
 reads a model and prepared data (its test shards) or a folder of photographs, and writes
 outputs/evaluation/:
@@ -24,6 +24,7 @@ from pathlib import Path
 import models
 from colorizer import errors, files, photos
 from colorizer.errors import UserError
+from colorizer.network import load_network
 from pictures import dataset, metrics, record
 from training import features
 
@@ -122,18 +123,17 @@ def label_of(path) -> str:
     return synset.group() if synset else path.parent.name
 
 
-def check_model(path, generator, size) -> None:
-    """Raise UserError unless the generator maps `size` x `size` pictures to colour of that size."""
-    expected = (1, size, size, 3)
+def check_network(network, size) -> None:
+    """Raise UserError unless the network maps `size` x `size` pictures to colour of that size."""
     try:
-        output = tuple(generator.compute_output_shape((1, size, size, 1)))
-    except ValueError:
-        output = f"none (its input is {generator.input_shape})"
-    if output != expected:
+        network(np.zeros((1, size, size, 1), np.float32))
+    except UserError:
+        raise
+    except Exception as error:  # each engine has its own
         raise UserError(
-            f"{path} does not map pictures of {size}x{size} pixels to colour pictures of that "
-            f"size: expected output {expected}, found {output}; give another --model or --data"
-        )
+            f"{network.path} does not map pictures of {size}x{size} pixels to colour pictures of "
+            "that size; give another --model or --data"
+        ) from error
 
 
 def check_output(output) -> None:
@@ -157,7 +157,7 @@ def check_output(output) -> None:
         )
 
 
-def write_pictures(generator, pictures, count, batch_size, folder):
+def write_pictures(network, pictures, count, batch_size, folder):
     """Colorize every picture and write the three folders.
 
     Returns {file name: source} and {file name: label}.
@@ -168,11 +168,7 @@ def write_pictures(generator, pictures, count, batch_size, folder):
     with tqdm(total=count, desc="colorizing", unit=" pictures") as progress:
         while batch := list(itertools.islice(pictures, batch_size)):
             gray = np.stack([gray for _, _, gray, _ in batch])
-            colours = generator.predict_on_batch(photos.to_unit(gray))
-            if not np.isfinite(colours).all():
-                raise UserError(
-                    "the model paints pixels that are not numbers; give another --model"
-                )
+            colours = network(photos.to_unit(gray))
             for (source, label, gray, rgb), generated in zip(batch, colours, strict=True):
                 name = f"{len(sources):05d}.png"
                 photos.write_png(folder / "grayscale" / name, gray)
@@ -392,13 +388,13 @@ def evaluate(arguments) -> None:
     check_output(arguments.output)
     skipped = []
     count, size, pictures = open_test_set(arguments.data, arguments.size, skipped)
-    generator = models.load_generator(arguments.model)
-    check_model(arguments.model, generator, size)
+    network = load_network(arguments.model)
+    check_network(network, size)
     print(f"evaluating {arguments.model} on {count:,} pictures")
 
     # Built beside its place and moved there whole, so that no evaluation is a mix of two.
     with files.replacing_folder(arguments.output) as folder:
-        sources, labels = write_pictures(generator, pictures, count, arguments.batch_size, folder)
+        sources, labels = write_pictures(network, pictures, count, arguments.batch_size, folder)
         if not sources:
             raise UserError(f"no photograph in {arguments.data} can be read; give another --data")
         report = write_report(folder, sources, labels, size, skipped, arguments)
@@ -469,8 +465,8 @@ def main(argv=None) -> int:
     parser.add_argument(
         "--model",
         type=Path,
-        default=Path("outputs/train/generator.keras"),
-        help="the colorizer, a .keras file (default: %(default)s)",
+        default=Path("outputs/train/generator.onnx"),
+        help="the colorizer, an .onnx or .keras file (default: %(default)s)",
     )
     parser.add_argument(
         "--data",

@@ -2,9 +2,10 @@
 
     python train.py --epochs 50
 
-Reads data/ (prepare_data.py makes it). Writes outputs/train/: generator.keras and generator.onnx,
-history.csv, losses.png, samples/, checkpoints/, config.json. Stopped at any moment, `--resume`
-goes on. `--system` trains one of the systems that the paper is compared with, in the same loop.
+Reads data/ (prepare_data.py makes it). Writes outputs/train/: after each epoch generator.keras,
+history.csv, losses.png, samples/, checkpoints/; config.json; at the end generator.onnx, which
+colorize.py runs. Stopped at any moment, `--resume` goes on. `--system` trains one of the systems
+that the paper is compared with, in the same loop.
 """
 
 import dataclasses
@@ -28,6 +29,7 @@ from keras import ops
 from tqdm import tqdm
 
 SAMPLE_PICTURES = 8
+STOPPED = 130  # the exit status of a process that Ctrl-C stopped
 
 # ------------------------------------------------------------------------ the paper's settings
 
@@ -84,6 +86,22 @@ def pixel_loss(generated, ground_truth):
     return ops.mean(ops.abs(generated - ground_truth))
 
 
+def soft_noisy_labels(random, shape, settings):
+    """Draw labels of photographs and of generated pictures, two float32 arrays of `shape`.
+
+    Soft: uniform in [1 - softness, 1] and in [0, softness]. Noisy: a share of them is flipped.
+
+    Source: the paper, "Soft & Noisy Labels"; Salimans et al. 2016.
+    """
+    real = 1 - settings.label_softness * random.random(shape)
+    generated = settings.label_softness * random.random(shape)
+    real_flipped = random.random(shape) < settings.label_flips
+    generated_flipped = random.random(shape) < settings.label_flips
+    real = np.where(real_flipped, 1 - real, real).astype(np.float32)
+    generated = np.where(generated_flipped, 1 - generated, generated).astype(np.float32)
+    return real, generated
+
+
 # ------------------------------------------------------------------- the networks and the step
 
 
@@ -112,20 +130,10 @@ class PaperGAN:
         )
 
     def draw(self, random, gray, rgb):
-        """Return a batch as the step takes it: gray, colour, labels of real and generated ones.
-
-        Soft labels: uniform in [1 - softness, 1] and in [0, softness]. Noisy: a share is flipped.
-
-        Source: the paper, "Soft & Noisy Labels"; Salimans et al. 2016.
-        """
+        """Return a batch as the step takes it: gray, colour, labels of real and generated ones."""
         shape = len(gray), self.settings.discriminator_updates
-        real = 1 - self.settings.label_softness * random.random(shape)
-        generated = self.settings.label_softness * random.random(shape)
-        real_flipped = random.random(shape) < self.settings.label_flips
-        generated_flipped = random.random(shape) < self.settings.label_flips
-        real = np.where(real_flipped, 1 - real, real).astype(np.float32)
-        generated = np.where(generated_flipped, 1 - generated, generated).astype(np.float32)
-        return photos.to_unit(gray), photos.to_unit(rgb), real, generated
+        labels = soft_noisy_labels(random, shape, self.settings)
+        return photos.to_unit(gray), photos.to_unit(rgb), *labels
 
     @tf.function
     def train_step(self, grayscale, ground_truth, real_labels, generated_labels):
@@ -203,8 +211,9 @@ def fit(system, settings, resume=False) -> int:
 
     `system` is a class like PaperGAN: it has `Settings` and the names of its `LOSSES`, is made of
     settings and the training split, and has a `generator`, the `averaged` one that is kept, `draw`
-    and `train_step`. Returns the process's exit status: 0, or 130 when Ctrl-C stopped it.
-    Raises UserError when the data do not do, or the run was begun with another system.
+    and `train_step`. Returns the process's exit status: 0, or STOPPED when Ctrl-C stopped it.
+    Raises UserError when the data do not do, or the run was begun with another system or other
+    settings.
     """
     train_split, test_split = open_data(settings)
     strategy = devices.strategy(settings.distribute)
@@ -215,7 +224,7 @@ def fit(system, settings, resume=False) -> int:
     progress = runs.Progress(len(system.LOSSES))
     checkpoints = runs.checkpoints(model, progress, settings.output)
     if resume:
-        runs.check_system(settings.output, system)
+        runs.check_config(system, settings)
         runs.restore(checkpoints)
     history = runs.read_history(settings.output, int(progress.epoch))
     if devices.is_chief():
@@ -239,9 +248,10 @@ def fit(system, settings, resume=False) -> int:
             if devices.is_chief():
                 checkpoints.save(progress.epoch * steps_an_epoch + progress.step)
     if progress.epoch < settings.epochs:
-        print(f"stopped; go on with: {resume_command(settings)}")
-        return 130
+        return STOPPED
     output = Path(settings.output)
+    if devices.is_chief():
+        export.write_onnx(model.averaged, output / "generator.onnx")
     print(f"the generator is {output / 'generator.onnx'}; its samples are in {output / 'samples'}")
     return 0
 
@@ -331,7 +341,6 @@ def finish_epoch(split, model, progress, history, seconds) -> None:
     runs.write_history(output, history)
     with files.replacing(output / "generator.keras") as temporary:
         model.averaged.save(temporary)
-    export.write_onnx(model.averaged, output / "generator.onnx")
     print("  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row.items()))
 
 
@@ -339,7 +348,7 @@ def evaluate_epoch(split, generator, batch_size) -> dict:
     """Return the mean SSIM, PSNR (dB) and colourfulness of `generator` over the test split."""
     values = []
     for gray, rgb in split.ordered_batches(batch_size):
-        generated = photos.to_uint8(generator.predict_on_batch(photos.to_unit(gray)))
+        generated = photos.to_uint8(generator(photos.to_unit(gray), training=False))
         for truth, picture in zip(rgb, generated, strict=True):
             error = metrics.mean_squared_error(truth, picture)
             similarity = metrics.ssim(truth, picture)
@@ -352,7 +361,7 @@ def write_samples(path, split, generator) -> None:
     """Write a sheet of test pictures spread evenly over the test set: gray, generated, true."""
     count = min(SAMPLE_PICTURES, split.pictures)
     gray, rgb = split.read(np.linspace(0, split.pictures - 1, count, dtype=np.int64))
-    generated = photos.to_uint8(generator.predict_on_batch(photos.to_unit(gray)))
+    generated = photos.to_uint8(generator(photos.to_unit(gray), training=False))
     rows = [np.concatenate(list(row), axis=1) for row in (gray.repeat(3, -1), generated, rgb)]
     photos.write_png(path, np.concatenate(rows, axis=0))
 
@@ -360,7 +369,11 @@ def write_samples(path, split, generator) -> None:
 @errors.reported
 def main(argv=None) -> int:
     """Read the command line and train."""
-    return fit(*parse_arguments(argv, __doc__, SYSTEMS))
+    system, settings, resume = parse_arguments(argv, __doc__, SYSTEMS)
+    status = fit(system, settings, resume)
+    if status == STOPPED:
+        print(f"stopped; go on with: {resume_command(settings)}")
+    return status
 
 
 if __name__ == "__main__":

@@ -7,27 +7,27 @@ experiments/results/benchmark.json. PyTorch's row is there where PyTorch is inst
 """
 
 import argparse
-import dataclasses
 import resource
 import sys
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import models
-import systems
 import train
 from colorizer import errors, files
+from pictures import record
+from timing import RandomPictures, per_second, training_row
+from training import devices, steps
+from training.cost import gigaflop
 
-import colour
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
-from settings import Settings
 
-SECONDS = 10  # that each row is measured for, after its first step
+BATCH = 64
 PEER_BATCH = 16  # the stride-1 network keeps every map at full size: 64 would take 10 GiB
 
 
@@ -55,61 +55,49 @@ def build_peer_generator():
     return keras.Model(gray, x, name="generator")
 
 
-def peer_system():
-    """Return the peer as a system: trained by the mean squared error alone.
+class Peer(train.PaperGAN):
+    """The peer's generator and this project's discriminator, so that both rows update both.
 
-    Its discriminator is not in the table. Here: this project's, so that both rows update both.
+    Its source trains it by the mean squared error; the mean absolute one, here, costs the same.
     """
 
-    def mean_squared_error(generated, ground_truth, rarity):
-        return ops.mean((generated - ground_truth) ** 2)
+    def __init__(self, settings, train_split):
+        super().__init__(settings, train_split)
+        with steps.precision(settings.precision):
+            self.generator = build_peer_generator()
+        self.averaged = build_peer_generator()
+        optimizer = keras.optimizers.Adam(settings.learning_rate, *settings.betas)
+        self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
 
-    return dataclasses.replace(
-        systems.PAPER, build=lambda settings: build_peer_generator(), loss=mean_squared_error
-    )
+
+class GeneratorAlone:
+    """The paper's generator, trained by its pixel loss, without a discriminator."""
+
+    def __init__(self, settings, train_split):
+        gan = train.PaperGAN(settings, train_split)
+        self.settings, self.draw = settings, gan.draw
+        self.generator, self.averaged = gan.generator, gan.averaged
+        self.generator_optimizer = gan.generator_optimizer
+
+    @tf.function
+    def train_step(self, grayscale, ground_truth, real_labels, generated_labels):
+        """Train the generator on one batch; the labels are for an adversary."""
+        with tf.GradientTape() as tape:
+            loss = train.pixel_loss(self.generator(grayscale, training=True), ground_truth)
+            objective = steps.objective(loss, self.generator_optimizer)
+        weights = self.generator.trainable_variables
+        self.generator_optimizer.apply(tape.gradient(objective, weights), weights)
+        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+        return {"generator_loss": loss}
 
 
 # ------------------------------------------------------------------------------------ the rows
 
 
-def per_second(step) -> float:
-    """Return how often `step` runs in a second, after one run that is not counted."""
-    step()
-    runs, start = 0, time.perf_counter()
-    while time.perf_counter() - start < SECONDS:
-        step()
-        runs += 1
-    return runs / (time.perf_counter() - start)
-
-
-def training_row(system, batch_size, precision) -> dict:
-    """Measure one whole step of a system: both networks executed and updated."""
-    systems.SYSTEMS["benchmark"] = system
-    settings = Settings(
-        # The time does not depend on what the weights are.
-        system="benchmark",
-        batch_size=batch_size,
-        precision=precision,
-        encoder_weights="none",
-    )
-    networks = train.Networks(settings)
-    rarity = None if system.rarity_exponent is None else np.ones(len(colour.bins()), np.float32)
-    train_step = train.make_train_step(networks, settings, bool(networks.discriminator), rarity)
-    random = np.random.default_rng(0)
-    gray = random.random((batch_size, models.SIZE, models.SIZE, 1), np.float32)
-    rgb = random.random((batch_size, models.SIZE, models.SIZE, 3), np.float32)
-    labels = system.labels(random, (batch_size, 1), settings)
-
-    def step():
-        return float(train_step((gray, rgb, *labels), (np.float32(0.5),))["pixel_loss"])
-
-    pictures = batch_size * per_second(step)
-    # A backward pass costs two forward ones: by the weights, and by what came in. The generator
-    # is executed once; the discriminator twice, and once more backwards for the generator's sake.
-    gigaflop = 3 * models.gigaflop(networks.generator)
-    if networks.discriminator:
-        gigaflop += 7 * models.gigaflop(networks.discriminator)
-    return {"pictures_per_second": pictures, "gigaflop_per_picture": gigaflop}
+def system_row(system, batch_size, precision) -> dict:
+    """Measure the step of a system that has the paper's settings."""
+    settings = train.PaperSettings(batch_size=batch_size, precision=precision)
+    return training_row(system(settings, RandomPictures()))
 
 
 def ceiling_rows(precision) -> dict:
@@ -121,10 +109,10 @@ def ceiling_rows(precision) -> dict:
     kernel = ops.cast(np.random.default_rng(0).random((3, 3, width, width)), dtype)
 
     def product():
-        return {"sum": ops.sum(ops.cast(ops.matmul(matrix, matrix), "float32"))}
+        return ops.sum(ops.cast(ops.matmul(matrix, matrix), "float32"))
 
     def convolution():
-        return {"sum": ops.sum(ops.cast(ops.conv(maps, kernel, padding="same"), "float32"))}
+        return ops.sum(ops.cast(ops.conv(maps, kernel, padding="same"), "float32"))
 
     work = {
         "matrix product": (product, 2 * side**3),
@@ -132,8 +120,8 @@ def ceiling_rows(precision) -> dict:
     }
     rows = {}
     for name, (function, flop) in work.items():
-        compiled = engine.compile_step(function, lambda: None, [])
-        rows[name] = per_second(lambda run=compiled: float(run((), ())["sum"])) * flop / 1e9
+        compiled = tf.function(function)
+        rows[name] = per_second(lambda run=compiled: float(run())) * flop / 1e9
     return rows
 
 
@@ -178,8 +166,9 @@ def torch_row(batch_size) -> dict | None:
                 x = torch.cat([nn.functional.relu(upsample(x)), skip], dim=1)
             return nn.functional.hardsigmoid(self.rgb(torch.cat([x, gray], dim=1)))
 
+    settings = train.PaperSettings()
     generator = Generator().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(generator.parameters(), 2e-4, systems.ADAM_BETAS)
+    optimizer = torch.optim.Adam(generator.parameters(), settings.learning_rate, settings.betas)
     gray = torch.rand(batch_size, 1, models.SIZE, models.SIZE).to(memory_format=torch.channels_last)
     rgb = torch.rand(batch_size, 3, models.SIZE, models.SIZE).to(memory_format=torch.channels_last)
 
@@ -190,29 +179,26 @@ def torch_row(batch_size) -> dict | None:
         optimizer.step()
         return float(loss.detach())
 
-    gigaflop = 3 * models.gigaflop(models.build_generator())
     return {
         "pictures_per_second": batch_size * per_second(step),
-        "gigaflop_per_picture": gigaflop,
+        "gigaflop_per_picture": 3 * gigaflop(models.build_generator(), models.SIZE),
         "torch": torch.__version__,
     }
 
 
 def measure(arguments) -> None:
     """Measure every row, print the table, and write the JSON."""
-    engine.make_repeatable()
-    generator_only = dataclasses.replace(systems.PAPER, build_discriminator=None)
-    ceiling = ceiling_rows(arguments.precision)
-    print(f"on {engine.device()}, {engine.BACKEND}, {arguments.precision}")
+    devices.make_repeatable()
+    precision = arguments.precision
+    ceiling = ceiling_rows(precision)
+    print(f"on {devices.device()}, {precision}")
     for name, rate in ceiling.items():
         print(f"{name:44} {rate:8.0f} GFLOP/s")
     rows = {
-        "this project's step": training_row(systems.PAPER, 64, arguments.precision),
-        "the stride-1 network's step (the peer)": training_row(
-            peer_system(), PEER_BATCH, arguments.precision
-        ),
-        "this project's generator alone": training_row(generator_only, 64, arguments.precision),
-        "the same generator in PyTorch": torch_row(64),
+        "this project's step": system_row(train.PaperGAN, BATCH, precision),
+        "the stride-1 network's step (the peer)": system_row(Peer, PEER_BATCH, precision),
+        "this project's generator alone": system_row(GeneratorAlone, BATCH, precision),
+        "the same generator in PyTorch": torch_row(BATCH),
     }
     for name, row in rows.items():
         if row is None:
@@ -232,9 +218,8 @@ def measure(arguments) -> None:
     files.write_json(
         arguments.output,
         {
-            "device": engine.device(),
-            "engine": engine.BACKEND,
-            "precision": arguments.precision,
+            "device": devices.device(),
+            "precision": precision,
             "ceiling_gigaflop_per_second": ceiling,
             "rows": rows,
             "times_the_peer": ratio,

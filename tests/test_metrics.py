@@ -2,7 +2,6 @@
 
 from pictures import metrics
 
-import keras
 import numpy as np
 import pytest
 import scipy.linalg
@@ -300,101 +299,3 @@ def test_frechet_distance_without_full_rank():
 def test_fid_uses_the_sample_covariance():
     # Two samples at -1 and 1: variance 2 when divided by N - 1.
     assert metrics.fid([[-1.0], [1.0]], [[0.0], [0.0]]) == pytest.approx(2)
-
-
-def test_inception_sees_bilinear_299_pixels_from_minus_one_to_one():
-    class Recorder:
-        def predict_on_batch(self, pictures):
-            self.seen = np.asarray(pictures)
-
-    recorder = Recorder()
-    left_black = np.zeros((1, 2, 2, 3), np.uint8)
-    left_black[:, :, 1] = 255
-    metrics.inception_features(recorder, left_black)
-    assert recorder.seen.shape == (1, 299, 299, 3)
-    row = recorder.seen[0, 0, :, 0]
-    # Corners not aligned: a quarter of the row lies left of the first pixel's centre.
-    assert (row[:75] == -1).all()
-    assert row[75] > -1
-    assert row[149] == pytest.approx(0, abs=1e-6)
-    assert (row[224:] == 1).all()
-
-
-def test_inception_says_why_it_cannot_be_had(tmp_path, monkeypatch):
-    missing = tmp_path / "missing.h5"
-    with pytest.raises(metrics.NoInception, match=r"missing\.h5 \(No such file or directory\)"):
-        metrics.load_inception(missing)
-    other = tmp_path / "other.h5"
-    other.write_bytes(b"weights of another network")
-    with pytest.raises(metrics.NoInception, match="is not Keras' inception_v3_weights"):
-        metrics.load_inception(other)
-
-    def no_network(**settings):
-        assert settings["weights"] == "imagenet"
-        raise Exception("URL fetch failure on ...:\n no network")
-
-    monkeypatch.setattr(keras.applications, "InceptionV3", no_network)
-    with pytest.raises(metrics.NoInception, match=r"loaded: URL fetch failure on \.\.\.: no netw"):
-        metrics.load_inception()
-
-
-def test_inception_loads_a_file_of_the_right_checksum(tmp_path, monkeypatch):
-    keras.utils.set_random_seed(0)
-    saved = keras.applications.InceptionV3(include_top=False, pooling="avg", weights=None)
-    path = tmp_path / "inception.weights.h5"
-    saved.save_weights(path)
-    monkeypatch.setattr(metrics, "INCEPTION_MD5", metrics.md5(path))
-    inception = metrics.load_inception(path)
-    for loaded, original in zip(inception.get_weights(), saved.get_weights(), strict=True):
-        np.testing.assert_array_equal(loaded, original)
-    features = metrics.inception_features(inception, noise(7, side=120)[np.newaxis])
-    assert features.shape == (1, 2048)
-    assert np.isfinite(features).all()
-    # Half a file, whatever its checksum, is not loaded either.
-    path.write_bytes(path.read_bytes()[:1_000_000])
-    monkeypatch.setattr(metrics, "INCEPTION_MD5", metrics.md5(path))
-    with pytest.raises(metrics.NoInception, match="cannot be loaded"):
-        metrics.load_inception(path)
-
-
-def test_imagenet_has_a_thousand_classes_in_the_order_of_their_names():
-    numbers = metrics.class_numbers()
-    assert list(numbers) == sorted(numbers)
-    assert list(numbers.values()) == list(range(1000))
-    # Tench, golden retriever, church, toilet tissue.
-    names = ("n01440764", "n02099601", "n03028079", "n15075141")
-    assert [numbers[name] for name in names] == [0, 207, 497, 999]
-
-
-def save_classifier(path, side=8, classes=1000):
-    """Save a classifier of the mean colour: class 0, 1 or 2 where red, green or blue is highest."""
-    rgb = keras.Input((side, side, 3))
-    logits = keras.layers.Dense(classes, use_bias=False)
-    model = keras.Model(rgb, logits(keras.layers.GlobalAveragePooling2D()(rgb)))
-    logits.set_weights([np.eye(3, classes)])
-    model.save(path)
-    return path
-
-
-def test_pictures_are_recognised_at_the_size_and_in_the_range_of_the_classifier(tmp_path):
-    classifier = metrics.load_classifier(save_classifier(tmp_path / "mean.keras"))
-    pictures = np.stack([flat(10, 200, 30), flat(1, 2, 3), flat(0, 0, 0), flat(90, 80, 70)])
-    np.testing.assert_array_equal(metrics.recognise(classifier, pictures), [1, 2, 0, 0])
-    seen = []
-    classifier.predict_on_batch = lambda rgb: seen.append(rgb) or np.zeros((len(rgb), 1000))
-    metrics.recognise(classifier, pictures)
-    seen = keras.ops.convert_to_numpy(seen[0])
-    assert seen.shape == (4, 8, 8, 3)
-    np.testing.assert_allclose(seen[0], np.broadcast_to([10, 200, 30], (8, 8, 3)) / 255, atol=1e-5)
-
-
-def test_what_is_no_classifier_is_refused_with_the_reason(tmp_path):
-    with pytest.raises(metrics.NoClassifier, match="there is no classifier"):
-        metrics.load_classifier(tmp_path / "none.keras")
-    (tmp_path / "text.keras").write_text("hello")
-    with pytest.raises(metrics.NoClassifier, match="cannot be loaded"):
-        metrics.load_classifier(tmp_path / "text.keras")
-    for name, shape in (("ten", {"classes": 10}), ("any", {"side": None})):
-        path = save_classifier(tmp_path / f"{name}.keras", **shape)
-        with pytest.raises(metrics.NoClassifier, match=r"not RGB to 1,000 classes"):
-            metrics.load_classifier(path)

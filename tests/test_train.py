@@ -1,31 +1,30 @@
+"""train.py: the losses and the step pull the right way, and a run goes on as it was begun."""
+
 import csv
-import dataclasses
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import models
-import systems
 import train
 from colorizer import photos
 from pictures import dataset
-from training import runs
+from systems import classify, pix2pix, semantic
+from training import devices, steps
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
-from conftest import prepare
+from conftest import NARROW, TRAIN, checkpoint_files, last_checkpoint, prepare
 from keras import ops
-from settings import Settings
 
 ROOT = Path(train.__file__).parent
 
 
-pytestmark = pytest.mark.usefixtures("narrow_networks")
+pytestmark = pytest.mark.usefixtures("narrow_networks", "no_onnx")
 
 
 def flags(prepared, output, **more):
@@ -33,15 +32,15 @@ def flags(prepared, output, **more):
     return [part for name, value in given.items() for part in (f"--{name}", str(value))]
 
 
-def last_checkpoint(folder):
-    with np.load(runs.checkpoints(folder)[-1]) as arrays:
-        return {name: arrays[name] for name in arrays.files}
-
-
 def assert_same(first, second):
     assert first.keys() == second.keys()
     for name in first:
-        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+        if not name.startswith("save_counter"):
+            np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+def load(path):
+    return keras.saving.load_model(path, compile=False)
 
 
 # --------------------------------------------------------------------------------- the losses
@@ -55,14 +54,30 @@ def test_losses_match_their_closed_forms():
     # The cross-entropy of p = 0.5 is log 2 whatever the label.
     loss = train.discriminator_loss(half, half, soft, 1 - soft)
     assert float(loss) == pytest.approx(2 * np.log(2), rel=1e-5)
+    # Answers that are right cost less than answers that are wrong.
+    right, wrong = ops.array([[0.9]]), ops.array([[0.1]])
+    ones, zeros = ops.ones((1, 1)), ops.zeros((1, 1))
+    loss = train.discriminator_loss(right, wrong, ones, zeros)
+    assert float(loss) == pytest.approx(-2 * np.log(0.9), rel=1e-4)
+    assert float(train.adversarial_loss(right)) == pytest.approx(-np.log(0.9), rel=1e-4)
     pictures = ops.zeros((2, 8, 8, 3))
-    assert float(systems.pixel_loss(pictures + 0.25, pictures)) == pytest.approx(0.25)
+    assert float(train.pixel_loss(pictures + 0.25, pictures)) == pytest.approx(0.25)
+
+
+def paper(**changes):
+    """Return the paper's GAN with these settings changed."""
+    return train.PaperGAN(train.PaperSettings(**changes), train_split=None)
+
+
+def drawn_labels(count, updates=1, **changes):
+    gan = paper(discriminator_updates=updates, **changes)
+    blank = np.zeros((count, 8, 8, 1), np.uint8)
+    return gan.draw(np.random.default_rng(0), blank, blank.repeat(3, -1))[2:]
 
 
 def test_labels_are_soft_and_noisy():
-    settings = Settings()
-    real, generated = systems.soft_noisy_labels(np.random.default_rng(0), (1, 20000, 1), settings)
-    assert real.shape == generated.shape == (1, 20000, 1)
+    real, generated = drawn_labels(20000, updates=2)
+    assert real.shape == generated.shape == (20000, 2)
     for labels, low in ((real, 0.8), (generated, 0.0)):
         straight = (labels >= low) & (labels <= low + 0.2)
         assert straight.mean() == pytest.approx(0.95, abs=0.01)
@@ -70,23 +85,43 @@ def test_labels_are_soft_and_noisy():
 
 
 def test_labels_without_softness_and_flips_are_hard():
-    settings = Settings(label_softness=0, label_flips=0)
-    real, generated = systems.soft_noisy_labels(np.random.default_rng(0), (1, 100, 1), settings)
+    real, generated = drawn_labels(100, label_softness=0, label_flips=0)
     assert (real == 1).all()
     assert (generated == 0).all()
+
+
+def test_a_batch_is_scaled_to_one():
+    gray = np.full((2, 8, 8, 1), 51, np.uint8)
+    grayscale, ground_truth, *_ = paper().draw(np.random.default_rng(0), gray, gray.repeat(3, -1))
+    np.testing.assert_allclose(grayscale, 0.2)
+    np.testing.assert_allclose(ground_truth, np.full((2, 8, 8, 3), 0.2))
 
 
 # ---------------------------------------------------------------------------- the learning rate
 
 
-def test_a_decaying_rate_rises_and_falls_to_nothing():
-    rates = [train.decayed_rate(2.0, share) for share in (0, 0.01, 0.02, 0.5, 1)]
-    assert rates == pytest.approx([0.02, 1.02, 2, 1, 0], abs=0.01)
+def test_a_decaying_rate_rises_and_falls_to_nothing(prepared):
+    settings = semantic.SemanticSettings(epochs=100, batch_size=1, learning_rate=2.0)
+    rate = steps.cosine(settings, pictures=10)
+    rates = [float(rate(step)) for step in (0, 10, 20, 510, 1000)]
+    assert rates == pytest.approx([0.02, 1.01, 2, 1, 0], abs=0.01)
+
+
+@pytest.mark.parametrize("decay", [True, False])
+def test_the_semantic_generator_learns_at_the_rate_that_its_settings_say(larger, decay):
+    settings = semantic.SemanticSettings(epochs=50, batch_size=2, decay=decay)
+    model = semantic.Semantic(settings, dataset.open_split(larger, "train"))
+    rates = []
+    for step in (0, 50, 100):  # of 100
+        model.generator_optimizer.iterations.assign(step)
+        rates.append(float(model.generator_optimizer.learning_rate))
+    expected = [1e-5, 5e-4, 0] if decay else [1e-3] * 3
+    assert rates == pytest.approx(expected, abs=2e-5)
 
 
 def test_a_trained_encoder_learns_more_slowly():
     encoder, decoder = (keras.Variable(np.zeros(3), name=n) for n in ("encoder_a", "decoder_a"))
-    optimizer = systems.TwoRates(0.1)
+    optimizer = semantic.TwoRates(0.1, encoder_rate=0.03)
     optimizer.build([encoder, decoder])
     optimizer.apply([ops.ones(3), ops.ones(3)], [encoder, decoder])
     np.testing.assert_allclose(ops.convert_to_numpy(encoder), -0.003, rtol=1e-3)
@@ -96,84 +131,142 @@ def test_a_trained_encoder_learns_more_slowly():
 # ----------------------------------------------------------------------------------- the step
 
 
-def one_step(networks, settings, size=24):
+def batch(gan, size=24):
+    """Return a batch of noise, which no generator paints, as the step of `gan` takes it."""
     random = np.random.default_rng(0)
-    gray = random.random((4, size, size, 1), np.float32)
-    rgb = random.random((4, size, size, 3), np.float32)
-    labels = systems.soft_noisy_labels(random, (4, settings.discriminator_updates), settings)
-    step = train.make_train_step(networks, settings)
-    return step((gray, rgb, *labels), (np.float32(0.5),))
+    rgb = random.integers(0, 256, (4, size, size, 3), dtype=np.uint8)
+    return gan.draw(random, photos.grayscale(rgb), rgb)
+
+
+def answers(gan, grayscale, ground_truth, *_):
+    """Return the discriminator's mean answers for photographs and for generated pictures."""
+    generated = gan.generator(grayscale)
+    pictures = ground_truth, generated
+    return [float(ops.mean(gan.discriminator(picture))) for picture in pictures]
+
+
+@pytest.mark.parametrize("updates", [1, 2])
+def test_the_discriminator_learns_to_tell_photographs_from_generated_pictures(updates):
+    gan = paper(discriminator_updates=updates, learning_rate=2e-3)
+    gan.generator_optimizer.learning_rate.assign(0)
+    given = batch(gan)
+    real, generated = answers(gan, *given)
+    for _ in range(10):
+        gan.train_step(*given)
+    real_after, generated_after = answers(gan, *given)
+    assert real_after - generated_after > real - generated + 0.01
+
+
+def test_the_generator_learns_to_be_taken_for_a_photograph():
+    gan = paper(pixel_weight=0, learning_rate=2e-3)
+    gan.discriminator_optimizer.learning_rate.assign(0)
+    given = batch(gan)
+    _, generated = answers(gan, *given)
+    for _ in range(10):
+        gan.train_step(*given)
+    assert answers(gan, *given)[1] > generated + 1e-4
+
+
+def test_the_generator_learns_to_paint_the_truth():
+    gan = paper(adversarial_weight=0, learning_rate=2e-3)
+    given = batch(gan)
+    losses = [float(gan.train_step(*given)["pixel_loss"]) for _ in range(10)]
+    assert losses[-1] < losses[0] - 0.001
+
+
+def test_the_generators_loss_is_the_weighted_sum():
+    gan = paper(pixel_weight=7, adversarial_weight=3)
+    gan.discriminator_optimizer.learning_rate.assign(0)
+    given = batch(gan)
+    generated = gan.generator(given[0])
+    adversarial = train.adversarial_loss(gan.discriminator(generated))
+    losses = gan.train_step(*given)
+    expected = 7 * losses["pixel_loss"] + 3 * adversarial
+    assert float(losses["generator_loss"]) == pytest.approx(float(expected), rel=1e-4)
 
 
 @pytest.mark.parametrize("updates", [1, 2, 3])
 def test_one_step_updates_each_network_the_stated_number_of_times(updates):
-    settings = Settings(discriminator_updates=updates)
-    networks = train.Networks(settings)
-    one_step(networks, settings)
-    assert int(networks.generator_optimizer.iterations) == 1
-    assert int(networks.discriminator_optimizer.iterations) == updates
+    gan = paper(discriminator_updates=updates)
+    gan.train_step(*batch(gan))
+    assert int(gan.generator_optimizer.iterations) == 1
+    assert int(gan.discriminator_optimizer.iterations) == updates
 
 
 @pytest.mark.parametrize(
     "changes", [{}, {"pixel_weight": 0}, {"adversarial_weight": 0}, {"precision": "mixed_float16"}]
 )
 def test_gradients_reach_every_variable_of_both_networks(changes):
-    settings = Settings(**changes)
-    networks = train.Networks(settings)
+    gan = paper(**changes)
     before = {
-        network: [
-            ops.convert_to_numpy(variable) for variable in getattr(networks, network).variables
-        ]
-        for network in ("generator", "discriminator")
+        network: [ops.convert_to_numpy(variable) for variable in network.variables]
+        for network in (gan.generator, gan.discriminator)
     }
-    losses = one_step(networks, settings)
+    losses = gan.train_step(*batch(gan))
     assert all(np.isfinite(float(loss)) for loss in losses.values())
     for network, values in before.items():
-        for variable, value in zip(getattr(networks, network).variables, values, strict=True):
+        for variable, value in zip(network.variables, values, strict=True):
             assert (ops.convert_to_numpy(variable) != value).any(), variable.path
 
 
-def test_the_generator_runs_once_and_the_discriminator_twice(monkeypatch):
-    settings = Settings()
-    networks = train.Networks(settings)
-    names = {id(networks.painter): "generator", id(networks.discriminator): "discriminator"}
+def test_the_generator_runs_once_and_the_discriminator_twice_as_in_training(monkeypatch):
+    gan = paper()
+    names = {id(gan.generator): "generator", id(gan.discriminator): "discriminator"}
     calls = []
     original = keras.Model.__call__
 
-    def counted(self, *inputs, **more):
-        calls.append(names.get(id(self)))
-        return original(self, *inputs, **more)
+    def counted(self, *inputs, training=None):
+        calls.append((names.get(id(self)), training))
+        return original(self, *inputs, training=training)
 
     monkeypatch.setattr(keras.Model, "__call__", counted)
-    one_step(networks, settings)
-    assert calls.count("generator") == 1
-    assert calls.count("discriminator") == 2
+    gan.train_step(*batch(gan))
+    assert calls == [("generator", True), ("discriminator", True), ("discriminator", True)]
 
 
 def test_the_early_discriminator_updates_leave_the_generators_gradient_whole():
     """With a discriminator that does not learn, one update or three give the generator the same."""
     after = []
     for updates in (1, 3):
-        settings = Settings(discriminator_updates=updates)
-        networks = train.Networks(settings)
-        networks.discriminator_optimizer.learning_rate.assign(0)
-        one_step(networks, settings)
-        after.append(networks.generator.get_weights())
+        gan = paper(discriminator_updates=updates, label_softness=0, label_flips=0)
+        gan.discriminator_optimizer.learning_rate.assign(0)
+        gan.train_step(*batch(gan))
+        after.append(gan.generator.get_weights())
     for first, second in zip(*after, strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6)
 
 
-def test_the_kept_generator_is_the_moving_average():
-    settings = Settings()
-    networks = train.Networks(settings)
-    start = [ops.convert_to_numpy(weight) for weight in networks.generator.weights]
-    one_step(networks, settings)
-    for begun, moved, average in zip(
-        start, networks.generator.weights, networks.averaged.weights, strict=True
-    ):
-        np.testing.assert_allclose(
-            ops.convert_to_numpy(average), (begun + ops.convert_to_numpy(moved)) / 2, atol=1e-6
-        )
+def test_the_kept_generator_is_a_moving_average_that_is_young_at_first():
+    gan = paper()
+    average = gan.generator.get_weights()
+    for momentum in (1 / 10, 2 / 11):
+        gan.train_step(*batch(gan))
+        moved = gan.generator.get_weights()
+        average = [momentum * a + (1 - momentum) * b for a, b in zip(average, moved, strict=True)]
+        for found, expected in zip(gan.averaged.get_weights(), average, strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_an_old_average_moves_by_a_thousandth():
+    gan = paper()
+    before = gan.averaged.get_weights()
+    gan.generator_optimizer.iterations.assign(1_000_000)
+    gan.train_step(*batch(gan))
+    moved = gan.generator.get_weights()
+    for start, end, found in zip(before, moved, gan.averaged.get_weights(), strict=True):
+        np.testing.assert_allclose(found, 0.999 * start + 0.001 * end, atol=1e-6)
+
+
+@pytest.mark.parametrize("system", [classify.Classify, pix2pix.Pix2pix])
+def test_batch_normalization_learns_its_statistics_in_a_step(larger, system):
+    """They move only where the generator is run as in training."""
+    model = system(system.Settings(), dataset.open_split(larger, "train"))
+    moving = [v for v in model.generator.variables if v.path.endswith("moving_mean")]
+    before = [ops.convert_to_numpy(variable) for variable in moving]
+    model.train_step(*batch(model, size=32))
+    assert moving
+    for variable, value in zip(moving, before, strict=True):
+        assert (ops.convert_to_numpy(variable) != value).any(), variable.path
 
 
 # ------------------------------------------------------------------------------------ the run
@@ -190,34 +283,47 @@ def finished(prepared, narrow_networks, tmp_path_factory):
 def test_a_run_leaves_the_files_of_the_contract(finished):
     names = {path.relative_to(finished).as_posix() for path in finished.rglob("*.*")}
     assert names == {
-        *("config.json", "history.csv", "losses.png", "generator.keras"),
+        *("config.json", "history.csv", "losses.png", "generator.keras", "generator.onnx"),
         *("samples/epoch-0001.png", "samples/epoch-0002.png"),
-        *("checkpoints/epoch-0001.npz", "checkpoints/epoch-0002.npz"),
+        *("checkpoints/step-4.index", "checkpoints/step-4.data-00000-of-00001"),
+        *("checkpoints/step-8.index", "checkpoints/step-8.data-00000-of-00001"),
     }
+    assert (finished / "checkpoints" / "checkpoint").exists()
     config = json.loads((finished / "config.json").read_text())
+    assert config["system"] == "train.PaperGAN"
     assert config["settings"]["pixel_weight"] == 100
     assert config["versions"]["keras"] == keras.__version__
     with (finished / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
-    assert {*train.LOSSES, "test_ssim", "test_psnr", "seconds"} < set(rows[0])
+    assert {*train.PaperGAN.LOSSES, "test_ssim", "test_psnr", "seconds"} < set(rows[0])
     assert float(rows[1]["pixel_loss"]) > 0
 
 
 def test_the_saved_generator_is_the_average_of_the_last_checkpoint(finished):
-    saved = models.load_generator(finished / "generator.keras")
     checkpoint = last_checkpoint(finished)
-    for index, weight in enumerate(saved.weights):
-        np.testing.assert_array_equal(
-            ops.convert_to_numpy(weight), checkpoint[f"averaged/{index:03d}"]
-        )
+    for index, weight in enumerate(load(finished / "generator.keras").get_weights()):
+        kept = checkpoint[f"averaged/{index}/.ATTRIBUTES/VARIABLE_VALUE"]
+        np.testing.assert_array_equal(weight, kept)
+
+
+def test_the_onnx_file_paints_what_the_keras_file_does(finished):
+    session = onnxruntime.InferenceSession(finished / "generator.onnx")
+    (gray,), (rgb,) = session.get_inputs(), session.get_outputs()
+    assert (gray.name, gray.shape) == ("grayscale", ["batch", "height", "width", 1])
+    assert (rgb.name, rgb.shape) == ("rgb", ["batch", "height", "width", 3])
+    generator = load(finished / "generator.keras")
+    for shape in ((1, 24, 24, 1), (3, 40, 64, 1)):
+        picture = np.random.default_rng(0).random(shape, np.float32)
+        (painted,) = session.run(None, {"grayscale": picture})
+        np.testing.assert_allclose(painted, generator.predict(picture, verbose=0), atol=1e-4)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not(prepared, finished, tmp_path):
     assert train.main(flags(prepared, tmp_path / "same", epochs=2)) == 0
     assert_same(last_checkpoint(tmp_path / "same"), last_checkpoint(finished))
     assert train.main(flags(prepared, tmp_path / "other", epochs=2, seed=1)) == 0
-    name = "generator/000"
+    name = "generator/0/.ATTRIBUTES/VARIABLE_VALUE"
     assert (last_checkpoint(tmp_path / "other")[name] != last_checkpoint(finished)[name]).any()
 
 
@@ -238,43 +344,42 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(
     prepared, finished, tmp_path, monkeypatch, capsys
 ):
     output = tmp_path / "run"
-    original = train.make_train_step
+    before = signal.getsignal(signal.SIGINT)
+    original, calls = train.PaperGAN.draw, []
 
-    def pressing_ctrl_c(*given):
-        step, calls = original(*given), []
-
-        def wrapped(*inputs):
-            calls.append(1)
-            if len(calls) == 3:
-                signal.raise_signal(signal.SIGINT)
-            return step(*inputs)
-
-        return wrapped
+    def pressing_ctrl_c(self, *given):
+        calls.append(1)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return original(self, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "make_train_step", pressing_ctrl_c)
+        patch.setattr(train.PaperGAN, "draw", pressing_ctrl_c)
         assert train.main(flags(prepared, output, epochs=2)) == 130
     assert f"python train.py --resume --output {output}" in capsys.readouterr().out
-    assert [path.name for path in runs.checkpoints(output)] == ["epoch-0000-step-000003.npz"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert [path.stem for path in checkpoint_files(output)] == ["step-3"]
+    assert signal.getsignal(signal.SIGINT) is before
     assert train.main(["--resume", "--output", str(output)]) == 0
     assert_same(last_checkpoint(output), last_checkpoint(finished))
 
 
 def test_a_killed_run_goes_on_and_ends_the_same(prepared, tmp_path):
     """`kill -9` in the middle of an epoch, then --resume, against a run left alone."""
-    command = [sys.executable, ROOT / "train.py", *flags(prepared, tmp_path / "killed", epochs=3)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    program = [sys.executable, "-c", TRAIN, "1", repr(NARROW)]
+    command = [*program, *flags(prepared, tmp_path / "killed", epochs=3)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     checkpoints = tmp_path / "killed" / "checkpoints"
-    while not (checkpoints / "epoch-0001.npz").exists():
+    while not (checkpoints / "checkpoint").exists():
         assert process.poll() is None
         time.sleep(0.01)
     process.kill()
     process.wait()
-    whole = [*command[:2], *flags(prepared, tmp_path / "whole", epochs=3)]
-    again = [*command[:2], "--resume", "--output", tmp_path / "killed"]
+    whole = [*program, *flags(prepared, tmp_path / "whole", epochs=3)]
+    again = [*program, "--resume", "--output", tmp_path / "killed"]
     for each in (again, whole):
-        subprocess.run(each, check=True, capture_output=True)
+        subprocess.run(each, cwd=ROOT, check=True, capture_output=True)
     assert_same(last_checkpoint(tmp_path / "killed"), last_checkpoint(tmp_path / "whole"))
 
 
@@ -284,8 +389,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
     output = tmp_path / "run"
     assert train.main(flags(prepared, output)) == 0
     before = last_checkpoint(output)
-    broken = dataclasses.replace(systems.PAPER, loss=lambda *inputs: ops.array(np.nan))
-    monkeypatch.setitem(train.SYSTEMS, "paper", broken)
+    monkeypatch.setattr(train, "pixel_loss", lambda *pictures: ops.mean(pictures[0]) * np.nan)
     assert train.main(["--resume", "--output", str(output), "--epochs", "2"]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert "step 1 of epoch 2" in error
@@ -296,7 +400,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_and_keeps_a_float32_generator(prepared, tmp_path, precision):
     assert train.main(flags(prepared, tmp_path / "run", precision=precision)) == 0
-    generator = models.load_generator(tmp_path / "run" / "generator.keras")
+    generator = load(tmp_path / "run" / "generator.keras")
     assert {layer.compute_dtype for layer in generator.layers} == {"float32"}
     gray = np.full((1, 24, 24, 1), 0.5, np.float32)
     assert np.isfinite(generator.predict(gray, verbose=0)).all()
@@ -338,14 +442,40 @@ def test_resuming_nothing_or_with_other_settings_is_refused(prepared, finished, 
     assert "begun with --seed 0, not 7" in error
 
 
-def test_a_damaged_checkpoint_is_named(prepared, tmp_path, capsys):
+def test_a_damaged_checkpoint_is_named_and_the_one_before_can_be_gone_on_from(
+    prepared, finished, tmp_path, capsys
+):
     output = tmp_path / "run"
-    assert train.main(flags(prepared, output)) == 0
-    checkpoint = runs.checkpoints(output)[-1]
-    os.truncate(checkpoint, checkpoint.stat().st_size // 2)
+    assert train.main(flags(prepared, output, epochs=2)) == 0
+    newest = checkpoint_files(output)[-1]
+    data = newest.with_suffix(".data-00000-of-00001")
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    data.write_bytes(content)
     capsys.readouterr()
-    error = one_line_error(capsys, ["--resume", "--output", output, "--epochs", "2"])
-    assert str(checkpoint) in error
+    again = ["--resume", "--output", str(output)]
+    assert str(newest.with_suffix("")) in one_line_error(capsys, again)
+    for path in (newest, data):
+        path.unlink()
+    assert train.main(again) == 0
+    assert_same(last_checkpoint(output), last_checkpoint(finished))
+
+
+def test_a_run_of_a_system_that_train_does_not_know_is_refused(prepared, tmp_path, capsys):
+    class Another(train.PaperGAN):
+        """The paper's GAN as an experiment changes it."""
+
+    settings = train.PaperSettings(
+        data=str(prepared), output=str(tmp_path / "run"), batch_size=4, epochs=1
+    )
+    assert train.fit(Another, settings) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["system"].endswith("Another")
+    capsys.readouterr()
+    error = one_line_error(capsys, ["--resume", "--output", str(tmp_path / "run")])
+    assert "Another" in error
+    with pytest.raises(train.UserError, match="Another"):
+        train.fit(train.PaperGAN, settings, resume=True)
 
 
 def test_a_batch_larger_than_the_data_is_refused(prepared, tmp_path, capsys):
@@ -353,7 +483,7 @@ def test_a_batch_larger_than_the_data_is_refused(prepared, tmp_path, capsys):
     assert "--batch-size 16" in error
 
 
-@pytest.mark.parametrize("wrong", [("epochs", "0"), ("learning-rate", "-1"), ("label-flips", "2")])
+@pytest.mark.parametrize("wrong", [("epochs", "0"), ("learning-rate", "-1"), ("batch-size", "x")])
 def test_numbers_that_make_no_sense_are_refused(wrong, capsys):
     with pytest.raises(SystemExit) as stopped:
         train.main([f"--{wrong[0]}", wrong[1]])
@@ -362,7 +492,7 @@ def test_numbers_that_make_no_sense_are_refused(wrong, capsys):
 
 
 def test_the_device_is_named():
-    assert engine.device().startswith(("the CPU", "the GPU"))
+    assert devices.device().startswith(("the CPU", "the GPU"))
 
 
 # -------------------------------------------------------------------------- the other systems
@@ -374,25 +504,37 @@ def larger(tmp_path_factory):
     return prepare(tmp_path_factory.mktemp("larger"), size=32, train=4, test=2)
 
 
+SMALL = {"batch_size": 2, "least_colourfulness": 0, "epochs": 1}
+
+
 @pytest.mark.parametrize("system", ["regress", "classify", "pix2pix", "semantic", "vgg16"])
 def test_every_system_trains_resumes_and_leaves_a_generator(larger, tmp_path, system):
     output = tmp_path / "run"
-    more = {"encoder-weights": "none"} if system == "vgg16" else {}
-    staged = {"crop": 32, "adversarial-weight": 1, "adversarial-from": 1}
-    more |= staged if system == "semantic" else {}
-    more |= {"system": system, "batch-size": 2, "least-colourfulness": 0}
-    assert train.main(flags(larger, output, **more)) == 0
+    more = {"vgg16": {"encoder_weights": "none"}, "semantic": {"crop": 32}}.get(system, {})
+    trained = train.SYSTEMS[system]
+    settings = trained.Settings(data=str(larger), output=str(output), **SMALL, **more)
+    assert train.fit(trained, settings) == 0
     assert train.main(["--resume", "--output", str(output), "--epochs", "2"]) == 0
-    generator = models.load_generator(output / "generator.keras")
-    rgb = generator.predict(np.full((1, 40, 48, 1), 0.5, np.float32), verbose=0)
+    with (output / "history.csv").open() as file:
+        columns = set(next(csv.DictReader(file)))
+    assert ("discriminator_loss" in columns) == (system == "pix2pix")
+    rgb = load(output / "generator.keras").predict(np.full((1, 40, 48, 1), 0.5, np.float32))
     assert rgb.shape == (1, 40, 48, 3)
     assert np.isfinite(rgb).all()
 
 
+def test_help_shows_the_defaults_of_the_system(capsys):
+    for system, epochs in (("paper", 50), ("pix2pix", 200), ("semantic", 4)):
+        with pytest.raises(SystemExit):
+            train.main(["--system", system, "--help"])
+        assert f"passes over the training pictures (default: {epochs})" in capsys.readouterr().out
+
+
 def test_nearly_gray_pictures_can_be_left_out(larger, tmp_path, capsys):
-    output = tmp_path / "run"
-    more = {"system": "regress", "batch-size": 1, "least-colourfulness": 1}
-    assert train.main(flags(larger, output, **more)) == 0
+    system = train.SYSTEMS["regress"]
+    more = SMALL | {"least_colourfulness": 1}
+    settings = system.Settings(data=str(larger), output=str(tmp_path / "run"), **more)
+    assert train.fit(system, settings) == 0
     assert "0 of 4 training pictures are nearly gray" in capsys.readouterr().out
 
 

@@ -70,30 +70,25 @@ def check_batch(batch_size, strategy) -> None:
 
 
 def distributed(strategy, train_step):
-    """Compile a system's `train_step` to run on every device with its part of a batch.
+    """Return a function that runs a system's `train_step` on every device with its part of a batch.
 
-    Returns a function of a tuple of arrays (B, ...) that returns the losses as floats, by name:
-    the means over the devices. Raises UserError when another worker has stopped.
+    It takes a tuple of arrays (B, ...) and returns the losses as floats, by name: the means over
+    the devices. It raises UserError when another worker has stopped.
     """
 
-    @tf.function
+    def part_of(array):
+        def part(context):
+            size = len(array) // context.num_replicas_in_sync
+            first = context.replica_id_in_sync_group * size
+            return tf.constant(array[first : first + size])
+
+        return strategy.experimental_distribute_values_from_function(part)
+
     def step(batch):
-        losses = strategy.run(train_step, batch)
-        return {name: strategy.reduce("MEAN", loss, None) for name, loss in losses.items()}
-
-    def shared_step(batch):
-        def part_of(array):
-            def part(context):
-                size = len(array) // context.num_replicas_in_sync
-                first = context.replica_id_in_sync_group * size
-                return tf.constant(array[first : first + size])
-
-            return strategy.experimental_distribute_values_from_function(part)
-
         try:
-            losses = step(tuple(part_of(array) for array in batch))
+            losses = strategy.run(train_step, [part_of(array) for array in batch])
+            return {name: float(strategy.reduce("MEAN", x, None)) for name, x in losses.items()}
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             raise UserError("another worker stopped; start all of them with --resume") from error
-        return {name: float(loss) for name, loss in losses.items()}
 
-    return shared_step
+    return step

@@ -62,14 +62,30 @@ def read_config(folder) -> dict:
         ) from error
 
 
-def check_system(folder, system) -> None:
-    """Raise UserError unless the run in `folder` was begun with this system."""
-    begun = read_config(folder).get("system")
-    if begun != name_of(system):
+def as_recorded(settings) -> dict:
+    """Return settings as config.json holds them."""
+    return json.loads(json.dumps(dataclasses.asdict(settings)))
+
+
+def check_config(system, settings) -> None:
+    """Raise UserError unless the run in the settings' folder was begun with these.
+
+    The number of epochs may be another, and the folder may have been moved.
+    """
+    folder = settings.output
+    begun = read_config(folder)
+    if begun.get("system") != name_of(system):
         raise UserError(
-            f"the run in {folder} trains {begun}, not {name_of(system)}; go on with it by the "
-            "command that began it"
+            f"the run in {folder} trains {begun.get('system')}, not {name_of(system)}; go on with "
+            "it by the command that began it"
         )
+    before, now = begun["settings"], as_recorded(settings)
+    for name in before | now:
+        if name not in ("epochs", "output") and before.get(name) != now.get(name):
+            raise UserError(
+                f"the run in {folder} was begun with {name} {before.get(name)}, not "
+                f"{now.get(name)}; go on with it by the command that began it, or delete the folder"
+            )
 
 
 class Progress:

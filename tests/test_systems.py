@@ -3,54 +3,36 @@
 import subprocess
 import sys
 
-import colorize
 import models
 from colorizer.errors import UserError
-from training import colour
+from colorizer.network import load_network
+from systems import classify, pix2pix, regress, vgg16
+from training import colour, cost, losses
 
 import keras
 import numpy as np
 import pytest
-import reference_models
-import semantic_models
-from conftest import NARROW
+from conftest import gradients_of
 from keras import layers, ops
-
-NARROW_REFERENCES = {
-    "CLASSIFICATION_BLOCKS": ((8, 2, 2, 1), (8, 2, 2, 1), (8, 3, 2, 1), (8, 1, 1, 2)),
-    "CLASSIFICATION_DECODER_WIDTH": 8,
-    "PIX2PIX_ENCODER_WIDTHS": (8, 8, 8, 8, 8),
-    "PIX2PIX_DECODER_WIDTHS": (8, 8, 8, 8),
-    "PIX2PIX_DISCRIMINATOR_WIDTHS": (8, 8, 8, 8),
-    "VGG16_Q_WIDTHS": (8, 8),
-    "VGG16_HEAD_WIDTH": 8,
-}
 
 
 def build_vgg16(seed=0):
-    return reference_models.build_vgg16_generator(encoder_weights=None, seed=seed)
+    return vgg16.build_generator(encoder_weights=None, seed=seed)
 
 
 BUILDERS = {
-    "regress": reference_models.build_regression_generator,
-    "classify": reference_models.build_classification_generator,
-    "pix2pix": reference_models.build_pix2pix_generator,
+    "regress": regress.build_generator,
+    "classify": classify.build_generator,
+    "pix2pix": pix2pix.build_generator,
     "vgg16": build_vgg16,
 }
+EVEN = np.ones(len(colour.bins()), np.float32)  # every pixel counts the same
 LOSSES = {
-    "regress": reference_models.chroma_error,
-    "classify": semantic_models.bins_cross_entropy,
-    "pix2pix": reference_models.scaled_chroma_error,
-    "vgg16": reference_models.uv_cross_entropy,
+    "regress": regress.chroma_error,
+    "classify": lambda logits, rgb: losses.bins_cross_entropy(logits, rgb, EVEN),
+    "pix2pix": lambda chroma, rgb: ops.mean(ops.abs(chroma - pix2pix.scaled_chroma(rgb))),
+    "vgg16": vgg16.uv_cross_entropy,
 }
-
-
-@pytest.fixture
-def narrow(monkeypatch):
-    """Make all networks but VGG-16 itself narrow, and so fast."""
-    for module, widths in ((models, NARROW), (reference_models, NARROW_REFERENCES)):
-        for name, value in widths.items():
-            monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture
@@ -88,7 +70,7 @@ def convolutions(model):
 def test_colorize_paints_any_multiple_of_eight_at_its_own_size(generators, tmp_path):
     for name, generator in generators.items():
         generator.save(tmp_path / f"{name}.keras")
-        paint = colorize.load_painter(tmp_path / f"{name}.keras")
+        paint = load_network(tmp_path / f"{name}.keras")
         for height, width in ((120, 120), (64, 96), (40, 56)):
             gray, _ = pictures(height, width, count=1)
             rgb = generator.predict_on_batch(gray)
@@ -118,24 +100,22 @@ for path in pathlib.Path().glob("*.keras"):
 
 def test_the_gradient_of_the_loss_reaches_every_trainable_variable(generators):
     gray, rgb = pictures(40, 40)
-    rarity = ops.ones(len(colour.bins()))
     for name, generator in generators.items():
         predict, variables = prediction(generator), generator.trainable_variables
 
         def compute(name=name, predict=predict):
-            loss = LOSSES[name](predict(gray, training=True), rgb, rarity)
-            return {"generator": loss}, loss
+            return LOSSES[name](predict(gray, training=True), rgb)
 
-        loss, gradients = engine.gradients(compute, {"generator": variables})
+        loss, gradients = gradients_of(compute, variables)
         assert np.isfinite(float(loss)), name
-        for variable, gradient in zip(variables, gradients["generator"], strict=True):
+        for variable, gradient in zip(variables, gradients, strict=True):
             values = ops.convert_to_numpy(gradient)
             assert np.isfinite(values).all(), variable.path
             assert (values != 0).any(), variable.path
 
 
 def test_the_seed_decides_the_weights(narrow):
-    for build in (*BUILDERS.values(), reference_models.build_pix2pix_discriminator):
+    for build in (*BUILDERS.values(), pix2pix.build_discriminator):
         first, same, other = (build(seed=seed).get_weights() for seed in (1, 1, 2))
         assert all((a == b).all() for a, b in zip(first, same, strict=True))
         assert any((a != b).any() for a, b in zip(first, other, strict=True))
@@ -159,21 +139,12 @@ def test_the_luminance_of_the_picture_is_kept(generators):
             np.testing.assert_allclose(kept, lightness, atol=1e-2, err_msg=name)
 
 
-def test_the_summary_prints_every_network(narrow, capsys):
-    assert reference_models.main() == 0
-    printed = capsys.readouterr().out
-    assert [line.split()[0] for line in printed.splitlines()] == [
-        *("regress", "classify", "pix2pix", "pix2pix", "vgg16")
-    ]
-    assert printed.count("GFLOP") == 5
-
-
 # --------------------------------------------------------------------------------- regression
 
 
 def test_regression_has_the_body_of_the_papers_generator():
     paper = models.build_generator()
-    regression = reference_models.build_regression_generator()
+    regression = regress.build_generator()
     body = [variable.path for variable in paper.variables if not variable.path.startswith("rgb")]
     assert [variable.path for variable in regression.variables[: len(body)]] == body
     for ours, theirs in zip(regression.variables, paper.variables[: len(body)], strict=False):
@@ -184,7 +155,7 @@ def test_regression_has_the_body_of_the_papers_generator():
 
 def test_the_first_picture_of_regression_is_nearly_gray():
     gray, _ = pictures(40, 40)
-    rgb = reference_models.build_regression_generator().predict(gray, verbose=0)
+    rgb = regress.build_generator().predict(gray, verbose=0)
     assert np.abs(rgb - gray).mean() < 0.02
 
 
@@ -192,24 +163,24 @@ def test_the_chroma_error_is_in_labs_units():
     _, rgb = pictures(8, 8)
     chroma = colour.lab_from_srgb(rgb)[..., 1:]
     offset = np.array([3, -5], np.float32)
-    assert float(reference_models.chroma_error(chroma + offset, rgb)) == pytest.approx(4, rel=1e-5)
+    assert float(regress.chroma_error(chroma + offset, rgb)) == pytest.approx(4, rel=1e-5)
 
 
 # ----------------------------------------------------------------------------- classification
 
 
 def test_classification_predicts_every_bin_at_a_quarter_of_the_sides():
-    generator = reference_models.build_classification_generator()
-    shapes = models.layer_shapes(generator, 120)
+    generator = classify.build_generator()
+    shapes = cost.layer_shapes(generator, 120)
     assert shapes["prediction"] == (1, 30, 30, len(colour.bins()))
     assert shapes["block7_normalize"] == (1, 15, 15, 128)
     assert shapes["up_skip"] == (1, 30, 30, 64 + 64)
     # About as much as the paper's generator, so that two cores train 20 pictures a second.
-    assert models.gigaflop(generator) < 1.3
+    assert cost.gigaflop(generator, models.SIZE) < 1.3
 
 
 def test_what_classification_paints_is_the_annealed_mean_of_its_prediction(narrow):
-    generator = reference_models.build_classification_generator()
+    generator = classify.build_generator()
     layer = generator.get_layer("prediction")
     chosen = np.flatnonzero((colour.bins() == (20, -10)).all(axis=-1))[0]
     layer.kernel.assign(ops.zeros(layer.kernel.shape))
@@ -223,7 +194,7 @@ def test_what_classification_paints_is_the_annealed_mean_of_its_prediction(narro
 
 
 def test_the_lab_gans_generator_is_that_of_its_source():
-    generator = reference_models.build_pix2pix_generator()
+    generator = pix2pix.build_generator()
     encoder = [("Conv2D", 3, 1, 64), *(("Conv2D", 4, 2, width) for width in (128, 256, 512, 512))]
     decoder = [
         layer
@@ -240,14 +211,14 @@ def test_the_lab_gans_generator_is_that_of_its_source():
     assert normalized == [f"encode{number}" for number in (2, 3, 4, 5)] + [
         f"up{number}" for number in (1, 2, 3, 4)
     ]
-    shapes = models.layer_shapes(generator, 120)
+    shapes = cost.layer_shapes(generator, 120)
     skips = [shapes[layer.name] for layer in of_type(generator, layers.Concatenate)]
     assert skips[:3] == [(1, 15, 15, 512 + 512), (1, 30, 30, 256 + 256), (1, 60, 60, 128 + 128)]
     assert generator.get_layer("prediction").activation is keras.activations.tanh
 
 
 def test_the_lab_gans_discriminator_is_that_of_its_source():
-    discriminator = reference_models.build_pix2pix_discriminator()
+    discriminator = pix2pix.build_discriminator()
     assert convolutions(discriminator) == [
         *(("Conv2D", 4, 2, width) for width in (64, 128, 256)),
         ("Conv2D", 3, 1, 512),
@@ -259,11 +230,11 @@ def test_the_lab_gans_discriminator_is_that_of_its_source():
 
 def test_the_discriminator_answers_with_one_probability_a_picture(narrow):
     gray, rgb = pictures(40, 40)
-    shown = reference_models.scaled_lab(gray, reference_models.scaled_chroma(rgb))
+    shown = pix2pix.scaled_lab(gray, pix2pix.scaled_chroma(rgb))
     values = ops.convert_to_numpy(shown)
     assert values.shape == (2, 40, 40, 3)
     assert np.abs(values).max() <= 1
-    probability = reference_models.build_pix2pix_discriminator().predict(values, verbose=0)
+    probability = pix2pix.build_discriminator().predict(values, verbose=0)
     assert probability.shape == (2, 1)
     assert ((probability > 0) & (probability < 1)).all()
 
@@ -271,12 +242,10 @@ def test_the_discriminator_answers_with_one_probability_a_picture(narrow):
 def test_gray_is_shown_without_chroma_and_errors_are_in_its_unit():
     gray = np.array([0, 1], np.float32).reshape(2, 1, 1, 1) * np.ones((2, 8, 8, 1), np.float32)
     rgb = np.repeat(gray, 3, axis=-1)
-    chroma = reference_models.scaled_chroma(rgb)
-    shown = ops.convert_to_numpy(reference_models.scaled_lab(gray, chroma))
+    chroma = pix2pix.scaled_chroma(rgb)
+    shown = ops.convert_to_numpy(pix2pix.scaled_lab(gray, chroma))
     np.testing.assert_allclose(shown[0], np.broadcast_to((-1, 0, 0), (8, 8, 3)), atol=1e-4)
     np.testing.assert_allclose(shown[1], np.broadcast_to((1, 0, 0), (8, 8, 3)), atol=1e-4)
-    error = reference_models.scaled_chroma_error(chroma + 0.25, rgb)
-    assert float(error) == pytest.approx(0.25, rel=1e-4)
 
 
 # ------------------------------------------------------------------------------------- VGG-16
@@ -284,7 +253,7 @@ def test_gray_is_shown_without_chroma_and_errors_are_in_its_unit():
 
 def test_the_hypercolumns_have_451_and_144_channels():
     generator = build_vgg16()
-    shapes = models.layer_shapes(generator, 224)
+    shapes = cost.layer_shapes(generator, 224)
     assert shapes["T"] == (1, 224, 224, 451)
     assert shapes["Q"] == (1, 224, 224, 144)
     assert shapes["prediction"] == (1, 224, 224, 2)
@@ -307,8 +276,8 @@ def test_pretrained_weights_are_loaded_from_a_file_and_frozen(narrow, tmp_path):
     encoder = keras.applications.VGG16(include_top=False, weights=None)
     path = tmp_path / "encoder.weights.h5"
     encoder.save_weights(path)
-    generator = reference_models.build_vgg16_generator(encoder_weights=path)
-    for name in reference_models.VGG16_MAPS:
+    generator = vgg16.build_generator(encoder_weights=path)
+    for name in vgg16.MAPS:
         for ours, theirs in zip(
             generator.get_layer(name).weights, encoder.get_layer(name).weights, strict=True
         ):
@@ -320,14 +289,14 @@ def test_pretrained_weights_are_loaded_from_a_file_and_frozen(narrow, tmp_path):
 
 def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch, tmp_path):
     with pytest.raises(UserError, match=r"cannot be loaded .*--encoder-weights FILE"):
-        reference_models.build_vgg16_generator(encoder_weights=tmp_path / "none.h5")
+        vgg16.build_generator(encoder_weights=tmp_path / "none.h5")
 
     def offline(*arguments, **more):
         raise Exception("URL fetch failure on https://example.org: None\n-- no route")
 
     monkeypatch.setattr(keras.applications, "VGG16", offline)
     with pytest.raises(UserError, match=r"URL fetch failure .* -- no route") as error:
-        reference_models.build_vgg16_generator()
+        vgg16.build_generator()
     assert "\n" not in str(error.value)
 
 
@@ -335,10 +304,10 @@ def test_the_cross_entropy_of_uv_is_least_at_the_truth():
     _, rgb = pictures(8, 8)
     truth = ops.convert_to_numpy(colour.yuv_from_srgb(rgb))[..., 1:]
     entropy = -(truth * np.log(truth) + (1 - truth) * np.log(1 - truth)).sum(axis=-1).mean()
-    least = float(reference_models.uv_cross_entropy(truth, rgb))
+    least = float(vgg16.uv_cross_entropy(truth, rgb))
     assert least == pytest.approx(entropy, rel=1e-4)
     for offset in (-0.05, 0.05):
-        assert float(reference_models.uv_cross_entropy(truth + offset, rgb)) > least
+        assert float(vgg16.uv_cross_entropy(truth + offset, rgb)) > least
     # A prediction of gray costs two bits, whatever the truth.
     gray = np.full_like(truth, 0.5)
-    assert float(reference_models.uv_cross_entropy(gray, rgb)) == pytest.approx(2 * np.log(2))
+    assert float(vgg16.uv_cross_entropy(gray, rgb)) == pytest.approx(2 * np.log(2))

@@ -4,14 +4,14 @@ import json
 import subprocess
 import sys
 
-import models
 from colorizer.errors import UserError
-from training import colour
+from systems import semantic
+from training import colour, cost, efficientnet, losses
 
 import keras
 import numpy as np
 import pytest
-import semantic_models
+from conftest import gradients_of
 from keras import ops
 
 BINS = len(colour.bins())
@@ -44,17 +44,17 @@ def prediction_of(generator):
 
 @pytest.fixture(scope="module")
 def regress():
-    generator = semantic_models.build_semantic_generator("regress")
+    generator = semantic.build_semantic_generator("regress")
     set_start(generator, 0.003)
     return generator
 
 
 @pytest.fixture(scope="module")
 def classify():
-    return semantic_models.build_semantic_generator("classify")
+    return semantic.build_semantic_generator("classify")
 
 
-@pytest.fixture(params=semantic_models.HEADS)
+@pytest.fixture(params=semantic.HEADS)
 def generator(request):
     return request.getfixturevalue(request.param)
 
@@ -84,7 +84,7 @@ def test_the_lightness_of_the_picture_stays(generator):
 
 
 def test_no_chroma_paints_the_gray_picture():
-    generator = semantic_models.build_semantic_generator()
+    generator = semantic.build_semantic_generator()
     set_start(generator, 0)
     gray = np.linspace(0, 1, 32 * 40, dtype=np.float32).reshape(1, 32, 40, 1)
     np.testing.assert_allclose(array(generator(gray)), np.repeat(gray, 3, axis=-1), atol=1e-5)
@@ -92,14 +92,14 @@ def test_no_chroma_paints_the_gray_picture():
 
 def test_a_new_generator_starts_nearly_gray():
     gray = grays(2, 64, 64)
-    painted = array(semantic_models.build_semantic_generator()(gray))
+    painted = array(semantic.build_semantic_generator()(gray))
     assert np.abs(painted - gray).mean() < 0.05
 
 
 def test_luminance_is_not_rounded_in_half_precision():
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
-        generator = semantic_models.build_semantic_generator()
+        generator = semantic.build_semantic_generator()
     finally:
         keras.mixed_precision.set_global_policy("float32")
     assert generator.get_layer("encoder_stem_conv").compute_dtype == "bfloat16"
@@ -138,20 +138,20 @@ def test_a_saved_generator_needs_nothing_of_this_project(generator, tmp_path):
 
 
 def test_it_costs_less_than_one_gigaflop_at_128_pixels(regress, classify):
-    assert 0.6 < models.gigaflop(regress, 128) < 0.8
-    assert 0.5 < models.gigaflop(classify, 128) < 0.6
+    assert 0.6 < cost.gigaflop(regress, 128) < 0.8
+    assert 0.5 < cost.gigaflop(classify, 128) < 0.6
 
 
 def test_depthwise_convolutions_are_counted():
     picture = keras.Input((None, None, 6))
     model = keras.Model(picture, keras.layers.DepthwiseConv2D(5, strides=2)(picture))
     # 5x5 multiply-adds for each of 6 channels at each of 2x2 places.
-    assert models.gigaflop(model, size=8) == pytest.approx(2 * 25 * 6 * 4 / 1e9)
+    assert cost.gigaflop(model, size=8) == pytest.approx(2 * 25 * 6 * 4 / 1e9)
 
 
 def test_the_seed_decides_the_weights():
     first, same, other = (
-        semantic_models.build_semantic_generator(encoder=None, seed=seed)
+        semantic.build_semantic_generator(encoder=None, seed=seed)
         .get_layer("up1_conv")
         .get_weights()[0]
         for seed in (1, 1, 2)
@@ -162,7 +162,7 @@ def test_the_seed_decides_the_weights():
 
 def test_there_are_two_heads_only():
     with pytest.raises(UserError, match="no head 'guess'"):
-        semantic_models.build_semantic_generator("guess")
+        semantic.build_semantic_generator("guess")
 
 
 # ----------------------------------------------------------------------------- the prediction
@@ -172,7 +172,7 @@ def test_the_prediction_is_what_the_generator_paints(regress):
     gray = grays(2, 64, 96)
     chroma = prediction_of(regress)(gray)
     assert chroma.shape == (2, 32, 48, 2)
-    chroma = semantic_models.VIVIDNESS * chroma
+    chroma = semantic.VIVIDNESS * chroma
     enlarged = ops.image.resize(chroma, (64, 96), interpolation="bilinear")
     painted = colour.srgb_from_lab(colour.lightness_from_gray(gray), enlarged)
     np.testing.assert_allclose(array(regress(gray)), array(painted), atol=1e-4)
@@ -187,12 +187,12 @@ def test_the_prediction_of_classes_is_painted_by_its_annealed_mean(classify):
     np.testing.assert_allclose(array(classify(gray)), array(painted), atol=1e-4)
 
 
-LOSSES = {"regress": semantic_models.smooth_l1, "classify": semantic_models.bins_cross_entropy}
+LOSSES = {"regress": losses.smooth_l1, "classify": losses.bins_cross_entropy}
 
 
 @pytest.mark.parametrize("head", LOSSES)
 def test_training_reaches_every_variable_and_learns(head):
-    generator = semantic_models.build_semantic_generator(head)
+    generator = semantic.build_semantic_generator(head)
     prediction = prediction_of(generator)
     variables = prediction.trainable_variables
     assert {id(v) for v in variables} == {id(v) for v in generator.trainable_variables}
@@ -202,15 +202,14 @@ def test_training_reaches_every_variable_and_learns(head):
     rgb = np.clip(gray + np.array([0.15, 0, -0.15], np.float32), 0, 1)
 
     def compute():
-        loss = LOSSES[head](prediction(gray, training=True), rgb, EVEN)
-        return {"loss": loss}, loss
+        return LOSSES[head](prediction(gray, training=True), rgb, EVEN)
 
-    first, gradients = engine.gradients(compute, {"loss": variables})
-    for variable, gradient in zip(variables, gradients["loss"], strict=True):
+    first, gradients = gradients_of(compute, variables)
+    for variable, gradient in zip(variables, gradients, strict=True):
         assert np.abs(array(gradient)).max() > 0, variable.path
     for _ in range(5):
-        loss, gradients = engine.gradients(compute, {"loss": variables})
-        optimizer.apply(gradients["loss"], variables)
+        loss, gradients = gradients_of(compute, variables)
+        optimizer.apply(gradients, variables)
     assert float(loss) < 0.8 * float(first)
 
 
@@ -219,10 +218,10 @@ def test_the_adversary_can_teach_through_the_colours(generator):
     gray = grays(1, 32, 32)
 
     def compute():
-        return {"loss": ops.mean(generator(gray, training=True)[..., 0])}, None
+        return ops.mean(generator(gray, training=True)[..., 0])
 
-    _, gradients = engine.gradients(compute, {"loss": variables})
-    for variable, gradient in zip(variables, gradients["loss"], strict=True):
+    _, gradients = gradients_of(compute, variables)
+    for variable, gradient in zip(variables, gradients, strict=True):
         assert np.isfinite(array(gradient)).all()
         assert np.abs(array(gradient)).max() > 0, variable.path
 
@@ -243,7 +242,7 @@ COLOURS = ((0.5, 0.5, 0.5), (0.8, 0.2, 0.2), (0.2, 0.6, 0.3), (0.1, 0.2, 0.7))
 def test_smooth_l1_is_square_near_the_truth_and_straight_far_from_it():
     chroma, rgb = chroma_and_rgb(COLOURS)
     for distance, expected in ((0, 0), (4, 16 / 20), (10, 5), (30, 25), (-30, 25)):
-        loss = semantic_models.smooth_l1(chroma + np.float32(distance), rgb, EVEN)
+        loss = losses.smooth_l1(chroma + np.float32(distance), rgb, EVEN)
         assert float(loss) == pytest.approx(expected, abs=1e-3)
 
 
@@ -253,18 +252,16 @@ def test_rare_colours_count_more():
     rarity[array(colour.nearest_bin(chroma))[0, 0, 0]] = 5  # the gray quarter
     wrong = chroma.copy()
     wrong[:, :2, :2] += 30
-    assert float(semantic_models.smooth_l1(wrong, rgb, EVEN)) == pytest.approx(25 / 4, abs=1e-3)
-    assert float(semantic_models.smooth_l1(wrong, rgb, rarity)) == pytest.approx(
-        5 * 25 / 4, abs=1e-2
-    )
+    assert float(losses.smooth_l1(wrong, rgb, EVEN)) == pytest.approx(25 / 4, abs=1e-3)
+    assert float(losses.smooth_l1(wrong, rgb, rarity)) == pytest.approx(5 * 25 / 4, abs=1e-2)
 
 
 def test_cross_entropy_has_its_closed_forms():
     chroma, rgb = chroma_and_rgb(COLOURS)
     even = np.zeros((1, 4, 4, BINS), np.float32)
-    loss = semantic_models.bins_cross_entropy(even, rgb, EVEN)
+    loss = losses.bins_cross_entropy(even, rgb, EVEN)
     assert float(loss) == pytest.approx(np.log(BINS), rel=1e-5)
-    assert float(semantic_models.bins_cross_entropy(even, rgb, 2 * EVEN)) == pytest.approx(
+    assert float(losses.bins_cross_entropy(even, rgb, 2 * EVEN)) == pytest.approx(
         2 * np.log(BINS), rel=1e-5
     )
     # A prediction that is the soft encoding itself leaves its entropy.
@@ -272,9 +269,7 @@ def test_cross_entropy_has_its_closed_forms():
     logits = np.full((1, 4, 4, BINS), -50, np.float32)
     np.put_along_axis(logits, found, np.log(shares), axis=-1)
     entropy = -(shares * np.log(shares)).sum(axis=-1).mean()
-    assert float(semantic_models.bins_cross_entropy(logits, rgb, EVEN)) == pytest.approx(
-        entropy, rel=1e-4
-    )
+    assert float(losses.bins_cross_entropy(logits, rgb, EVEN)) == pytest.approx(entropy, rel=1e-4)
 
 
 # --------------------------------------------------------------------------------- the encoder
@@ -282,22 +277,22 @@ def test_cross_entropy_has_its_closed_forms():
 
 def test_widths_are_scaled_as_published():
     # EfficientNet-Lite2: 1.1 times the widths of Lite0.
-    widths = [semantic_models.scaled_width(stage[-1], 1.1) for stage in semantic_models.STAGES]
+    widths = [efficientnet.scaled_width(stage[-1], 1.1) for stage in efficientnet.STAGES]
     assert widths == [16, 24, 48, 88, 120, 208, 352]
-    assert semantic_models.scaled_width(24, 1) == 24
+    assert efficientnet.scaled_width(24, 1) == 24
 
 
 def test_the_encoder_is_the_converted_one(regress):
-    card = json.loads(semantic_models.ENCODER.with_suffix(".json").read_text())
+    card = json.loads(efficientnet.ENCODER.with_suffix(".json").read_text())
     assert card["same_top1"] == 1
     assert card["top1_converted"] > 0.7
-    encoder = keras.saving.load_model(semantic_models.ENCODER, compile=False, safe_mode=True)
+    encoder = keras.saving.load_model(efficientnet.ENCODER, compile=False, safe_mode=True)
     assert encoder.count_params() == card["parameters"]
     rgb = np.repeat(grays(1, 64, 64), 3, axis=-1)
     features = encoder(rgb)
     shapes = [(32, 16), (16, 24), (8, 40), (4, 112), (2, 320)]
     assert [feature.shape for feature in features] == [(1, s, s, w) for s, w in shapes]
-    in_generator = semantic_models.encoder_layers(regress)
+    in_generator = efficientnet.encoder_layers(regress)
     assert sum(layer.count_params() for layer in in_generator) == encoder.count_params()
     for layer in in_generator:
         expected = encoder.get_layer(layer.name).get_weights()
@@ -307,21 +302,21 @@ def test_the_encoder_is_the_converted_one(regress):
 
 def test_the_encoders_first_stages_stay_as_they_are(regress):
     trained = {variable.path.split("/")[0] for variable in regress.trainable_variables}
-    kept = {layer.name for layer in semantic_models.encoder_layers(regress) if layer.weights}
+    kept = {layer.name for layer in efficientnet.encoder_layers(regress) if layer.weights}
     kept -= trained
     assert {name.split("_")[1] for name in kept} == {"stem", "stage1", "stage2"}
 
 
 def test_the_encoder_can_be_frozen():
-    generator = semantic_models.build_semantic_generator(train_encoder=False)
+    generator = semantic.build_semantic_generator(train_encoder=False)
     trained = {variable.path.split("/")[0] for variable in generator.trainable_variables}
     assert trained == {"up4_conv", "up3_conv", "up2_conv", "up1_conv", "chroma"}
 
 
 def test_an_encoder_that_is_missing_or_another_is_refused(tmp_path):
     with pytest.raises(UserError, match="does not hold the encoder"):
-        semantic_models.build_semantic_generator(encoder=tmp_path / "none.keras")
+        semantic.build_semantic_generator(encoder=tmp_path / "none.keras")
     rgb = keras.Input((None, None, 3))
     keras.Model(rgb, keras.layers.Conv2D(4, 3)(rgb)).save(tmp_path / "other.keras")
     with pytest.raises(UserError, match="does not hold the encoder"):
-        semantic_models.build_semantic_generator(encoder=tmp_path / "other.keras")
+        semantic.build_semantic_generator(encoder=tmp_path / "other.keras")

@@ -1,0 +1,54 @@
+"""The variants that experiments/variants.py measures: of each, its system and its settings."""
+
+import train
+from semantic_gan import SemanticGAN
+from systems import classify, pix2pix, regress
+from systems.semantic import Semantic
+
+
+def paper(epochs=10, **changes):
+    """Return the paper's system and its settings, these changed."""
+    return train.PaperGAN, train.PaperSettings(epochs=epochs, **changes)
+
+
+def semantic(system=Semantic, data="outputs/data-variants", **changes):
+    """Return the semantic system, or one that is made of it, and its settings, these changed."""
+    return system, system.Settings(epochs=2, data=data, **changes)
+
+
+def reference(system, epochs):
+    """Return a system as `python train.py --system NAME --epochs EPOCHS` trains it."""
+    return system, system.Settings(epochs=epochs)
+
+
+INGREDIENTS = {
+    "paper_10_epochs": paper(),
+    "without_adversary": paper(adversarial_weight=0),
+    "without_pixel_loss": paper(pixel_weight=0),
+    "hard_labels": paper(label_softness=0, label_flips=0),
+    "two_discriminator_updates": paper(discriminator_updates=2),
+    "without_dilation": paper(dilations=False),
+    "without_skips": paper(skips=False),
+}
+# pix2pix needs for one epoch as long as the others for ten.
+REFERENCES = {
+    "paper_1_epoch": paper(epochs=1),
+    "regress_1_epoch": reference(regress.Regress, 1),
+    "classify_1_epoch": reference(classify.Classify, 1),
+    "pix2pix_1_epoch": reference(pix2pix.Pix2pix, 1),
+    "paper_10_epochs": paper(),
+    "regress_10_epochs": reference(regress.Regress, 10),
+    "classify_10_epochs": reference(classify.Classify, 10),
+}
+SEMANTICS = {
+    "semantic_regress_rarity_half": semantic(),
+    "semantic_rarity_0": semantic(rarity_exponent=0),
+    "semantic_rarity_1": semantic(rarity_exponent=1),
+    "semantic_classify_rarity_half": semantic(head="classify"),
+    "semantic_adversary": semantic(SemanticGAN),
+    "semantic_frozen_encoder": semantic(train_encoder=False),
+    "semantic_one_rate": semantic(encoder_rate=1),
+    "semantic_constant_rate": semantic(decay=False),
+    "semantic_half_the_classes": semantic(data="outputs/data-half"),
+}
+GROUPS = {"ingredients": INGREDIENTS, "systems": REFERENCES, "semantic": SEMANTICS}
