@@ -1,23 +1,25 @@
 """Colorize photographs at their own size: colour from a network, luminance from the photograph.
 
-    python colorize.py --input DIR_OR_FILE
+    python colorize.py --input DIR_OR_FILE ...
 
-Reads every photograph below DIR, or the one FILE, and writes each one in colour, under the same
-relative path, below outputs/colorized/. Exit status: 0 all done, 1 some failed, 2 wrong call.
+Reads every photograph below each DIR, and each FILE, and writes each one in colour, under the same
+relative path, below outputs/colorized/, where colorized.jsonl records what each result was made of.
+Exit status: 0 all done, 1 some failed, 2 wrong call.
 """
 
 import argparse
 import contextlib
 import dataclasses
-import itertools
-import os
+import math
 import sys
 import warnings
 from pathlib import Path
 
 from colorizer import Colorizer, batch, photos
+from colorizer.album import plan, shown
 from colorizer.colorizer import SHIPPED, WORKING_SIZE
 from colorizer.errors import UserError, run
+from colorizer.results import Record
 
 import cv2
 from tqdm import tqdm
@@ -28,6 +30,7 @@ class Report:
     """What became of the photographs."""
 
     done: int = 0
+    compared: int = 0
     skipped: int = 0
     left_in_colour: int = 0
     recoloured: int = 0
@@ -36,91 +39,18 @@ class Report:
 
     def add(self, outcome, keep_colour) -> None:
         """Take up what became of one photograph."""
-        name = outcome.job.name
-        if outcome.remark:
-            self.remarks.append((name, outcome.remark))
+        job, name = outcome.job, outcome.job.name
         if outcome.failure:
             self.failures.append((name, outcome.failure))
+            return
+        self.remarks += [(name, phrase) for phrase in (outcome.remark, job.note) if phrase]
+        if not job.paint:
+            self.compared += 1
         elif outcome.in_colour and keep_colour:
             self.left_in_colour += 1
         else:
             self.done += 1
             self.recoloured += outcome.in_colour
-
-
-def shown(path) -> str:
-    """Write a path for people: bytes that are no text, and control characters, are escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def plan(input_path, output, format, report) -> list[batch.Job]:
-    """Find the photographs and name the files to write; no two get the same name.
-
-    `format` is a suffix of batch.FORMATS, or None to keep each file's name. Folders that cannot be
-    listed become failures in `report`. Raises UserError where nothing is found, or where a
-    result would lie over an input.
-    """
-    if not input_path.exists():
-        raise UserError(f"there is no {shown(input_path)}; give a folder or a file as --input")
-    if not input_path.is_dir():
-        root, sources = input_path.parent, [input_path]
-    else:
-        root, sources = input_path, _find(input_path, output, report)
-    if not sources and not report.failures:
-        raise UserError(
-            f"{shown(input_path)} holds no photographs ({', '.join(photos.SUFFIXES)}); "
-            "give another --input"
-        )
-    jobs, taken = [], set()
-    for source in sources:
-        relative = source.relative_to(root)
-        wanted = output / (relative.with_suffix(f".{format}") if format else relative)
-        target = _free(wanted, taken)
-        compare_target = _free(target.with_name(f"{target.stem}-compare.jpg"), taken)
-        if target != wanted:
-            report.remarks.append((shown(relative), f"written as {shown(target.name)}"))
-        jobs.append(batch.Job(source, shown(relative), target, compare_target))
-    inputs = {_place(job.source) for job in jobs}
-    for target in itertools.chain.from_iterable((j.target, j.compare_target) for j in jobs):
-        if _place(target) in inputs:
-            raise UserError(
-                f"{shown(target)} would be written over an input; give another folder as --output"
-            )
-    return jobs
-
-
-def _find(folder, output, report) -> list[Path]:
-    """List the photographs below `folder`, without the results of earlier runs below `output`."""
-
-    def fail(error):
-        report.failures.append((shown(error.filename), error.strerror.lower()))
-
-    found = photos.find_photographs(folder, onerror=fail)
-    results = output.resolve()
-    if folder.resolve() in results.parents:
-        found = [path for path in found if results not in (path.parent / "x").resolve().parents]
-    return found
-
-
-def _free(path, taken) -> Path:
-    """Return `path`, or the same with -2, -3, ... behind its stem, and add it to `taken`."""
-    numbers = itertools.count(2)
-    free = path
-    while free in taken:
-        free = path.with_name(f"{path.stem}-{next(numbers)}{path.suffix}")
-    taken.add(free)
-    return free
-
-
-def _place(path) -> Path:
-    """Name the place of a file, without following the file itself if it is a symlink."""
-    return path.parent.resolve() / path.name
-
-
-def finished(job, settings) -> bool:
-    """Tell whether an earlier run has written all that this one would."""
-    return job.target.exists() and (not settings.compare or job.compare_target.exists())
 
 
 def arguments():
@@ -130,13 +60,19 @@ def arguments():
         epilog="Exit status: 0 all done, 1 some failed, 2 wrong call, 130 stopped by Ctrl-C.",
     )
     parser.add_argument(
-        "--input", type=Path, required=True, help="a folder of photographs, or one photograph"
+        "--input",
+        type=path,
+        required=True,
+        nargs="+",
+        metavar="DIR_OR_FILE",
+        help="folders of photographs, and photographs",
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=path,
         default=Path("outputs/colorized"),
-        help="folder for the results (default %(default)s)",
+        help="folder for the results (default %(default)s); a photograph whose name another file "
+        "has there gets a name of its own",
     )
     parser.add_argument(
         "--model",
@@ -147,7 +83,10 @@ def arguments():
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="colorize again what an earlier run has finished (default: skip it)",
+        help="colorize again what is finished, and write over files of the same name that are not "
+        "recorded as another photograph's results (default: skip what colorized.jsonl records as "
+        "made from the same photograph, model and settings, or as changed by somebody since; write "
+        "over nothing else than results made with other settings)",
     )
     parser.add_argument(
         "--format",
@@ -172,7 +111,7 @@ def arguments():
     parser.add_argument(
         "--keep-colour",
         action="store_true",
-        help="leave photographs that are in colour alone (default: recolour them, and say so)",
+        help="copy photographs that are in colour as they are (default: recolour them, and say so)",
     )
     parser.add_argument(
         "--compare",
@@ -181,12 +120,27 @@ def arguments():
     )
     parser.add_argument(
         "--max-megapixels",
-        type=float,
+        type=megapixels,
         default=photos.MAX_MEGAPIXELS,
         metavar="MILLIONS",
         help="refuse photographs of more pixels than this (default %(default)s)",
     )
     return parser
+
+
+def path(text) -> Path:
+    """Parse a path; one of no characters is a mistake of a script, not the folder it runs in."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text is no path")
+    return Path(text)
+
+
+def megapixels(text) -> float:
+    """Parse --max-megapixels."""
+    millions = float(text)
+    if not 0 < millions < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return millions
 
 
 def working_size(text) -> int:
@@ -212,8 +166,21 @@ def colorize(settings) -> int:
         with contextlib.suppress(ImportError):
             import training  # noqa: F401
     colorizer = Colorizer(settings.model, settings.working_size)
-    report = Report()
-    jobs = plan(settings.input, settings.output, settings.format, report)
+    options = batch.Options(
+        settings.strength, settings.format, settings.keep_colour, settings.max_megapixels
+    )
+    record = Record(settings.output)
+    planned = plan(
+        settings.input,
+        settings.output,
+        settings.format,
+        record,
+        batch.recorded_settings(colorizer, options),
+        settings.compare,
+        settings.overwrite,
+    )
+    report = Report(skipped=planned.finished, failures=planned.failures)
+    report.remarks += [(name, "changed since it was written, and kept") for name in planned.kept]
     try:
         settings.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -221,10 +188,8 @@ def colorize(settings) -> int:
             f"{shown(settings.output)} cannot be made ({error.strerror}); "
             "give another folder as --output"
         ) from error
-    if not settings.overwrite:
-        waiting = [job for job in jobs if not finished(job, settings)]
-        report.skipped, jobs = len(jobs) - len(waiting), waiting
-    stopped = bool(jobs) and colorize_jobs(jobs, colorizer, settings, report)
+    jobs = planned.jobs
+    stopped = bool(jobs) and colorize_jobs(jobs, colorizer, options, record, report)
     print_report(report, settings)
     if stopped:
         print("stopped; the same command goes on from here")
@@ -232,23 +197,16 @@ def colorize(settings) -> int:
     return 1 if report.failures else 0
 
 
-def colorize_jobs(jobs, colorizer, settings, report) -> bool:
+def colorize_jobs(jobs, colorizer, options, record, report) -> bool:
     """Colorize the jobs under a progress bar and fill the report; return whether it was stopped."""
-    options = batch.Options(
-        settings.strength,
-        settings.format,
-        settings.keep_colour,
-        settings.compare,
-        settings.max_megapixels,
-    )
     with tqdm(total=len(jobs), desc="colorizing", unit=" photographs") as progress:
 
         def tell(outcome):
-            report.add(outcome, settings.keep_colour)
+            report.add(outcome, options.keep_colour)
             progress.update()
 
         try:
-            batch.colorize_files(jobs, colorizer, options, tell)
+            batch.colorize_files(jobs, colorizer, options, record, tell)
         except KeyboardInterrupt:
             return True
     return False
@@ -265,8 +223,10 @@ def print_report(report, settings) -> None:
     counts = [f"{report.done} colorized"]
     if report.skipped:
         counts.append(f"{report.skipped} skipped, finished earlier (--overwrite does them again)")
+    if report.compared:
+        counts.append(f"{report.compared} finished earlier and now compared")
     if report.left_in_colour:
-        counts.append(f"{report.left_in_colour} in colour and left alone")
+        counts.append(f"{report.left_in_colour} in colour and copied as they are")
     counts.append(f"{len(report.failures)} failed")
     print(f"{', '.join(counts)}; results are in {shown(settings.output)}")
 

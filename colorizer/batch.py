@@ -4,12 +4,15 @@ import contextlib
 import dataclasses
 import math
 import os
+import shutil
 import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from colorizer import photos
 from colorizer.errors import UserError
+from colorizer.files import replacing
+from colorizer.results import Source, sha256
 
 import numpy as np
 
@@ -26,12 +29,18 @@ FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF"}
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One photograph: where it is, what it is called in messages, where the results go."""
+    """One photograph: where it is, what it is called in messages, where the results go.
 
-    source: Path
+    `compare_target` is where the picture before and after goes, or None. Without `paint`, that is
+    made of the result that is there. `note` is a phrase for the user, or empty.
+    """
+
+    source: Source
     name: str
     target: Path
-    compare_target: Path
+    compare_target: Path | None = None
+    paint: bool = True
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,15 +48,25 @@ class Options:
     """How photographs are colorized.
 
     `strength` scales chroma, 0 to 1. `format` is a suffix of FORMATS, or None for each file's own.
-    `keep_colour` leaves photographs in colour alone. `compare` writes a picture before and after
-    too. Photographs of more than `max_megapixels` million pixels fail.
+    `keep_colour` copies photographs in colour as they are. Photographs of more than
+    `max_megapixels` million pixels fail.
     """
 
     strength: float = 1.0
     format: str | None = None
     keep_colour: bool = False
-    compare: bool = False
     max_megapixels: float = photos.MAX_MEGAPIXELS
+
+
+def recorded_settings(colorizer, options) -> dict:
+    """Return what decides about the pixels of a result, as the record keeps it."""
+    return {
+        "model": colorizer.network.path.name,
+        "model_sha256": sha256(colorizer.network.path),
+        "working_size": colorizer.working_size,
+        "strength": options.strength,
+        "keep_colour": options.keep_colour,
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,17 +118,22 @@ class PixelBudget:
             self.changed.notify_all()
 
 
-def colorize_files(jobs, colorizer, options, tell) -> None:
+def colorize_files(jobs, colorizer, options, record, tell) -> None:
     """Colorize every job, several at once; call `tell(outcome)` in this thread as each one ends.
 
-    What goes wrong with a photograph is its failure; the others are done. Stopped by Ctrl-C, it
-    finishes those that are under way, tells of them too, and raises KeyboardInterrupt.
+    Results enter the `record` of their folder. What goes wrong with a photograph is its failure;
+    the others are done. Stopped by Ctrl-C, it finishes those that are under way, tells of them
+    too, and raises KeyboardInterrupt.
     """
     # A photograph on each core, and one network for all of them: it takes several pictures at once
     # no faster than one after the other, and so nothing waits for anything.
     cores = os.cpu_count() or 1
     budget = PixelBudget(MOST_MEGAPIXELS * 1e6)
     under_way = set()
+    writer = Writer(record, recorded_settings(colorizer, options))
+
+    def attempt(job):
+        return _attempt(job, colorizer, options, budget, writer)
 
     def tell_of_finished():
         for future in [future for future in under_way if future.done()]:
@@ -120,7 +144,7 @@ def colorize_files(jobs, colorizer, options, tell) -> None:
     with ThreadPoolExecutor(cores) as workers:
         try:
             for job in jobs:
-                under_way.add(workers.submit(_attempt, job, colorizer, options, budget))
+                under_way.add(workers.submit(attempt, job))
                 if len(under_way) >= 2 * cores:
                     wait(under_way, return_when=FIRST_COMPLETED)
                     tell_of_finished()
@@ -134,10 +158,10 @@ def colorize_files(jobs, colorizer, options, tell) -> None:
             tell_of_finished()
 
 
-def _attempt(job, colorizer, options, budget) -> Outcome:
+def _attempt(job, colorizer, options, budget, writer) -> Outcome:
     """Colorize one job; whatever is raised, but for a stop, becomes the reason of its failure."""
     try:
-        return _colorize_file(job, colorizer, options, budget)
+        return _colorize_file(job, colorizer, options, budget, writer)
     except CancelledError:
         raise
     except (photos.PhotographError, UserError) as error:
@@ -149,31 +173,56 @@ def _attempt(job, colorizer, options, budget) -> Outcome:
     return Outcome(job, reason)
 
 
-def _colorize_file(job, colorizer, options, budget) -> Outcome:
+def _colorize_file(job, colorizer, options, budget, writer) -> Outcome:
     """Read, colorize and write one photograph."""
-    with photos.opened(job.source, options.max_megapixels) as image:
+    source, format = job.source, FORMATS.get(options.format)
+    with photos.opened(source.path, options.max_megapixels) as image:
         pixels = math.prod(image.size)
     with budget.hold(pixels):
-        with photos.opened(job.source, options.max_megapixels) as image:
+        with photos.opened(source.path, options.max_megapixels) as image:
             photograph = photos.load(image)
         before = photograph.pixels
         in_colour = before.shape[2] == 3 and not photos.is_gray(colorizer.shrink(before))
-        if not (in_colour and options.keep_colour):
-            photograph.pixels = colorizer.colorize(before, strength=options.strength)
-            if options.compare:
-                _write(job.compare_target, _side_by_side(before, photograph.pixels))
-            del before  # 300 MB at 100 megapixels
-            _write(job.target, photograph, FORMATS.get(options.format))
+        kept = in_colour and options.keep_colour
+        if not job.paint:
+            after = photos.read_rgb(job.target)
+        elif kept:
+            after = before
+        else:
+            after = photograph.pixels = colorizer.colorize(before, strength=options.strength)
+        if job.compare_target:
+            pair = photos.encode(_side_by_side(before, after))
+            writer.write(job.compare_target, "compare", source, pair)
+        del before, after  # 300 MB at 100 megapixels
+        if kept and job.paint and format in (None, photograph.format):
+            writer.write(job.target, "picture", source)
+        elif job.paint:
+            writer.write(job.target, "picture", source, photos.encode(photograph, format))
         return Outcome(job, remark=photograph.remark, in_colour=in_colour)
 
 
-def _write(path, photograph, format=None) -> None:
-    """Write a photograph; raises PhotographError for all that the file system refuses, too."""
-    try:
-        photos.write(path, photograph, format)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise photos.PhotographError(f"it cannot be written: {reason}") from error
+class Writer:
+    """Writes results whole, with the dates of their photographs, and enters them in the record."""
+
+    def __init__(self, record, settings):
+        self.record, self.settings = record, settings
+
+    def write(self, path, kind, source, content=None) -> None:
+        """Write a result of `source`: its encoded `content`, or by default a copy of the source.
+
+        Raises PhotographError for all that the file system refuses.
+        """
+        try:
+            with replacing(path) as temporary:
+                if content is None:
+                    shutil.copyfile(source.path, temporary)
+                else:
+                    temporary.write_bytes(content)
+                os.utime(temporary, ns=(source.mtime_ns, source.mtime_ns))
+                self.record.add(path, temporary, kind, source, self.settings)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise photos.PhotographError(f"it cannot be written: {reason}") from error
 
 
 def _side_by_side(before, after) -> photos.Photograph:

@@ -10,19 +10,19 @@ import io
 import os
 import stat
 import zlib
-from pathlib import Path
 
 from colorizer.files import replacing
+from colorizer.formats import SUFFIXES as SUFFIXES
+from colorizer.formats import find_photographs as find_photographs
 
 import cv2
 import numpy as np
+import pillow_heif
 import tifffile
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
-
 # By content: Pillow knows many more formats, some of which run other programs.
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF", "JPEG2000", "PPM")
 
 # What is not a number of pixels anyone photographs is a broken or hostile header.
 MAX_MEGAPIXELS = 250
@@ -56,6 +56,9 @@ KEPT_EXIF = (
 )
 KEPT_EXIF_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
+# HEIC is read by a library of its own.
+pillow_heif.register_heif_opener()
+
 # Pillow would warn and refuse by its own limit when a file is opened; `opened` has ours.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -80,28 +83,6 @@ class Photograph:
     exif: bytes
     icc_profile: bytes
     remark: str
-
-
-def find_photographs(folder, onerror=None) -> list[Path]:
-    """List the photographs below `folder`, sorted, judged by suffix; hidden names are skipped.
-
-    Symlinks are followed, and each folder is entered once, so that loops end. A folder that cannot
-    be listed is passed over; `onerror` is called with its OSError, as in `os.walk`.
-    """
-    found, entered = [], set()
-    for parent, folders, files in os.walk(folder, onerror=onerror, followlinks=True):
-        status = os.stat(parent)
-        if (status.st_dev, status.st_ino) in entered:
-            folders.clear()
-            continue
-        entered.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            Path(parent, name)
-            for name in files
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
-    return sorted(found)
 
 
 @contextlib.contextmanager
