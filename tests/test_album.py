@@ -1,0 +1,238 @@
+"""The user's files: nothing written over, nothing confused, everything accounted for."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import colorize
+from colorizer import photos
+from colorizer.results import RECORD
+
+import numpy as np
+import pytest
+import standins
+from PIL import Image
+from test_colorize import files, write
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return standins.save_brown(tmp_path_factory.mktemp("model") / "brown.onnx")
+
+
+@pytest.fixture
+def run(tmp_path, model, capsys, monkeypatch):
+    """Return a function that runs colorize.py in tmp_path, into out, and returns status, text."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*flags, model=model):
+        try:
+            status = colorize.main([*flags, "--output", "out", "--model", str(model)])
+        except SystemExit as stopped:
+            status = stopped.code
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.out + printed.err
+        return status, printed.out + printed.err
+
+    return run
+
+
+def gray(number, size=(40, 60)):
+    """Return a gray picture, another for each number."""
+    levels = np.random.default_rng(number).integers(60, 200, (4, 6, 1), np.uint8)
+    return photos.resize(levels, *size)
+
+
+def is_result_of(result, picture):
+    """Tell whether a result has the lightness of a picture."""
+    return np.abs(photos.grayscale(photos.read_rgb(result)).astype(int) - picture).mean() < 4
+
+
+@pytest.mark.parametrize("flags", [(), ("--overwrite",)])
+def test_the_files_behind_symlinks_are_inputs_too(tmp_path, run, flags):
+    original = write(tmp_path / "out" / "a.png", gray(1))
+    before = original.read_bytes()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").symlink_to(original)
+    status, printed = run("--input", "in", *flags)
+    assert status == 2
+    assert "out/a.png would be written over an input" in printed
+    assert original.read_bytes() == before
+
+
+def test_a_second_album_with_the_same_names_gets_names_of_its_own(tmp_path, run):
+    for number, folder in enumerate(("first", "second"), start=1):
+        write(tmp_path / folder / "scan0001.png", gray(number))
+    run("--input", "first")
+    status, printed = run("--input", "second")
+    assert status == 0
+    assert "scan0001.png: written as scan0001-2.png" in printed
+    for _ in range(2):
+        assert is_result_of(tmp_path / "out" / "scan0001.png", gray(1))
+        assert is_result_of(tmp_path / "out" / "scan0001-2.png", gray(2))
+        # Neither is done again, and --overwrite does not mix them up.
+        assert "0 colorized, 1 skipped" in run("--input", "second")[1]
+        assert "1 colorized, 0 failed" in run("--input", "second", "--overwrite")[1]
+    assert "0 colorized, 1 skipped" in run("--input", "first")[1]
+    assert len(files(tmp_path / "out")) == 2
+
+
+def test_a_photograph_that_took_the_place_of_another_is_no_finished_one(tmp_path, run):
+    write(tmp_path / "in" / "a.png", gray(1))
+    run("--input", "in")
+    write(tmp_path / "in" / "a.png", gray(2))
+    assert "a.png: written as a-2.png" in run("--input", "in")[1]
+    assert is_result_of(tmp_path / "out" / "a.png", gray(1))
+    assert is_result_of(tmp_path / "out" / "a-2.png", gray(2))
+
+
+def test_a_photograph_that_was_moved_or_touched_is_finished(tmp_path, run):
+    write(tmp_path / "in" / "a.png", gray(1))
+    run("--input", "in")
+    (tmp_path / "in").rename(tmp_path / "moved")
+    os.utime(tmp_path / "moved" / "a.png", (1, 1))
+    assert "0 colorized, 1 skipped" in run("--input", "moved")[1]
+
+
+def test_other_settings_and_another_model_do_it_again(tmp_path, run):
+    write(tmp_path / "in" / "a.png", gray(1))
+    run("--input", "in")
+    first = (tmp_path / "out" / "a.png").read_bytes()
+    assert "1 colorized" in run("--input", "in", "--strength", "0.5")[1]
+    half = (tmp_path / "out" / "a.png").read_bytes()
+    assert half != first
+    assert "0 colorized, 1 skipped" in run("--input", "in", "--strength", "0.5")[1]
+    other = standins.save_brown(tmp_path / "brown.onnx", bias=(0.05, 0, -0.05))
+    assert "1 colorized" in run("--input", "in", "--strength", "0.5", model=other)[1]
+    assert (tmp_path / "out" / "a.png").read_bytes() != half
+    assert files(tmp_path / "out") == ["a.png"]
+
+
+def test_what_is_in_the_way_stays_and_an_empty_file_is_no_result(tmp_path, run):
+    for name in ("folder.png", "foreign.png", "empty.png"):
+        write(tmp_path / "in" / name, gray(1))
+    (tmp_path / "out" / "folder.png").mkdir(parents=True)
+    (tmp_path / "out" / "foreign.png").write_bytes(b"of the user")
+    (tmp_path / "out" / "empty.png").touch()
+    status, printed = run("--input", "in")
+    assert status == 0
+    assert "3 colorized" in printed
+    assert (tmp_path / "out" / "foreign.png").read_bytes() == b"of the user"
+    assert files(tmp_path / "out") == ["empty.png", "folder-2.png", "foreign-2.png", "foreign.png"]
+    assert is_result_of(tmp_path / "out" / "empty.png", gray(1))
+
+
+def test_two_suffixes_of_one_name_are_two_photographs_in_later_runs_too(tmp_path, run):
+    write(tmp_path / "in" / "a.jpg", gray(1), quality=95)
+    run("--input", "in", "--format", "png")
+    write(tmp_path / "in" / "a.bmp", gray(2))
+    run("--input", "in", "--format", "png")
+    assert is_result_of(tmp_path / "out" / "a.png", gray(1))
+    assert is_result_of(tmp_path / "out" / "a-2.png", gray(2))
+
+
+def test_compare_touches_neither_a_retouched_result_nor_a_foreign_file(tmp_path, run):
+    write(tmp_path / "in" / "a.png", gray(1))
+    write(tmp_path / "in" / "b.png", gray(2))
+    run("--input", "in")
+    retouched = write(tmp_path / "out" / "a.png", gray(3).repeat(3, 2)).read_bytes()
+    (tmp_path / "out" / "b-compare.jpg").write_bytes(b"of the user")
+    status, printed = run("--input", "in", "--compare")
+    assert status == 0
+    assert "2 finished earlier and now compared" in printed
+    assert (tmp_path / "out" / "a.png").read_bytes() == retouched
+    assert (tmp_path / "out" / "b-compare.jpg").read_bytes() == b"of the user"
+    pair = photos.grayscale(photos.read_rgb(tmp_path / "out" / "a-compare.jpg")).astype(int)
+    assert np.abs(pair - np.hstack([gray(1), gray(3)])).mean() < 3
+    assert (tmp_path / "out" / "b-compare-2.jpg").exists()
+    assert "2 skipped" in run("--input", "in", "--compare")[1]
+
+
+def test_killed_at_any_moment_nothing_is_done_twice_or_kept_half(tmp_path, model):
+    for number in range(30):
+        write(tmp_path / "in" / f"{number:02}.jpg", gray(number, (400, 600)), quality=90)
+    command = [sys.executable, str(ROOT / "colorize.py"), "--model", str(model)]
+    command += ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not any((tmp_path / "out").glob("[!.]*.jpg")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    done = len(list((tmp_path / "out").glob("[!.]*.jpg")))
+    with (tmp_path / "out" / RECORD).open("ab") as file:
+        file.write(b'{"result": "half of a li')
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"{30 - done} colorized, {done} skipped" in finished.stdout
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "0 colorized, 30 skipped" in again.stdout
+    names = [path.name for path in (tmp_path / "out").glob("[!.]*.jpg")]
+    assert sorted(names) == [f"{number:02}.jpg" for number in range(30)]
+
+
+def test_several_files_and_folders(tmp_path, run):
+    write(tmp_path / "x" / "one" / "a.png", gray(1))
+    write(tmp_path / "x" / "two" / "inner" / "a.png", gray(2))
+    write(tmp_path / "b.png", gray(3))
+    status, printed = run("--input", "x/one", "x/two", "b.png", "x/one/a.png")
+    assert status == 0
+    assert "3 colorized" in printed
+    assert files(tmp_path / "out") == ["b.png", "one/a.png", "two/inner/a.png"]
+
+
+@pytest.mark.parametrize("stem", ["a" * 251, "ü" * 125 + "x"])
+def test_names_as_long_as_file_systems_take(tmp_path, run, stem):
+    write(tmp_path / "in" / "a.png", gray(1)).rename(tmp_path / "in" / f"{stem}.png")
+    status, printed = run("--input", "in", "--format", "webp", "--compare")
+    assert status == 0
+    assert "1 colorized, 0 failed" in printed
+    assert len(files(tmp_path / "out")) == 2
+    assert "1 skipped" in run("--input", "in", "--format", "webp", "--compare")[1]
+
+
+def test_everything_that_looks_like_a_picture_is_accounted_for(tmp_path, run):
+    for suffix, settings in (
+        (".jfif", {"format": "JPEG"}),
+        (".heic", {}),
+        (".avif", {}),
+        (".jp2", {}),
+        (".pgm", {}),
+        ("", {"format": "PNG"}),
+        (".photo", {"format": "JPEG"}),
+    ):
+        path = tmp_path / "in" / f"a{suffix}"
+        write(path, gray(1, (64, 64)), **settings)
+    for name in ("b.psd", "b.CR2", "b.jxl"):
+        (tmp_path / "in" / name).write_bytes(b"something")
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    status, printed = run("--input", "in")
+    assert status == 1
+    assert "7 colorized, 3 failed" in printed
+    assert "failed: b.psd: it is a Photoshop document, which cannot be read; save it as" in printed
+    assert "failed: b.CR2: it is a raw photograph, which" in printed
+    for path in photos.find_photographs(tmp_path / "in"):
+        result = photos.read_rgb(tmp_path / "out" / path.name)
+        assert is_result_of(tmp_path / "out" / path.name, photos.grayscale(photos.read_rgb(path)))
+        assert Image.open(tmp_path / "out" / path.name).format == Image.open(path).format
+        assert not photos.is_gray(result)
+
+
+def test_results_keep_the_dates_of_their_photographs(tmp_path, run):
+    os.utime(write(tmp_path / "in" / "a.png", gray(1)), ns=(10**18, 10**18 + 7))
+    run("--input", "in")
+    assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == 10**18 + 7
+
+
+@pytest.mark.parametrize(
+    "flags", [["--max-megapixels", "nan"], ["--max-megapixels", "0"], ["--input", ""]]
+)
+def test_values_that_mean_nothing_are_refused(tmp_path, run, flags):
+    write(tmp_path / "in" / "a.png", gray(1))
+    status, printed = run("--input", "in", *flags)
+    assert status == 2
+    assert "error: argument" in printed
+    assert not (tmp_path / "out").exists()
