@@ -18,11 +18,11 @@ from pathlib import Path
 from colorizer import Colorizer, batch, photos
 from colorizer.album import plan, shown
 from colorizer.colorizer import SHIPPED, WORKING_SIZE
-from colorizer.errors import UserError, run
+from colorizer.errors import STOPPED, UserError, run
+from colorizer.progress import Progress
 from colorizer.results import Record
 
 import cv2
-from tqdm import tqdm
 
 
 @dataclasses.dataclass
@@ -193,13 +193,13 @@ def colorize(settings) -> int:
     print_report(report, settings)
     if stopped:
         print("stopped; the same command goes on from here")
-        return 130
+        return STOPPED
     return 1 if report.failures else 0
 
 
 def colorize_jobs(jobs, colorizer, options, record, report) -> bool:
     """Colorize the jobs under a progress bar and fill the report; return whether it was stopped."""
-    with tqdm(total=len(jobs), desc="colorizing", unit=" photographs") as progress:
+    with Progress(total=len(jobs), desc="colorizing", unit=" photographs") as progress:
 
         def tell(outcome):
             report.add(outcome, options.keep_colour)

@@ -20,6 +20,10 @@ import numpy as np
 # about 10 bytes on its way.
 MOST_MEGAPIXELS = 64
 
+# Pixels that the network sees at once, unless it is a single picture, in millions. Each takes about
+# 500 bytes in there.
+MOST_NETWORK_MEGAPIXELS = 2
+
 # The longer side of the picture before and after, in pixels.
 COMPARE_SIZE = 1600
 
@@ -129,11 +133,12 @@ def colorize_files(jobs, colorizer, options, record, tell) -> None:
     # no faster than one after the other, and so nothing waits for anything.
     cores = os.cpu_count() or 1
     budget = PixelBudget(MOST_MEGAPIXELS * 1e6)
+    network_budget = PixelBudget(MOST_NETWORK_MEGAPIXELS * 1e6)
     under_way = set()
     writer = Writer(record, recorded_settings(colorizer, options))
 
     def attempt(job):
-        return _attempt(job, colorizer, options, budget, writer)
+        return _attempt(job, colorizer, options, budget, network_budget, writer)
 
     def tell_of_finished():
         for future in [future for future in under_way if future.done()]:
@@ -158,10 +163,10 @@ def colorize_files(jobs, colorizer, options, record, tell) -> None:
             tell_of_finished()
 
 
-def _attempt(job, colorizer, options, budget, writer) -> Outcome:
+def _attempt(job, colorizer, options, budget, network_budget, writer) -> Outcome:
     """Colorize one job; whatever is raised, but for a stop, becomes the reason of its failure."""
     try:
-        return _colorize_file(job, colorizer, options, budget, writer)
+        return _colorize_file(job, colorizer, options, budget, network_budget, writer)
     except CancelledError:
         raise
     except (photos.PhotographError, UserError) as error:
@@ -173,7 +178,7 @@ def _attempt(job, colorizer, options, budget, writer) -> Outcome:
     return Outcome(job, reason)
 
 
-def _colorize_file(job, colorizer, options, budget, writer) -> Outcome:
+def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> Outcome:
     """Read, colorize and write one photograph."""
     source, format = job.source, FORMATS.get(options.format)
     with photos.opened(source.path, options.max_megapixels) as image:
@@ -189,7 +194,8 @@ def _colorize_file(job, colorizer, options, budget, writer) -> Outcome:
         elif kept:
             after = before
         else:
-            after = photograph.pixels = colorizer.colorize(before, strength=options.strength)
+            with network_budget.hold(colorizer.working_size**2):
+                after = photograph.pixels = colorizer.colorize(before, strength=options.strength)
         if job.compare_target:
             pair = photos.encode(_side_by_side(before, after))
             writer.write(job.compare_target, "compare", source, pair)

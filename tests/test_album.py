@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import colorize
 from colorizer import photos
+from colorizer.progress import Progress
 from colorizer.results import RECORD
 
 import numpy as np
@@ -235,4 +237,101 @@ def test_values_that_mean_nothing_are_refused(tmp_path, run, flags):
     status, printed = run("--input", "in", *flags)
     assert status == 2
     assert "error: argument" in printed
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_that_a_terminal_cannot_write_and_output_that_nobody_reads(tmp_path, model):
+    for number in range(3):
+        write(tmp_path / "in" / f"Łódź {number}.gif", gray(number))
+        (tmp_path / "in" / f"Łódź {number}.psd").touch()
+    command = [sys.executable, str(ROOT / "colorize.py"), "--model", str(model), "--input"]
+    command += [str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--overwrite"]
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    finished = subprocess.run(command, capture_output=True, env=ascii_only, check=False)
+    assert finished.returncode == 1
+    assert b"Traceback" not in finished.stderr
+    assert rb"\u0141\xf3d\u017a 1.psd" in finished.stdout
+    for unread, status, said in ((None, 141, b""), ("/dev/full", 2, b"no room is left")):
+        process = subprocess.Popen(
+            command,
+            stdout=open(unread, "w") if unread else subprocess.PIPE,  # noqa: SIM115
+            stderr=subprocess.PIPE,
+        )
+        if not unread:
+            process.stdout.close()
+        errors = process.stderr.read()
+        assert process.wait(timeout=60) == status
+        assert b"Traceback" not in errors
+        assert b"Exception" not in errors
+        assert said in errors
+
+
+def test_progress_in_a_log_is_a_line_every_few_percent(capsys):
+    with Progress(total=1000, desc="colorizing", mininterval=0) as bar:
+        for _ in range(1000):
+            bar.update()
+    lines = capsys.readouterr().err.splitlines()
+    assert 18 <= len(lines) <= 22
+    assert max(map(len, lines)) < 120
+    assert "100%" in lines[-1]
+
+
+def test_large_working_sizes_go_through_the_network_one_after_the_other(tmp_path, run, monkeypatch):
+    """Eight photographs at 2048 pixels took over 13 GB on eight cores."""
+    at_once, most, lock = [0], [0], threading.Lock()
+
+    def counted(self, image, known=None):
+        with lock:
+            at_once[0] += 1
+            most[0] = max(most[0], at_once[0])
+        time.sleep(0.02)
+        with lock:
+            at_once[0] -= 1
+        return np.zeros((8, 8, 2), np.float32)
+
+    monkeypatch.setattr(colorize.Colorizer, "predict", counted)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    for number in range(8):
+        write(tmp_path / "in" / f"{number}.png", gray(number))
+    assert run("--input", "in", "--working-size", "2048")[0] == 0
+    assert most == [1]
+    run("--input", "in", "--working-size", "128")
+    assert most[0] > 1
+
+
+@pytest.mark.parametrize("model", ["semantic", "paper"])
+def test_thin_pictures_at_the_smallest_working_size(tmp_path, run, model):
+    sizes = [(1, 16), (16, 1), (30, 480), (480, 30), (2, 700), (33, 31)]
+    for height, width in sizes:
+        write(tmp_path / "in" / f"{height}x{width}.png", gray(1, (height, width)))
+    status, printed = run("--input", "in", "--working-size", "32", model=model)
+    assert (status, f"{len(sizes)} colorized, 0 failed" in printed) == (0, True)
+
+
+def test_whatever_the_network_raises_is_the_failure_of_one_photograph(tmp_path, run, monkeypatch):
+    predict = colorize.Colorizer.predict
+
+    def raises(self, image, known=None):
+        if image.shape[0] > image.shape[1]:
+            raise RuntimeError("Got invalid dimensions")
+        return predict(self, image, known)
+
+    monkeypatch.setattr(colorize.Colorizer, "predict", raises)
+    write(tmp_path / "in" / "tall.png", gray(1, (60, 40)))
+    write(tmp_path / "in" / "wide.png", gray(2))
+    status, printed = run("--input", "in")
+    assert status == 1
+    assert "failed: tall.png: RuntimeError: Got invalid dimensions" in printed
+    assert "1 colorized, 1 failed" in printed
+
+
+@pytest.mark.parametrize("padding", [[0, 2, 2, 0] * 2, [0, -2, -2, 0] * 2])
+def test_a_model_whose_output_has_another_size_is_refused(tmp_path, run, padding):
+    ones = {"ones": np.ones((1, 3), np.float32), "pads": np.array(padding, np.int64)}
+    nodes = [("MatMul", ["grayscale", "ones"], ["gray"]), ("Pad", ["gray", "pads"], ["painted"])]
+    other = standins.save_onnx(tmp_path / "other.onnx", nodes, ones)
+    write(tmp_path / "in" / "a.png", gray(1))
+    status, printed = run("--input", "in", model=other)
+    assert status == 2
+    assert "other.onnx maps (1, 32, 40, 1) to" in printed
     assert not (tmp_path / "out").exists()
