@@ -251,7 +251,7 @@ def test_names_that_a_terminal_cannot_write_and_output_that_nobody_reads(tmp_pat
     assert finished.returncode == 1
     assert b"Traceback" not in finished.stderr
     assert rb"\u0141\xf3d\u017a 1.psd" in finished.stdout
-    for unread, status, said in ((None, 141, b""), ("/dev/full", 2, b"no room is left")):
+    for unread, status, said in ((None, 141, b""), ("/dev/full", 2, b"there is no room left")):
         process = subprocess.Popen(
             command,
             stdout=open(unread, "w") if unread else subprocess.PIPE,  # noqa: SIM115
