@@ -238,4 +238,4 @@ def _side_by_side(before, after) -> photos.Photograph:
     size = max(1, round(height * scale)), max(1, round(width * scale))
     pair = [photos.high_bits(photos.resize(picture, *size)) for picture in (before, after)]
     pair = [np.broadcast_to(picture, (*size, 3)) for picture in pair]
-    return photos.Photograph(np.concatenate(pair, axis=1), None, "JPEG", b"", b"", "")
+    return photos.Photograph(np.concatenate(pair, axis=1))

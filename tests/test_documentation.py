@@ -63,7 +63,7 @@ def newcomer(tmp_path, monkeypatch):
 
 def write_jpeg(path, picture):
     path.parent.mkdir(parents=True, exist_ok=True)
-    photos.write(path, photos.Photograph(picture, None, "JPEG", b"", b"", ""))
+    photos.write(path, photos.Photograph(picture))
 
 
 def test_the_whole_path_runs_as_documented(newcomer):
