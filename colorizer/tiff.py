@@ -118,7 +118,8 @@ def _to_sixteen(values, page) -> np.ndarray:
                 f"its floating-point pixels go from {lowest:g} to {highest:g}, and 0 to 1 is read; "
                 "save it with 16 bits a channel"
             )
-        return np.rint(np.clip(values, 0, 1) * 65535).astype(np.uint16)
+        shares = np.clip(values.astype(np.float32), 0, 1)
+        return np.rint(shares * 65535).astype(np.uint16)
     bits = page.bitspersample
     if bits == 16:
         return values.astype(np.uint16)
