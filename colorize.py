@@ -34,10 +34,11 @@ class Report:
     skipped: int = 0
     left_in_colour: int = 0
     recoloured: int = 0
+    toned: int = 0
     failures: list = dataclasses.field(default_factory=list)
     remarks: list = dataclasses.field(default_factory=list)
 
-    def add(self, outcome, keep_colour) -> None:
+    def add(self, outcome) -> None:
         """Take up what became of one photograph."""
         job, name = outcome.job, outcome.job.name
         if outcome.failure:
@@ -46,11 +47,12 @@ class Report:
         self.remarks += [(name, phrase) for phrase in (outcome.remark, job.note) if phrase]
         if not job.paint:
             self.compared += 1
-        elif outcome.in_colour and keep_colour:
+        elif outcome.kept:
             self.left_in_colour += 1
         else:
             self.done += 1
             self.recoloured += outcome.in_colour
+            self.toned += outcome.toned
 
 
 def arguments():
@@ -110,8 +112,12 @@ def arguments():
     )
     parser.add_argument(
         "--keep-colour",
-        action="store_true",
-        help="copy photographs that are in colour as they are (default: recolour them, and say so)",
+        nargs="?",
+        choices=("colour", "toned"),
+        const="colour",
+        help="copy photographs that are in colour as they are; sepia and other prints of one hue "
+        "count as black-and-white, unless it is --keep-colour toned (default: recolour all, and "
+        "say so)",
     )
     parser.add_argument(
         "--compare",
@@ -167,7 +173,11 @@ def colorize(settings) -> int:
             import training  # noqa: F401
     colorizer = Colorizer(settings.model, settings.working_size)
     options = batch.Options(
-        settings.strength, settings.format, settings.keep_colour, settings.max_megapixels
+        settings.strength,
+        settings.format,
+        keep_colour=settings.keep_colour is not None,
+        keep_toned=settings.keep_colour == "toned",
+        max_megapixels=settings.max_megapixels,
     )
     record = Record(settings.output)
     planned = plan(
@@ -202,7 +212,7 @@ def colorize_jobs(jobs, colorizer, options, record, report) -> bool:
     with Progress(total=len(jobs), desc="colorizing", unit=" photographs") as progress:
 
         def tell(outcome):
-            report.add(outcome, options.keep_colour)
+            report.add(outcome)
             progress.update()
 
         try:
@@ -220,6 +230,11 @@ def print_report(report, settings) -> None:
         print(f"failed: {name}: {reason}")
     if report.recoloured:
         print(f"{report.recoloured} were in colour and were recoloured (--keep-colour leaves them)")
+    if report.toned:
+        print(
+            f"{report.toned} were prints of one hue, such as sepia, and were colorized as "
+            "black-and-white (--keep-colour toned leaves them)"
+        )
     counts = [f"{report.done} colorized"]
     if report.skipped:
         counts.append(f"{report.skipped} skipped, finished earlier (--overwrite does them again)")

@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from colorizer import photos
+from colorizer import photos, tone
 from colorizer.errors import UserError
 from colorizer.files import replacing
 from colorizer.results import Source, sha256
@@ -52,13 +52,14 @@ class Options:
     """How photographs are colorized.
 
     `strength` scales chroma, 0 to 1. `format` is a suffix of FORMATS, or None for each file's own.
-    `keep_colour` copies photographs in colour as they are. Photographs of more than
-    `max_megapixels` million pixels fail.
+    `keep_colour` copies photographs in colour as they are, `keep_toned` toned prints. Photographs
+    of more than `max_megapixels` million pixels fail.
     """
 
     strength: float = 1.0
     format: str | None = None
     keep_colour: bool = False
+    keep_toned: bool = False
     max_megapixels: float = photos.MAX_MEGAPIXELS
 
 
@@ -70,6 +71,7 @@ def recorded_settings(colorizer, options) -> dict:
         "working_size": colorizer.working_size,
         "strength": options.strength,
         "keep_colour": options.keep_colour,
+        "keep_toned": options.keep_toned,
     }
 
 
@@ -77,13 +79,16 @@ def recorded_settings(colorizer, options) -> dict:
 class Outcome:
     """What became of a photograph: `failure` is a phrase that says why it was not done, or empty.
 
-    `remark` is a phrase for the user, or empty; `in_colour` tells that it was in colour before.
+    `remark` is a phrase for the user, or empty. It was `in_colour` before, or a `toned` print, or
+    neither, and was `kept` as it is or not.
     """
 
     job: Job
     failure: str = ""
     remark: str = ""
     in_colour: bool = False
+    toned: bool = False
+    kept: bool = False
 
 
 class PixelBudget:
@@ -187,8 +192,11 @@ def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> O
         with photos.opened(source.path, options.max_megapixels) as image:
             photograph = photos.load(image)
         before = photograph.pixels
-        in_colour = before.shape[2] == 3 and not photos.is_gray(colorizer.shrink(before))
-        kept = in_colour and options.keep_colour
+        small = colorizer.shrink(before)
+        tinted = before.shape[2] == 3 and not tone.is_gray(small)
+        toned = tinted and tone.is_toned(small)
+        in_colour = tinted and not toned
+        kept = (in_colour and options.keep_colour) or (toned and options.keep_toned)
         if not job.paint:
             after = photos.read_rgb(job.target)
         elif kept:
@@ -204,7 +212,7 @@ def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> O
             writer.write(job.target, "picture", source)
         elif job.paint:
             writer.write(job.target, "picture", source, photos.encode(photograph, format))
-        return Outcome(job, remark=photograph.remark, in_colour=in_colour)
+        return Outcome(job, remark=photograph.remark, in_colour=in_colour, toned=toned, kept=kept)
 
 
 class Writer:

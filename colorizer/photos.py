@@ -16,6 +16,7 @@ from colorizer.files import replacing
 from colorizer.formats import SUFFIXES as SUFFIXES
 from colorizer.formats import find_photographs as find_photographs
 from colorizer.metadata import Metadata
+from colorizer.tone import is_gray as is_gray
 
 import cv2
 import numpy as np
@@ -30,11 +31,6 @@ MAX_MEGAPIXELS = 250
 
 # Of the 0..100 that libjpeg calls quality; with 4:4:4 chroma, so that colour is not halved again.
 JPEG_QUALITY = 95
-
-# A photograph is black-and-white when at most one pixel in a thousand has channels further apart
-# than this, of 255: JPEG leaves a few levels of chroma noise in gray pictures.
-GRAY_TOLERANCE = 8
-GRAY_EXCEPTIONS = 0.001
 
 # HEIC is read by a library of its own.
 pillow_heif.register_heif_opener()
@@ -382,18 +378,6 @@ def grayscale(rgb) -> np.ndarray:
     """
     luma = cv2.cvtColor(rgb.reshape(-1, rgb.shape[-2], 3), cv2.COLOR_RGB2GRAY)
     return luma.reshape(*rgb.shape[:-1], 1)
-
-
-def is_gray(rgb) -> bool:
-    """Tell whether RGB (H, W, 3) is a black-and-white photograph.
-
-    True when no more than GRAY_EXCEPTIONS of the pixels have channels over GRAY_TOLERANCE apart.
-    """
-    red, green, blue = cv2.split(rgb)
-    highest = cv2.max(cv2.max(red, green), blue)
-    lowest = cv2.min(cv2.min(red, green), blue)
-    coloured = np.count_nonzero(cv2.subtract(highest, lowest) > GRAY_TOLERANCE)
-    return coloured <= GRAY_EXCEPTIONS * red.size
 
 
 def resize(picture, height, width) -> np.ndarray:

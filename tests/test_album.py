@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import standins
 from PIL import Image
-from test_colorize import files, write
+from test_colorize import files, scene, write
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -335,3 +335,20 @@ def test_a_model_whose_output_has_another_size_is_refused(tmp_path, run, padding
     assert status == 2
     assert "other.onnx maps (1, 32, 40, 1) to" in printed
     assert not (tmp_path / "out").exists()
+
+
+def test_a_toned_print_counts_as_black_and_white_unless_told_otherwise(tmp_path, run):
+    ramp = gray(1).astype(float) / 255
+    sepia = (ramp * (235, 205, 165) + (15, 8, 2)).astype(np.uint8)
+    write(tmp_path / "in" / "sepia.png", sepia)
+    write(tmp_path / "in" / "colour.png", scene())
+    printed = run("--input", "in", "--keep-colour")[1]
+    assert "1 colorized, 1 in colour and copied as they are, 0 failed" in printed
+    assert "1 were prints of one hue, such as sepia" in printed
+    kept = (tmp_path / "out" / "colour.png").read_bytes()
+    assert kept == (tmp_path / "in" / "colour.png").read_bytes()
+    run("--input", "in", "--keep-colour", "toned")
+    for name in ("sepia.png", "colour.png"):
+        kept = (tmp_path / "out" / name).read_bytes()
+        assert kept == (tmp_path / "in" / name).read_bytes()
+    assert "0 colorized, 2 skipped" in run("--input", "in", "--keep-colour", "toned")[1]

@@ -82,7 +82,7 @@ def test_the_options_arrive(tmp_path, brown):
 
 def test_photographs_in_colour_are_told_and_left_alone_where_that_is_asked(tmp_path, brown):
     jobs = make_jobs(tmp_path, 2)
-    coloured = picture(1) // 2 + np.array([0, 40, 90], np.uint8)
+    coloured = np.dstack([picture(1), picture(2), picture(3)])
     Image.fromarray(coloured).save(jobs[1].source.path)
     outcomes = colorize(jobs, brown, keep_colour=True)
     assert [outcomes[job.name].in_colour for job in jobs] == [False, True]
