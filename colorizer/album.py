@@ -6,8 +6,8 @@ import os
 import unicodedata
 from pathlib import Path
 
-from colorizer import formats
-from colorizer.batch import Job
+from colorizer import formats, tiff
+from colorizer.batch import Job, page_settings
 from colorizer.errors import UserError
 from colorizer.results import Source, State
 
@@ -57,28 +57,39 @@ def plan(inputs, output, format, record, settings, compare=False, overwrite=Fals
     names = Names(record, settings, read, overwrite)
     for path, relative in found:
         source = Source(path)
-        wanted = output / relative
-        if format:
-            wanted = wanted.with_name(_fitting(wanted.stem, f".{format}"))
-        target, state = names.choose(wanted, "picture", source)
-        compared = compare_state = None
-        if compare:
-            beside = target.with_name(_fitting(target.stem, "-compare.jpg"))
-            compared, compare_state = names.choose(beside, "compare", source)
-        paint = overwrite or state in (State.FREE, State.OUTDATED)
-        if state is State.CHANGED and not overwrite:
-            planned.kept.append(shown(target))
-        draw = compare and (paint or compare_state in (State.FREE, State.OUTDATED))
-        if not paint and not draw:
-            planned.finished += 1
-            continue
-        note = "" if target == wanted else f"written as {shown(target.name)}"
-        if note and os.path.lexists(wanted):
-            note += f", because {shown(wanted.name)} is there and not from this photograph"
-        planned.jobs.append(
-            Job(source, shown(relative), target, compared if draw else None, paint, note)
-        )
+        pages = tiff.pages(path) if path.suffix.lower() in (".tif", ".tiff") else [0]
+        for number, page in enumerate(pages, start=1):
+            wanted = output / relative
+            if number > 1:
+                ending = f"-page-{number}{wanted.suffix}"
+                wanted = wanted.with_name(_fitting(wanted.stem, ending))
+            if format:
+                wanted = wanted.with_name(_fitting(wanted.stem, f".{format}"))
+            name = shown(relative) + (f", page {number}" if len(pages) > 1 else "")
+            _plan_one(Job(source, name, wanted, page=page), names, compare, planned)
     return planned
+
+
+def _plan_one(job, names, compare, planned) -> None:
+    """Choose where the results of a job go, of which `target` is wanted, and what is to be done."""
+    wanted = job.target
+    target, state = names.choose(wanted, "picture", job)
+    compared = compare_state = None
+    if compare:
+        beside = target.with_name(_fitting(target.stem, "-compare.jpg"))
+        compared, compare_state = names.choose(beside, "compare", job)
+    paint = names.overwrite or state in (State.FREE, State.OUTDATED)
+    if state is State.CHANGED and not names.overwrite:
+        planned.kept.append(shown(target))
+    draw = compare and (paint or compare_state in (State.FREE, State.OUTDATED))
+    if not paint and not draw:
+        planned.finished += 1
+        return
+    note = "" if target == wanted else f"written as {shown(target.name)}"
+    if note and os.path.lexists(wanted):
+        note += f", because {shown(wanted.name)} is there and not known as its result"
+    targets = {"target": target, "compare_target": compared if draw else None}
+    planned.jobs.append(dataclasses.replace(job, **targets, paint=paint, note=note))
 
 
 class Names:
@@ -87,14 +98,16 @@ class Names:
     def __init__(self, record, settings, read, overwrite):
         """`read` are the identities of all inputs, which no result may lie over."""
         self.record, self.settings, self.read = record, settings, read
+        self.overwrite = overwrite
         self.writable = OVERWRITTEN if overwrite else (*OURS, State.CHANGED)
         self.taken = set()
 
-    def choose(self, wanted, kind, source):
+    def choose(self, wanted, kind, job):
         """Return the first of NAME, NAME-2, NAME-3, ... that may be this result's, and its state.
 
         Raises UserError where that would be an input.
         """
+        settings = page_settings(self.settings, job.page)
         for number in itertools.count(1):
             suffix = wanted.suffix if number == 1 else f"-{number}{wanted.suffix}"
             path = wanted.with_name(_fitting(wanted.stem, suffix))
@@ -106,7 +119,7 @@ class Names:
                 raise UserError(
                     f"{shown(path)} would be written over an input; give another folder as --output"
                 )
-            state = self.record.state(path, kind, source, self.settings)
+            state = self.record.state(path, kind, job.source, settings)
             if state in self.writable:
                 self.taken.add(same)
                 return path, state

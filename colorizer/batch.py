@@ -36,7 +36,8 @@ class Job:
     """One photograph: where it is, what it is called in messages, where the results go.
 
     `compare_target` is where the picture before and after goes, or None. Without `paint`, that is
-    made of the result that is there. `note` is a phrase for the user, or empty.
+    made of the result that is there. `note` is a phrase for the user, or empty. `page` is the
+    place, from 0, of a page in a TIFF.
     """
 
     source: Source
@@ -45,6 +46,7 @@ class Job:
     compare_target: Path | None = None
     paint: bool = True
     note: str = ""
+    page: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +129,11 @@ class PixelBudget:
             self.changed.notify_all()
 
 
+def page_settings(settings, page) -> dict:
+    """Return the settings of the record for a page of a TIFF, from 0; the first is like others."""
+    return settings | {"page": page + 1} if page else settings
+
+
 def colorize_files(jobs, colorizer, options, record, tell) -> None:
     """Colorize every job, several at once; call `tell(outcome)` in this thread as each one ends.
 
@@ -186,10 +193,10 @@ def _attempt(job, colorizer, options, budget, network_budget, writer) -> Outcome
 def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> Outcome:
     """Read, colorize and write one photograph."""
     source, format = job.source, FORMATS.get(options.format)
-    with photos.opened(source.path, options.max_megapixels) as image:
+    with photos.opened(source.path, options.max_megapixels, job.page) as image:
         pixels = math.prod(image.size)
     with budget.hold(pixels):
-        with photos.opened(source.path, options.max_megapixels) as image:
+        with photos.opened(source.path, options.max_megapixels, job.page) as image:
             photograph = photos.load(image)
         before = photograph.pixels
         small = colorizer.shrink(before)
@@ -206,12 +213,12 @@ def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> O
                 after = photograph.pixels = colorizer.colorize(before, strength=options.strength)
         if job.compare_target:
             pair = photos.encode(_side_by_side(before, after))
-            writer.write(job.compare_target, "compare", source, pair)
+            writer.write(job.compare_target, "compare", job, pair)
         del before, after  # 300 MB at 100 megapixels
-        if kept and job.paint and format in (None, photograph.format):
-            writer.write(job.target, "picture", source)
+        if kept and job.paint and format in (None, photograph.format) and not job.page:
+            writer.write(job.target, "picture", job)
         elif job.paint:
-            writer.write(job.target, "picture", source, photos.encode(photograph, format))
+            writer.write(job.target, "picture", job, photos.encode(photograph, format))
         return Outcome(job, remark=photograph.remark, in_colour=in_colour, toned=toned, kept=kept)
 
 
@@ -221,11 +228,12 @@ class Writer:
     def __init__(self, record, settings):
         self.record, self.settings = record, settings
 
-    def write(self, path, kind, source, content=None) -> None:
-        """Write a result of `source`: its encoded `content`, or by default a copy of the source.
+    def write(self, path, kind, job, content=None) -> None:
+        """Write a result of a job: its encoded `content`, or by default a copy of its source.
 
         Raises PhotographError for all that the file system refuses.
         """
+        source, settings = job.source, page_settings(self.settings, job.page)
         try:
             with replacing(path) as temporary:
                 if content is None:
@@ -233,7 +241,7 @@ class Writer:
                 else:
                     temporary.write_bytes(content)
                 os.utime(temporary, ns=(source.mtime_ns, source.mtime_ns))
-                self.record.add(path, temporary, kind, source, self.settings)
+                self.record.add(path, temporary, kind, source, settings)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise photos.PhotographError(f"it cannot be written: {reason}") from error

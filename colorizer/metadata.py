@@ -64,7 +64,7 @@ def read(image, texts=True):
     phrase for the user where something is damaged and left out, else empty.
     """
     if image.format == "TIFF":
-        return read_tiff(image.fp)
+        return read_tiff(image)
     info = image.info
     remark = ""
     try:
@@ -89,10 +89,10 @@ def read(image, texts=True):
     return kept, orientation, remark
 
 
-def read_tiff(file):
-    """Return the same of a TIFF's first page."""
+def read_tiff(image):
+    """Return the same of a page of a TIFF, which has an EXIF directory of its own or none."""
     try:
-        first, exif, gps = _directories(file)
+        first, exif, gps = _directories(image.fp, image.tag_v2.offset)
         orientation = first.get(ORIENTATION, 1)
         exif_bytes = _exif_bytes(first, exif, gps)
         unit = INCHES.get(first.get(RESOLUTION_UNIT, 2))
@@ -178,14 +178,17 @@ def _upright_exif(exif):
     return bytes(changed), orientation
 
 
-def _directories(file):
-    """Load the first directory of a TIFF or of EXIF bytes, its EXIF directory and its GPS one."""
+def _directories(file, start=None):
+    """Load a directory of a TIFF or of EXIF bytes, its EXIF directory and its GPS one.
+
+    `start` is the first byte of the directory, by default of the file's first one.
+    """
     file.seek(0)
     header = file.read(8)
     if header[2:4] in (b"+\0", b"\0+"):
         header += file.read(8)
     first = TiffImagePlugin.ImageFileDirectory_v2(header)
-    file.seek(first.next)
+    file.seek(first.next if start is None else start)
     found = [first]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

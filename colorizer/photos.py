@@ -65,11 +65,12 @@ class Photograph:
 
 
 @contextlib.contextmanager
-def opened(path, max_megapixels=MAX_MEGAPIXELS):
+def opened(path, max_megapixels=MAX_MEGAPIXELS, page=0):
     """Open a file and give its Pillow image or DeepTiff, of which only the header is read yet.
 
     Raises PhotographError for all that fails, in here or in the block that uses the image, and for
-    a picture of more than `max_megapixels` million pixels.
+    a picture of more than `max_megapixels` million pixels. `page` is the place, from 0, of a page
+    in a TIFF.
     """
     try:
         # Opening a pipe would wait for its writer for ever.
@@ -78,8 +79,10 @@ def opened(path, max_megapixels=MAX_MEGAPIXELS):
         with open(path, "rb") as file:
             magic = file.read(4)
             file.seek(0)
-            deep = tiff.opened(file) if magic in tiff.MAGIC else None
+            deep = tiff.opened(file, page) if magic in tiff.MAGIC else None
             image = deep or Image.open(file, formats=FORMATS)
+            if page and not deep:
+                image.seek(page)
             width, height = image.size
             if width * height > max_megapixels * 1e6:
                 raise PhotographError(
@@ -133,8 +136,10 @@ def load(image) -> Photograph:
     deep = _is_deep(image)
     kept, orientation, remark = metadata.read(image, texts=not deep)
     frames = _frames(image)
-    if frames > 1 and image.format != "MPO":
-        remark = f"only the first of its {frames} {'pages' if format == 'TIFF' else 'frames'}"
+    if frames > 1 and image.format not in ("MPO", "TIFF"):
+        remark = f"only the first of its {frames} frames"
+    if image.format in ("JPEG", "MPO") and (whole := _salvaged(image)):
+        image, remark = whole, "it is cut off; what is missing is gray"
     pixels, alpha = _decode(image, deep, orientation)
     return Photograph(pixels, alpha, format, kept, icc.written(profile), remark)
 
@@ -161,12 +166,28 @@ def _decode(image, deep, orientation):
     return pixels, alpha
 
 
+def _salvaged(image):
+    """Decode a JPEG; return another image of the same file where it is cut off, else None.
+
+    With an end where it breaks off, libjpeg decodes what there is, as viewers do.
+    """
+    content = image.fp
+    try:
+        image.load()
+    except OSError as error:
+        if "truncated" not in str(error):
+            raise
+        content.seek(0)
+        return Image.open(io.BytesIO(content.read() + b"\xff\xd9"), formats=FORMATS)
+    return None
+
+
 def _frames(image) -> int:
-    """Count the pages of a TIFF or the frames of an animation; damage behind the first is none."""
+    """Count the frames of an animation; damage behind the first is none."""
     try:
         return getattr(image, "n_frames", 1)
     except Exception:
-        # Pillow stumbles over later pages in as many ways as over the first.
+        # Pillow stumbles over later frames in as many ways as over the first.
         return 1
 
 

@@ -153,6 +153,8 @@ class Record:
         entry = (exact or written)[-1]
         if entry["kind"] != kind:
             return State.OTHER
+        if entry["settings"].get("page") != settings.get("page"):
+            return State.OTHER
         if not source.is_that_of(entry):
             same_place = entry["source"]["path"] == source.place
             return State.REPLACED if same_place else State.OTHER

@@ -12,6 +12,7 @@ by what it is.
 """
 
 import io
+import itertools
 
 from colorizer import metadata
 
@@ -25,6 +26,10 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4}
 UNSIGNED, SIGNED, FLOATING = 1, 2, 3
 ASSOCIATED, UNASSOCIATED = 1, 2
+THUMBNAIL, MASK = 1, 4
+
+# What has more pages than this is no album.
+MOST_PAGES = 1000
 
 
 class Refused(Exception):
@@ -32,7 +37,7 @@ class Refused(Exception):
 
 
 class DeepTiff:
-    """The first page of a TIFF of more than 8 bits a channel, of which only the header is read.
+    """A page of a TIFF of more than 8 bits a channel, of which only the header is read.
 
     `size` is width and height in pixels, as stored.
     """
@@ -43,6 +48,7 @@ class DeepTiff:
         self.fp, self.page = file, page
         self.size = page.imagewidth, page.imagelength
         self.info = {"icc_profile": page.iccprofile}
+        self.tag_v2 = page  # for its offset, as Pillow's
 
     def load(self):
         """Decode it as stored: a Pillow image of CMYK, or uint16 (H, W, 1 or 3); and its alpha.
@@ -73,11 +79,11 @@ class DeepTiff:
         return np.ascontiguousarray(pixels), alpha
 
 
-def opened(file):
-    """Return the DeepTiff of an open file, or None where Pillow is to read it."""
+def opened(file, page=0):
+    """Return the DeepTiff of a page of an open file, or None where Pillow is to read it."""
     try:
-        page = tifffile.TiffFile(file, _multifile=False).pages.first
-        bits, kind = page.bitspersample, int(page.sampleformat or UNSIGNED)
+        found = tifffile.TiffFile(file, _multifile=False).pages[page]
+        bits, kind = found.bitspersample, int(found.sampleformat or UNSIGNED)
     except Exception:
         # Pillow says what is wrong with it.
         return None
@@ -85,7 +91,25 @@ def opened(file):
         file.seek(0)
     if bits <= 8 and kind == UNSIGNED:
         return None
-    return DeepTiff(file, page)
+    return DeepTiff(file, found)
+
+
+def pages(path) -> list[int]:
+    """Return the places of a TIFF's photographs among its pages, without thumbnails and masks.
+
+    A file that is damaged or none at all has one, of which reading says what is wrong.
+    """
+    try:
+        with tifffile.TiffFile(path, _multifile=False) as file:
+            found = [
+                place
+                for place, page in enumerate(itertools.islice(file.pages, MOST_PAGES))
+                if not page.subfiletype & (THUMBNAIL | MASK)
+            ]
+    except Exception:
+        # tifffile stumbles in as many ways as there is damage.
+        return [0]
+    return found or [0]
 
 
 def _check(page) -> int:

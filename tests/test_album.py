@@ -16,6 +16,7 @@ from colorizer.results import RECORD
 import numpy as np
 import pytest
 import standins
+import tifffile
 from PIL import Image
 from test_colorize import files, scene, write
 
@@ -352,3 +353,23 @@ def test_a_toned_print_counts_as_black_and_white_unless_told_otherwise(tmp_path,
         kept = (tmp_path / "out" / name).read_bytes()
         assert kept == (tmp_path / "in" / name).read_bytes()
     assert "0 colorized, 2 skipped" in run("--input", "in", "--keep-colour", "toned")[1]
+
+
+def test_all_pages_of_a_tiff_are_photographs_but_for_thumbnails(tmp_path, run):
+    (tmp_path / "in").mkdir()
+    with tifffile.TiffWriter(tmp_path / "in" / "a.tif") as file:
+        for number in (1, 2, 3):
+            file.write(gray(number)[..., 0], photometric="minisblack", metadata=None)
+            file.write(
+                gray(9, (8, 8))[..., 0], photometric="minisblack", subfiletype=1, metadata=None
+            )
+        deep = gray(4)[..., 0].astype(np.uint16) * 257
+        file.write(deep, photometric="minisblack", metadata=None)
+    status, printed = run("--input", "in")
+    assert (status, "4 colorized, 0 failed" in printed) == (0, True)
+    names = ["a.tif", *(f"a-page-{number}.tif" for number in (2, 3, 4))]
+    assert files(tmp_path / "out") == sorted(names)
+    for number, name in enumerate(names, start=1):
+        assert is_result_of(tmp_path / "out" / name, gray(number))
+    assert "0 colorized, 4 skipped" in run("--input", "in")[1]
+    assert "4 colorized" in run("--input", "in", "--format", "jpg")[1]

@@ -294,6 +294,7 @@ def hostile_folder(folder):
     (folder / "text.jpg").write_text("This is no picture.")
     content = (folder / "good.jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(content[: len(content) // 2])
+    (folder / "header.jpg").write_bytes(content[:100])
     (folder / "noise.tif").write_bytes(os.urandom(5000))
     os.mkfifo(folder / "pipe.jpg")
     (folder / "nothing behind.jpg").symlink_to(folder / "no such file.jpg")
@@ -304,7 +305,8 @@ def hostile_folder(folder):
     large[16:24] = (100_000).to_bytes(4, "big") * 2
     (folder / "header.png").write_bytes(large)
     (folder / "folder.jpg").mkdir()
-    return [*good, os.fsdecode(b"raw \xff\xfe.png"), "new\nline.png", "pages.tif"]
+    more = [os.fsdecode(b"raw \xff\xfe.png"), "new\nline.png", "pages.tif", "pages-page-2.tif"]
+    return [*good, *more, "cut.jpg"]
 
 
 def test_a_hostile_folder_is_done_as_far_as_it_can_be(tmp_path, run):
@@ -315,11 +317,11 @@ def test_a_hostile_folder_is_done_as_far_as_it_can_be(tmp_path, run):
     assert files(tmp_path / "out") == sorted(good)
     for name in good:
         photos.read_rgb(tmp_path / "out" / name)
-    for name in ("empty.png", "text.jpg", "cut.jpg", "noise.tif", "header.png", "pipe.jpg"):
+    for name in ("empty.png", "text.jpg", "header.jpg", "noise.tif", "header.png", "pipe.jpg"):
         assert f"failed: {name}: it " in printed
     assert "failed: nothing behind.jpg: no such file or directory" in printed
     assert "failed: loop.jpg: too many levels of symbolic links" in printed
-    assert "pages.tif: only the first of its 2 pages" in printed
+    assert "cut.jpg: it is cut off; what is missing is gray" in printed
     assert f"{len(good)} colorized, 8 failed" in printed
     assert {p: p.read_bytes() for p in before} == before
 

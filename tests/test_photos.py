@@ -203,13 +203,25 @@ def test_sixteen_bits_keep_their_fine_steps_through_a_profile(tmp_path):
     near(loaded.pixels, ramp, 10 * 257)
 
 
-def test_the_first_of_several_pages_is_taken_and_said(tmp_path):
-    pages = [Image.fromarray(quarters()), Image.new("RGB", (60, 40))]
-    for name, word in (("pages.tif", "pages"), ("frames.gif", "frames")):
-        pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
-        loaded = load(tmp_path / name)
-        near(corners(loaded.pixels), corners(quarters()), 8)
-        assert loaded.remark == f"only the first of its 2 {word}"
+def test_the_first_of_several_frames_is_taken_and_said(tmp_path):
+    frames = [Image.fromarray(quarters()), Image.new("RGB", (60, 40))]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    loaded = load(tmp_path / "a.gif")
+    near(corners(loaded.pixels), corners(quarters()), 8)
+    assert loaded.remark == "only the first of its 2 frames"
+
+
+def test_a_jpeg_that_is_cut_off_is_read_as_far_as_it_goes_and_said(tmp_path):
+    path = tmp_path / "cut.jpg"
+    Image.fromarray(quarters(400, 600)).save(path, quality=95, subsampling=0)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    loaded = load(path)
+    assert loaded.remark == "it is cut off; what is missing is gray"
+    near(corners(loaded.pixels)[:2], corners(quarters())[:2], 3)
+    # Nothing is learned from half a picture.
+    with pytest.raises(photos.PhotographError, match="damaged"):
+        photos.read_rgb(path)
 
 
 def test_jpegs_come_smaller_only_as_far_as_asked(tmp_path):
@@ -235,9 +247,9 @@ def test_what_is_no_photograph_is_refused_with_a_reason(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "folder.jpg").mkdir()
     bomb(tmp_path / "bomb.png")
-    Image.fromarray(quarters()).save(tmp_path / "cut.jpg")
-    content = (tmp_path / "cut.jpg").read_bytes()
-    (tmp_path / "cut.jpg").write_bytes(content[: len(content) * 2 // 3])
+    Image.fromarray(quarters()).save(tmp_path / "cut.png")
+    content = (tmp_path / "cut.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(content[: len(content) * 2 // 3])
     for name, reason in (
         ("empty.jpg", "no picture in a known format"),
         ("text.jpg", "no picture in a known format"),
@@ -245,7 +257,7 @@ def test_what_is_no_photograph_is_refused_with_a_reason(tmp_path):
         ("pipe.jpg", "not a regular file"),
         ("folder.jpg", "not a regular file"),
         ("bomb.png", "100000 x 100000 pixels, more than 250 megapixels"),
-        ("cut.jpg", "damaged"),
+        ("cut.png", "damaged"),
         ("gone.jpg", "no such file"),
     ):
         with pytest.raises(photos.PhotographError, match=reason):
