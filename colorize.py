@@ -19,6 +19,7 @@ from colorizer import Colorizer, batch, photos
 from colorizer.album import plan, shown
 from colorizer.colorizer import SHIPPED, WORKING_SIZE
 from colorizer.errors import STOPPED, UserError, run
+from colorizer.forecast import print_forecast
 from colorizer.progress import Progress
 from colorizer.results import Record
 
@@ -67,7 +68,8 @@ def arguments():
         required=True,
         nargs="+",
         metavar="DIR_OR_FILE",
-        help="folders of photographs, and photographs",
+        help="folders of photographs, and photographs; results of several folders go below the "
+        "folders' own names",
     )
     parser.add_argument(
         "--output",
@@ -123,6 +125,11 @@ def arguments():
         "--compare",
         action="store_true",
         help="also write NAME-compare.jpg, the photograph before and after beside each other",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="write nothing; say what would be done, skipped and refused, and how long it takes",
     )
     parser.add_argument(
         "--max-megapixels",
@@ -189,7 +196,10 @@ def colorize(settings) -> int:
         settings.compare,
         settings.overwrite,
     )
-    report = Report(skipped=planned.finished, failures=planned.failures)
+    if settings.dry_run:
+        print_forecast(planned, colorizer, options)
+        return 1 if planned.failures else 0
+    report = Report(skipped=len(planned.skipped), failures=planned.failures)
     report.remarks += [(name, "changed since it was written, and kept") for name in planned.kept]
     try:
         settings.output.mkdir(parents=True, exist_ok=True)

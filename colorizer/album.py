@@ -21,14 +21,14 @@ OVERWRITTEN = (*OURS, State.CHANGED, State.REPLACED, State.UNKNOWN)
 
 @dataclasses.dataclass
 class Plan:
-    """What a run is to do: `jobs`, how many photographs are `finished`, and failures and notes.
+    """What a run is to do: its `jobs`, and names of photographs that are `skipped` as finished.
 
-    `failures` are pairs of a name and a phrase that says why; `kept` are names of results that
-    somebody has changed since, and that therefore stay.
+    `kept` are names of results that somebody has changed since, and that therefore stay, as do
+    their photographs' among the skipped; `failures` pairs of a name and a phrase that says why.
     """
 
     jobs: list = dataclasses.field(default_factory=list)
-    finished: int = 0
+    skipped: list = dataclasses.field(default_factory=list)
     kept: list = dataclasses.field(default_factory=list)
     failures: list = dataclasses.field(default_factory=list)
 
@@ -83,7 +83,7 @@ def _plan_one(job, names, compare, planned) -> None:
         planned.kept.append(shown(target))
     draw = compare and (paint or compare_state in (State.FREE, State.OUTDATED))
     if not paint and not draw:
-        planned.finished += 1
+        planned.skipped.append(job.name)
         return
     note = "" if target == wanted else f"written as {shown(target.name)}"
     if note and os.path.lexists(wanted):
@@ -128,15 +128,17 @@ class Names:
 def find(inputs, output, failures) -> list:
     """List the photographs of all inputs, as pairs of a path and the relative path of its result.
 
-    A folder's photographs keep their paths below it; of several folders each has its own. Results
-    of earlier runs below `output` are left out, as is what was listed before. What looks like a
-    picture and cannot be read, and folders that cannot be listed, go into `failures`.
+    A folder's photographs keep their paths below it; those of several folders go below the folder's
+    own name. Results of earlier runs below `output` are left out, as is what was listed before.
+    What looks like a picture and cannot be read, and folders that cannot be listed, go into
+    `failures`.
     """
 
     def fail(error):
         failures.append((shown(error.filename), error.strerror.lower()))
 
     found, listed = [], set()
+    several = sum(given.is_dir() for given in inputs) > 1
     for given in inputs:
         if not os.path.lexists(given):
             raise UserError(f"there is no {shown(given)}; give a folder or a file as --input")
@@ -147,7 +149,7 @@ def find(inputs, output, failures) -> list:
             paths, unreadable = (_without(each, given, output) for each in (paths, unreadable))
             failures += [(shown(p.relative_to(given)), formats.advice(p)) for p in unreadable]
             root = given
-            below = Path(given.resolve().name) if len(inputs) > 1 else Path()
+            below = Path(given.resolve().name) if several else Path()
         for path in paths:
             place = path.parent.resolve() / path.name
             if place not in listed:

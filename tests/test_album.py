@@ -1,6 +1,7 @@
 """The user's files: nothing written over, nothing confused, everything accounted for."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -373,3 +374,24 @@ def test_all_pages_of_a_tiff_are_photographs_but_for_thumbnails(tmp_path, run):
         assert is_result_of(tmp_path / "out" / name, gray(number))
     assert "0 colorized, 4 skipped" in run("--input", "in")[1]
     assert "4 colorized" in run("--input", "in", "--format", "jpg")[1]
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(tmp_path, run):
+    write(tmp_path / "in" / "done.png", gray(1))
+    run("--input", "in")
+    write(tmp_path / "in" / "a.jpg", gray(2, (500, 1000)))
+    write(tmp_path / "in" / "b.png", gray(3, (1000, 500)))
+    write(tmp_path / "other" / "done.png", gray(4))
+    (tmp_path / "in" / "c.psd").touch()
+    (tmp_path / "in" / "d.png").touch()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    status, printed = run("--input", "in", "other/done.png", "--dry-run")
+    assert status == 1
+    assert "done.png: skipped, finished earlier" in printed
+    assert "a.jpg: JPEG, 0.5 megapixels, to out/a.jpg" in printed
+    assert "would fail: c.psd: it is a Photoshop document" in printed
+    assert "would fail: d.png: it holds no picture in a known format" in printed
+    assert re.search(r"would colorize 3 .* 1\.0 megapixels \(2 PNG, 1 JPEG\) in about \d", printed)
+    assert "1 skipped, 2 would fail; nothing was written" in printed
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert after == before
