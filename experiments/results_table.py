@@ -72,7 +72,12 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="+", metavar="NAME/SET", help="results to print")
     parser.add_argument(
-        "--columns", nargs="+", choices=COLUMNS, default=COLUMNS, help="metrics (default: all)"
+        "--columns",
+        nargs="+",
+        choices=COLUMNS,
+        default=COLUMNS,
+        metavar="METRIC",
+        help=f"of {', '.join(COLUMNS)} (default: all)",
     )
     arguments = parser.parse_args(argv)
     print(table(arguments.names, arguments.columns))
