@@ -43,6 +43,10 @@ def text_of(page):
     return page.read_text(encoding="utf-8")
 
 
+def name_of(page):
+    return str(page.relative_to(ROOT))
+
+
 def blocks(page, language):
     """Return the contents of a page's fenced blocks of a language."""
     return re.findall(rf"```{language}\n(.*?)```", text_of(page), re.DOTALL)
@@ -137,20 +141,26 @@ def test_the_whole_path_runs_as_documented(newcomer):
 
 
 class Parsed(Exception):
-    """A command line was understood."""
+    """A command line was understood, by the parser that is given."""
 
 
-@pytest.mark.parametrize("page", [*PAGES, EXPERIMENTS], ids=lambda page: page.name)
-def test_every_command_is_understood(page, monkeypatch, tmp_path, experiments):
-    """Each script takes the flags that it is documented with; none is run here."""
+@pytest.fixture
+def only_parse(monkeypatch, tmp_path, experiments):
+    """Let every script stop with Parsed when it has parsed its command line, in an empty folder."""
     parse = argparse.ArgumentParser.parse_args
 
     def parsed(parser, argv):
+        parser.allow_abbrev = False
         parse(parser, argv)
-        raise Parsed
+        raise Parsed(parser)
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parsed)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("page", [*PAGES, EXPERIMENTS], ids=name_of)
+def test_every_command_is_understood(page, only_parse):
+    """Each script takes the flags that it is documented with; none is run here."""
     assert commands(page)
     for command in commands(page):
         script, *flags = shlex.split(command)
@@ -162,6 +172,20 @@ def test_every_command_is_understood(page, monkeypatch, tmp_path, experiments):
             module.main(flags)
         if stopped.type is SystemExit:
             assert (stopped.value.code, flags) == (0, ["--help"]), command
+
+
+def test_every_flag_exists(only_parse):
+    """What the README and the results name alone between backticks is a flag of a script."""
+    known = set()
+    for command in {*SMALLER, "experiments/sheet.py --before a --after b --output c"}:
+        script, *flags = shlex.split(command)
+        with pytest.raises(Parsed) as stopped:
+            importlib.import_module(Path(script).stem).main(flags)
+        known |= {*stopped.value.args[0]._option_string_actions}
+    for page in (README, ROOT / "docs" / "results.md"):
+        named = re.findall(r"`(--[\w-]+)[^`]*`", text_of(page))
+        assert named
+        assert set(named) <= known, page
 
 
 def test_the_flags_of_the_table_are_those_of_colorize():
@@ -236,7 +260,7 @@ def test_each_page_is_reached_from_the_readme():
 # ------------------------------------------------------------------------------ figures
 
 
-@pytest.mark.parametrize("page", [README, ROOT / "docs" / "results.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, ROOT / "docs" / "results.md"], ids=name_of)
 def test_the_tables_are_what_was_measured(page, capsys, experiments):
     """Each results_table.py prints the table that stands below it, and no table stands alone."""
     text = text_of(page)
