@@ -128,9 +128,8 @@ def colorize_files(jobs, colorizer, options, tell) -> None:
                 wait(under_way, return_when=FIRST_COMPLETED)
                 tell_of_finished()
         finally:
+            # What has not begun to decode ends here; the rest is finished.
             budget.close()
-            for future in under_way:
-                future.cancel()
             wait(under_way)
             tell_of_finished()
 

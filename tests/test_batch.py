@@ -171,8 +171,20 @@ def test_a_budget_lets_in_what_is_larger_than_itself_only_alone():
         pass
 
 
-def test_stopped_it_tells_of_what_was_under_way_and_begins_nothing_more(tmp_path, brown):
-    told, taken = [], []
+def test_stopped_it_tells_of_what_was_under_way_and_begins_nothing_more(
+    tmp_path, brown, monkeypatch
+):
+    """Ctrl-C comes while the second photograph is between its file and its coloured file."""
+    told, taken, begun = [], [], []
+    two_begun, stopped = threading.Event(), threading.Event()
+    colorize_one = Colorizer.colorize
+
+    def slow_from_the_second(*given, **named):
+        begun.append(None)
+        if len(begun) > 1:
+            two_begun.set()
+            assert stopped.wait(30)
+        return colorize_one(*given, **named)
 
     def jobs():
         for job in make_jobs(tmp_path, 60):
@@ -181,10 +193,15 @@ def test_stopped_it_tells_of_what_was_under_way_and_begins_nothing_more(tmp_path
 
     def tell(outcome):
         told.append(outcome)
-        if len(told) == 3:
+        if len(told) == 1:
+            assert two_begun.wait(30)
+            stopped.set()
             raise KeyboardInterrupt
 
+    monkeypatch.setattr(Colorizer, "colorize", slow_from_the_second)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     with pytest.raises(KeyboardInterrupt):
         batch.colorize_files(jobs(), brown, batch.Options(), tell)
-    assert 3 <= len(told) <= len(taken) < 60
+    assert len(taken) == 4
+    assert 2 <= len(told) <= 3
     assert sorted(outcome.job.name for outcome in told) == written(tmp_path)
