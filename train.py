@@ -348,7 +348,7 @@ def evaluate_epoch(split, generator, batch_size) -> dict:
     """Return the mean SSIM, PSNR (dB) and colourfulness of `generator` over the test split."""
     values = []
     for gray, rgb in split.ordered_batches(batch_size):
-        generated = photos.to_uint8(generator(photos.to_unit(gray), training=False))
+        generated = photos.to_uint8(steps.paint(generator, photos.to_unit(gray)))
         for truth, picture in zip(rgb, generated, strict=True):
             error = metrics.mean_squared_error(truth, picture)
             similarity = metrics.ssim(truth, picture)
@@ -361,7 +361,7 @@ def write_samples(path, split, generator) -> None:
     """Write a sheet of test pictures spread evenly over the test set: gray, generated, true."""
     count = min(SAMPLE_PICTURES, split.pictures)
     gray, rgb = split.read(np.linspace(0, split.pictures - 1, count, dtype=np.int64))
-    generated = photos.to_uint8(generator(photos.to_unit(gray), training=False))
+    generated = photos.to_uint8(steps.paint(generator, photos.to_unit(gray)))
     rows = [np.concatenate(list(row), axis=1) for row in (gray.repeat(3, -1), generated, rgb)]
     photos.write_png(path, np.concatenate(rows, axis=0))
 

@@ -331,6 +331,7 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(prepared, finished, tm
     output = tmp_path / "run"
     assert train.main(flags(prepared, output, epochs=1)) == 0
     assert train.main(["--resume", "--output", str(output), "--epochs", "2"]) == 0
+    assert "from epoch 2, step 1" in capsys.readouterr().out
     assert_same(last_checkpoint(output), last_checkpoint(finished))
     for ours, theirs in zip(
         (output / "history.csv").read_text().splitlines(),
@@ -360,6 +361,7 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(
     assert [path.stem for path in checkpoint_files(output)] == ["step-3"]
     assert signal.getsignal(signal.SIGINT) is before
     assert train.main(["--resume", "--output", str(output)]) == 0
+    assert "from epoch 1, step 4" in capsys.readouterr().out
     assert_same(last_checkpoint(output), last_checkpoint(finished))
 
 
@@ -439,7 +441,26 @@ def test_without_prepared_data_the_command_that_prepares_it_is_named(tmp_path, c
 def test_resuming_nothing_or_with_other_settings_is_refused(prepared, finished, tmp_path, capsys):
     assert "no run to resume" in one_line_error(capsys, ["--resume", "--output", tmp_path])
     error = one_line_error(capsys, ["--resume", "--output", finished, "--seed", "7"])
-    assert "begun with --seed 0, not 7" in error
+    assert "begun with seed 0, not 7" in error
+    error = one_line_error(capsys, ["--resume", "--output", finished, "--system", "regress"])
+    assert "train.PaperGAN, which is none of systems.regress.Regress" in error
+    config = json.loads((finished / "config.json").read_text())
+    config["settings"]["momentum"] = 1
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    error = one_line_error(capsys, ["--resume", "--output", tmp_path])
+    assert "has no setting momentum" in error
+
+
+def test_one_process_of_a_cluster_writes_the_files(monkeypatch):
+    chief = {"cluster": {"chief": ["a:1"], "worker": ["b:1"]}}
+    for cluster, task, writes in (
+        (chief, {"type": "chief", "index": 0}, True),
+        (chief, {"type": "worker", "index": 0}, False),
+        ({"cluster": {"worker": ["a:1", "b:1"]}}, {"type": "worker", "index": 0}, True),
+        ({"cluster": {"worker": ["a:1", "b:1"]}}, {"type": "worker", "index": 1}, False),
+    ):
+        monkeypatch.setenv("TF_CONFIG", json.dumps(cluster | {"task": task}))
+        assert devices.is_chief() == writes
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_can_be_gone_on_from(

@@ -34,8 +34,11 @@ def make_repeatable() -> None:
 
 def is_chief() -> bool:
     """Tell whether this process writes the files: it does unless TF_CONFIG makes it a helper."""
-    task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {})
-    return task.get("type") == "chief" or not task.get("index")
+    config = json.loads(os.environ.get("TF_CONFIG", "{}"))
+    task = config.get("task", {})
+    if "chief" in config.get("cluster", {}):
+        return task.get("type") == "chief"
+    return not task.get("index")
 
 
 def strategy(kind):

@@ -77,19 +77,20 @@ def parse_arguments(argv, description, systems):
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     text = "which colorizer to train; --help with it shows its own defaults (default: paper)"
     parser.add_argument("--system", choices=systems, help=text)
-    chosen = argparse.ArgumentParser(add_help=False)
-    chosen.add_argument("--system", choices=systems, default="paper")
-    defaults = systems[chosen.parse_known_args(argv)[0].system].Settings()
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--system", choices=systems, default="paper")
+    defaults = systems[first.parse_known_args(argv)[0].system].Settings()
     for name, flag in FLAGS.items():
         if hasattr(defaults, name):
             text = f"{flag['help']} (default: {getattr(defaults, name)})"
             parser.add_argument("--" + name.replace("_", "-"), **flag | {"help": text})
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
     given = vars(parser.parse_args(argv))
-    system = systems[given.pop("system", "paper")]
+    chosen = given.pop("system", None)
     if given.pop("resume", False):
-        return *resumed(given.pop("output", defaults.output), given, systems.values()), True
-    return system, new(dataclasses.replace(defaults, **given)), False
+        trained = [systems[chosen]] if chosen else systems.values()
+        return *resumed(given.pop("output", defaults.output), given, trained), True
+    return systems[chosen or "paper"], new(dataclasses.replace(defaults, **given)), False
 
 
 def new(settings) -> Settings:
@@ -103,10 +104,10 @@ def new(settings) -> Settings:
 
 
 def resumed(output, given, systems):
-    """Return the class of the system and the settings of the run in `output`.
+    """Return the class of the system and the settings of the run in `output`, with those `given`.
 
-    `given` are settings that were given again, of which only the number of epochs may differ.
-    Raises UserError when another does, there is no run, or none of the `systems` was trained there.
+    `fit` refuses what differs from how the run was begun. Raises UserError when there is no run,
+    or it trains none of the `systems`, or a setting is none of that system's.
     """
     begun = runs.read_config(output)
     if not begun:
@@ -118,16 +119,14 @@ def resumed(output, given, systems):
             f"{', '.join(known)}; go on with it by the command that began it"
         )
     system = known[begun["system"]]
-    settings = system.Settings(**begun["settings"])
-    for name, value in given.items():
-        before = getattr(settings, name)
-        if name != "epochs" and value != before:
-            flag = "--" + name.replace("_", "-")
-            raise UserError(
-                f"the run in {output} was begun with {flag} {before}, not {value}; leave {flag} "
-                "out to go on with it, or name another --output for a new run"
-            )
-    return system, dataclasses.replace(settings, **given, output=str(output))
+    settings = begun["settings"] | given | {"output": str(output)}
+    unknown = settings.keys() - {field.name for field in dataclasses.fields(system.Settings)}
+    if unknown:
+        raise UserError(
+            f"{begun['system']}, which the run in {output} trains, has no setting "
+            f"{', '.join(sorted(unknown))}; leave it out, or start another run with --output"
+        )
+    return system, system.Settings(**settings)
 
 
 def resume_command(settings) -> str:

@@ -58,6 +58,18 @@ def predictor(generator):
     return keras.Model(generator.input, generator.get_layer("prediction").output)
 
 
+def paint(generator, gray):
+    """Paint gray pictures (B, H, W, 1) in [0, 1] with no colour known: RGB (B, H, W, 3), float32.
+
+    A generator that has a second input, `known` (B, H/2, W/2, 3), is given zeros there.
+    """
+    if len(generator.inputs) == 1:
+        return generator(gray, training=False)
+    batch, height, width, _ = gray.shape
+    known = np.zeros((batch, height // 2, width // 2, 3), np.float32)
+    return generator({"grayscale": gray, "known": known}, training=False)
+
+
 def objective(loss, optimizer):
     """Return what a tape differentiates of a loss, a scalar that is the mean over a batch's part.
 
