@@ -16,9 +16,10 @@ import warnings
 from pathlib import Path
 
 from colorizer import Colorizer, batch, photos
-from colorizer.album import plan, shown
+from colorizer.album import plan
 from colorizer.colorizer import SHIPPED, WORKING_SIZE
 from colorizer.errors import STOPPED, UserError, run
+from colorizer.files import shown
 from colorizer.forecast import print_forecast
 from colorizer.progress import Progress
 from colorizer.results import Record

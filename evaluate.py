@@ -106,7 +106,7 @@ def shard_pictures(split, classes):
 def photographs(folder, paths, size, skipped):
     """Yield (source, label, gray, rgb) of photographs, resized to `size` x `size` pixels."""
     for path in paths:
-        source = str(path.relative_to(folder))
+        source = files.shown(path.relative_to(folder))
         try:
             photograph = photos.read_rgb(path, at_least=size)
         except photos.PhotographError as error:
@@ -120,7 +120,7 @@ def photographs(folder, paths, size, skipped):
 def label_of(path) -> str:
     """Return the class of a photograph: the synset its name begins with, or its folder's name."""
     synset = re.match(r"n\d{8}(?=_)", path.name)
-    return synset.group() if synset else path.parent.name
+    return synset.group() if synset else files.shown(path.parent.name)
 
 
 def check_network(network, size) -> None:
@@ -393,11 +393,19 @@ def evaluate(arguments) -> None:
     print(f"evaluating {arguments.model} on {count:,} pictures")
 
     # Built beside its place and moved there whole, so that no evaluation is a mix of two.
-    with files.replacing_folder(arguments.output) as folder:
-        sources, labels = write_pictures(network, pictures, count, arguments.batch_size, folder)
-        if not sources:
-            raise UserError(f"no photograph in {arguments.data} can be read; give another --data")
-        report = write_report(folder, sources, labels, size, skipped, arguments)
+    try:
+        with files.replacing_folder(arguments.output) as folder:
+            sources, labels = write_pictures(network, pictures, count, arguments.batch_size, folder)
+            if not sources:
+                raise UserError(
+                    f"no photograph in {arguments.data} can be read; give another --data"
+                )
+            report = write_report(folder, sources, labels, size, skipped, arguments)
+    except OSError as error:
+        raise UserError(
+            f"{files.shown(arguments.output)} cannot be written ({error.strerror or error}); make "
+            "room, or give another --output"
+        ) from error
     print(format_table(report))
     if report["fid_reason"]:
         print(f"no FID: {report['fid_reason']}")
@@ -444,8 +452,8 @@ def write_report(folder, sources, labels, size, skipped, arguments) -> dict:
         },
         "fid_reason": reason,
         "fid_warning": warning,
-        "model": str(arguments.model),
-        "data": str(arguments.data),
+        "model": files.shown(arguments.model),
+        "data": files.shown(arguments.data),
         "size": size,
         "left_out": skipped,
         "versions": record.versions(),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import models
 from colorizer import errors, files, photos
-from colorizer.errors import UserError
+from colorizer.errors import STOPPED, UserError
 from pictures import dataset, metrics
 from systems import classify, guided, pix2pix, regress, semantic, vgg16
 from training import devices, export, runs, steps
@@ -29,7 +29,7 @@ from keras import ops
 from tqdm import tqdm
 
 SAMPLE_PICTURES = 8
-STOPPED = 130  # the exit status of a process that Ctrl-C stopped
+TEST_FIGURES = ("test_ssim", "test_psnr", "test_colourfulness")
 
 # ------------------------------------------------------------------------ the paper's settings
 
@@ -216,20 +216,29 @@ def fit(system, settings, resume=False) -> int:
     Raises UserError when the data do not do, or the run was begun with another system or other
     settings.
     """
+    with runs.interruption() as interrupted:
+        return _fit(system, settings, resume, interrupted)
+
+
+def _fit(system, settings, resume, interrupted) -> int:
+    """Do what `fit` says, until `interrupted()`."""
     train_split, test_split = open_data(settings)
+    fingerprint = dataset.fingerprint(train_split, test_split)
     strategy = devices.strategy(settings.distribute)
     devices.check_batch(settings.batch_size, strategy)
     devices.make_repeatable()
     with strategy.scope():
         model = system(settings, train_split)
+    check_size(model, settings, train_split.size)
     progress = runs.Progress(len(system.LOSSES))
     checkpoints = runs.checkpoints(model, progress, settings.output)
     if resume:
-        runs.check_config(system, settings)
+        runs.check_config(system, settings, fingerprint)
         runs.restore(checkpoints)
-    history = runs.read_history(settings.output, int(progress.epoch))
+    columns = ("epoch", *system.LOSSES, *TEST_FIGURES, "seconds")
+    history = runs.read_history(settings.output, int(progress.epoch), columns)
     if devices.is_chief():
-        runs.write_config(system, settings)
+        runs.write_config(system, settings, fingerprint)
 
     steps_an_epoch = train_split.pictures // settings.batch_size
     print(
@@ -238,16 +247,15 @@ def fit(system, settings, resume=False) -> int:
         + (f", from epoch {progress.epoch + 1}, step {progress.step + 1}" if resume else "")
     )
     step = devices.distributed(strategy, model.train_step)
-    with runs.interruption() as interrupted:
-        while progress.epoch < settings.epochs and not interrupted():
-            started = time.monotonic()
-            train_epoch(train_split, model, step, progress, interrupted)
-            if progress.step == steps_an_epoch:
-                seconds = time.monotonic() - started
-                finish_epoch(test_split, model, progress, history, seconds)
-            # Last: an epoch that was killed before it is done again.
-            if devices.is_chief():
-                checkpoints.save(progress.epoch * steps_an_epoch + progress.step)
+    while progress.epoch < settings.epochs and not interrupted():
+        started = time.monotonic()
+        train_epoch(train_split, model, step, progress, interrupted)
+        if progress.step == steps_an_epoch:
+            seconds = time.monotonic() - started
+            finish_epoch(test_split, model, progress, history, seconds)
+        # Last: an epoch that was killed before it is done again.
+        if devices.is_chief():
+            runs.save(checkpoints, progress.epoch * steps_an_epoch + progress.step)
     if progress.epoch < settings.epochs:
         return STOPPED
     output = Path(settings.output)
@@ -264,6 +272,11 @@ def open_data(settings):
     if settings.least_colourfulness:
         train_split = colourful_part(train_split, settings.least_colourfulness)
     train_split.batches(settings.batch_size, settings.seed, 0)  # refuses a batch it cannot fill
+    if not test_split.pictures:
+        raise UserError(
+            f"{settings.data} holds no test pictures, on which each epoch is measured; prepare it "
+            "with --test-images-per-class 1 or more"
+        )
     crop = getattr(settings, "crop", None)
     if crop and crop > train_split.size:
         raise UserError(
@@ -271,6 +284,22 @@ def open_data(settings):
             "to be cut out of them; prepare larger pictures with --size"
         )
     return train_split, test_split
+
+
+def check_size(model, settings, size) -> None:
+    """Raise UserError unless the generator paints pictures of `size` pixels at their own size."""
+    for side in {size, getattr(settings, "crop", None) or size}:
+        try:
+            painted = steps.paint(model.averaged, np.zeros((1, side, side, 1), np.float32))
+            fits = painted.shape == (1, side, side, 3)
+        except (ValueError, tf.errors.OpError):
+            # Keras' layers say it in many ways.
+            fits = False
+        if not fits:
+            raise UserError(
+                f"the system cannot learn from {side}x{side} pixels; prepare data with a --size "
+                f"that is a multiple of 8, such as {models.SIZE}, and give it as --data"
+            )
 
 
 def colourful_part(split, least):
@@ -355,7 +384,7 @@ def evaluate_epoch(split, generator, batch_size) -> dict:
             similarity = metrics.ssim(truth, picture)
             values.append((similarity, metrics.psnr(error), metrics.colourfulness(picture)))
     means = np.mean(values, axis=0).round(4).tolist()
-    return dict(zip(("test_ssim", "test_psnr", "test_colourfulness"), means, strict=True))
+    return dict(zip(TEST_FIGURES, means, strict=True))
 
 
 def write_samples(path, split, generator) -> None:

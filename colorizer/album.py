@@ -9,6 +9,7 @@ from pathlib import Path
 from colorizer import formats, tiff
 from colorizer.batch import Job, page_settings
 from colorizer.errors import UserError
+from colorizer.files import shown
 from colorizer.results import Source, State
 
 # What file systems take, in bytes.
@@ -31,12 +32,6 @@ class Plan:
     skipped: list = dataclasses.field(default_factory=list)
     kept: list = dataclasses.field(default_factory=list)
     failures: list = dataclasses.field(default_factory=list)
-
-
-def shown(path) -> str:
-    """Write a path for people: bytes that are no text, and control characters, are escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def plan(inputs, output, format, record, settings, compare=False, overwrite=False) -> Plan:

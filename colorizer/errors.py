@@ -16,12 +16,12 @@ class UserError(Exception):
     """One sentence for the user: what was given, what is expected, the command that mends it."""
 
 
-def run(script, arguments) -> int:
+def run(script, arguments, stopped="stopped") -> int:
     """Call `script(arguments)` and return the process's exit status.
 
     Returns what `script` returns (None counts as 0), or 2 after printing the one sentence of a
-    `UserError` or of a full disk, 130 after Ctrl-C, 141 when nobody reads the output any more.
-    Every other exception passes through: it is a fault of this project.
+    `UserError` or of a full disk, 130 after Ctrl-C, said as `stopped`, 141 when nobody reads the
+    output any more. Every other exception passes through: it is a fault of this project.
     """
     for stream in (sys.stdout, sys.stderr):
         # A terminal may have no letters for the name of a photograph.
@@ -35,7 +35,7 @@ def run(script, arguments) -> int:
     except UserError as error:
         return _end(f"error: {error}", 2)
     except KeyboardInterrupt:
-        return _end("stopped", STOPPED)
+        return _end(stopped, STOPPED)
     except BrokenPipeError:
         _drop_output()
         return NOBODY_READS

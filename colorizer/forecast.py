@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from colorizer import photos
-from colorizer.album import shown
+from colorizer.files import shown
 
 import numpy as np
 

@@ -30,9 +30,9 @@ class Progress(tqdm):
         return True
 
     def close(self):
-        """End the bar; a log has its last line already."""
+        """End the bar; a log gets its last line, unless all was done before the first was due."""
         if self.is_log and not self.disable:
-            self.leave = False
-            self.refresh()
+            if self.written >= 0 or not self.delay:
+                self.refresh()
             self.disable = True
         super().close()
