@@ -11,9 +11,14 @@ import argparse
 import contextlib
 import dataclasses
 import math
+import signal
 import sys
 import warnings
 from pathlib import Path
+
+if __name__ == "__main__":
+    # What follows takes seconds to import. Ctrl-C ends it at once; later `errors.run` answers it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from colorizer import Colorizer, batch, photos
 from colorizer.album import plan

@@ -18,8 +18,13 @@ import csv
 import itertools
 import re
 import shlex
+import signal
 import sys
 from pathlib import Path
+
+if __name__ == "__main__":
+    # What follows takes seconds to import. Ctrl-C ends it at once; later `errors.run` answers it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import models
 from colorizer import errors, files, photos

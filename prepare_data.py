@@ -30,6 +30,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+if __name__ == "__main__":
+    # What follows takes seconds to import. Ctrl-C ends it at once; later `errors.run` answers it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from colorizer import errors, files, photos
 from colorizer.results import sha256
 from pictures import dataset, record

@@ -10,9 +10,14 @@ that the paper is compared with, in the same loop.
 
 import dataclasses
 import math
+import signal
 import sys
 import time
 from pathlib import Path
+
+if __name__ == "__main__":
+    # What follows takes seconds to import. Ctrl-C ends it at once; later `errors.run` answers it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import models
 from colorizer import errors, files, photos

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import functools
 import os
+import signal
 import sys
 
 STOPPED = 130  # the exit status of a process that Ctrl-C stopped
@@ -23,6 +24,8 @@ def run(script, arguments, stopped="stopped") -> int:
     `UserError` or of a full disk, 130 after Ctrl-C, said as `stopped`, 141 when nobody reads the
     output any more. Every other exception passes through: it is a fault of this project.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         # A terminal may have no letters for the name of a photograph.
         with contextlib.suppress(AttributeError):

@@ -395,3 +395,19 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(tmp_path, run):
     assert "1 skipped, 2 would fail; nothing was written" in printed
     after = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
     assert after == before
+
+
+@pytest.mark.parametrize("script", ["colorize.py", "prepare_data.py", "evaluate.py", "train.py"])
+def test_ctrl_c_while_a_script_is_imported_is_no_traceback(tmp_path, script):
+    flags = {"colorize.py": ["--input", "none"], "prepare_data.py": ["--source", "none"]}
+    command = [sys.executable, str(ROOT / script), *flags.get(script, [])]
+    for wait in (0.6, 1.2):
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+        )
+        time.sleep(wait)
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate(timeout=60)[1]
+        # It may be over before, with its error.
+        assert process.returncode in (-signal.SIGINT, 130, 2)
+        assert b"Traceback" not in errors
