@@ -30,6 +30,7 @@ import models
 from colorizer import errors, files, photos
 from colorizer.errors import UserError
 from colorizer.network import load_network
+from colorizer.progress import Progress
 from pictures import dataset, metrics, record
 from training import features
 
@@ -170,7 +171,7 @@ def write_pictures(network, pictures, count, batch_size, folder):
     sources, labels = {}, {}
     for name in FOLDERS:
         (folder / name).mkdir(parents=True)
-    with tqdm(total=count, desc="colorizing", unit=" pictures") as progress:
+    with Progress(total=count, desc="colorizing", unit=" pictures") as progress:
         while batch := list(itertools.islice(pictures, batch_size)):
             gray = np.stack([gray for _, _, gray, _ in batch])
             colours = network(photos.to_unit(gray))
@@ -206,7 +207,7 @@ def measure_pictures(folder, sources):
     """
     rows = []
     errors = dict.fromkeys(SYSTEMS, 0)
-    for name, source in tqdm(sources.items(), desc="measuring", unit=" pictures"):
+    for name, source in Progress(sources.items(), desc="measuring", unit=" pictures"):
         ground_truth = photos.read_rgb(folder / "ground_truth" / name)
         ground_truth_lab = metrics.to_lab(ground_truth)
         row = {
@@ -261,7 +262,9 @@ def measure_fid(folder, names, weights, batch_size):
 
     def features_of(pictures):
         found = []
-        for start in tqdm(range(0, len(names), batch_size), desc=f"FID, {pictures}", unit=" batch"):
+        for start in Progress(
+            range(0, len(names), batch_size), desc=f"FID, {pictures}", unit=" batch"
+        ):
             batch = [
                 photos.read_rgb(folder / pictures / n) for n in names[start : start + batch_size]
             ]
@@ -292,7 +295,7 @@ def measure_recognition(folder, labels, classifier_file, batch_size):
     for pictures in FOLDERS:
         right = 0
         starts = range(0, len(names), batch_size)
-        for start in tqdm(starts, desc=f"recognition, {pictures}", unit=" batch"):
+        for start in Progress(starts, desc=f"recognition, {pictures}", unit=" batch"):
             batch = names[start : start + batch_size]
             read = np.stack([photos.read_rgb(folder / pictures / name) for name in batch])
             found = features.recognise(classifier, read)

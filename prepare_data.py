@@ -35,12 +35,12 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from colorizer import errors, files, photos
+from colorizer.progress import Progress
 from colorizer.results import sha256
 from pictures import dataset, record
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 # Paper: "100 random classes" and 100 images of each, from ImageNet.
 CLASSES = 100
@@ -170,7 +170,7 @@ def find_classes(root, folder) -> dict:
         return {}
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
     classes = {}
-    for path in tqdm(folders, desc=f"listing {folder}", unit="class", leave=False, delay=1):
+    for path in Progress(folders, desc=f"listing {folder}", unit="class", leave=False, delay=1):
         found = photos.find_photographs(path, onerror=refuse)
         if found:
             classes[path.name] = [file.absolute().relative_to(root).as_posix() for file in found]
@@ -459,7 +459,10 @@ def write_data(folder, source, drawn, unreadable, arguments) -> dict:
         split: {"pictures": 0, "black_and_white": 0, "shards": []} for split in dataset.SPLITS
     }
     total = sum(len(shard.files) for shard in drawn.shards)
-    with worker_pool(cores()) as pool, tqdm(total=total, desc="preparing", unit="picture") as bar:
+    with (
+        worker_pool(cores()) as pool,
+        Progress(total=total, desc="preparing", unit="picture") as bar,
+    ):
         written = pool.map(task, drawn.shards)
         for shard, (black_and_white, failed) in zip(drawn.shards, written, strict=True):
             if failed and arguments.all:

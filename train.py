@@ -22,6 +22,7 @@ if __name__ == "__main__":
 import models
 from colorizer import errors, files, photos
 from colorizer.errors import STOPPED, UserError
+from colorizer.progress import Progress
 from pictures import dataset, metrics
 from systems import classify, guided, pix2pix, regress, semantic, vgg16
 from training import devices, export, runs, steps
@@ -31,7 +32,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from tqdm import tqdm
 
 SAMPLE_PICTURES = 8
 TEST_FIGURES = ("test_ssim", "test_psnr", "test_colourfulness")
@@ -312,7 +312,7 @@ def colourful_part(split, least):
     colourful = [
         metrics.colourfulness(rgb) >= least
         for shard in split.shards()
-        for rgb in tqdm(shard.rgb, desc="measuring colourfulness", leave=False)
+        for rgb in Progress(shard.rgb, desc="measuring colourfulness", leave=False)
     ]
     kept = split.only(np.arange(split.pictures)[colourful])
     print(
@@ -329,7 +329,7 @@ def train_epoch(split, model, step, progress, interrupted) -> None:
     """
     settings = model.settings
     epoch, first = int(progress.epoch), int(progress.step)
-    bar = tqdm(
+    bar = Progress(
         desc=f"epoch {epoch + 1}/{settings.epochs}",
         total=split.pictures // settings.batch_size * settings.batch_size,
         initial=first * settings.batch_size,

@@ -1,11 +1,15 @@
 """A progress bar on a terminal, and a line every few percent where there is none."""
 
+import math
 import sys
+import time
 
 from tqdm import tqdm
 
 # Lines from nothing to all where there is no terminal: one every 5 %.
 LINES = 20
+# The least time between two of them, in seconds.
+LEAST_SECONDS = 10
 
 
 class Progress(tqdm):
@@ -13,7 +17,7 @@ class Progress(tqdm):
 
     def __init__(self, *arguments, **settings):
         """Take what tqdm takes."""
-        self.written = -1
+        self.written, self.last = -1, -math.inf
         terminal = getattr(sys.stderr, "isatty", bool)()
         self.is_log = not terminal
         super().__init__(*arguments, disable=sys.stderr is None, **settings)
@@ -23,8 +27,9 @@ class Progress(tqdm):
         if not self.is_log:
             return super().display(msg, pos)
         lines = LINES * self.n // self.total if self.total else -1
-        if lines > self.written:
-            self.written = lines
+        ended = self.leave and self.n == self.total
+        if lines > self.written and (ended or time.monotonic() - self.last >= LEAST_SECONDS):
+            self.written, self.last = lines, time.monotonic()
             self.fp.write(f"{self}\n")
             self.fp.flush()
         return True

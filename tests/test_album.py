@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import colorize
-from colorizer import photos
+from colorizer import photos, progress
 from colorizer.progress import Progress
 from colorizer.results import RECORD
 
@@ -268,7 +268,12 @@ def test_names_that_a_terminal_cannot_write_and_output_that_nobody_reads(tmp_pat
         assert said in errors
 
 
-def test_progress_in_a_log_is_a_line_every_few_percent(capsys):
+def test_progress_in_a_log_is_a_line_every_few_percent(capsys, monkeypatch):
+    with Progress(total=1000) as bar:
+        for _ in range(1000):
+            bar.update()
+    assert len(capsys.readouterr().err.splitlines()) == 2  # it took no ten seconds
+    monkeypatch.setattr(progress, "LEAST_SECONDS", 0)
     with Progress(total=1000, desc="colorizing", mininterval=0) as bar:
         for _ in range(1000):
             bar.update()
