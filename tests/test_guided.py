@@ -65,6 +65,7 @@ def test_both_inputs_are_padded_by_reflection(generator):
     padded_known = np.pad(known, ((0, 0), (0, 12), (0, 4), (0, 0)), mode="symmetric")
     painted = array(generator([padded, padded_known]))[:, :40, :56]
     np.testing.assert_allclose(array(generator([gray, known])), painted, atol=1e-5)
+    assert np.abs(painted - array(generator([gray, nothing(gray)]))).max() > 0.01
 
 
 def test_as_onnx_it_has_both_inputs_by_name(generator, tmp_path):
