@@ -33,13 +33,13 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-# Widths of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's sides.
-DECODER_WIDTHS = (128, 96, 64, 32)
 # Of the vectors by which places are found to look alike.
 LIKENESS_WIDTH = 32
 # A place of which no colour is known is out of the question: its likeness is lowered by this.
 UNLIKE = 30.0
 SCENE_WIDTH = 128
+# Chroma over 110 is mostly below 0.3, features are about 1: this makes it heard among them.
+KNOWN_SCALE = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,10 @@ class GuidedSettings(Settings):
     # whose hues are turned by chance, so that what is said counts more than what is likely.
     unknown_share: float = 0.3
     turned_share: float = 0.2
+    # Widths of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's sides, and whether it has the
+    # branch that sees the scene as a whole: to be tried by experiments.
+    decoder_widths: tuple = (128, 96, 64, 32)
+    scene: bool = True
 
 
 # --------------------------------------------------------------------------------- the generator
@@ -109,29 +113,35 @@ def spread(x, known):
     return ops.einsum("bhwn,bnc->bhwc", shares[..., :-1], colours)
 
 
-def predict_chroma(features, known):
+def whole_scene(x, width):
+    """Return a vector (B, 1, 1, width) of the whole picture, which decides what a wall is like."""
+    x = layers.GlobalAveragePooling2D(keepdims=True, name="scene")(x)
+    x = layers.Conv2D(SCENE_WIDTH, 1, activation="relu", name="scene_conv1")(x)
+    return layers.Conv2D(width, 1, name="scene_conv2")(x)
+
+
+def predict_chroma(features, known, widths, scene):
     """Decode features and known colours into chroma (B, H, W, 2), by way of "prediction"."""
     # 64x64x16, 32x32x24, 16x16x40, 8x8x112, 4x4x320
     half, quarter, eighth, sixteenth, x = (
         layers.Rescaling(FEATURE_SCALE, name=f"features{number}")(feature)
         for number, feature in enumerate(features, start=1)
     )
-    cells = {factor: known_cells(known, factor) for factor in (1, 2, 4, 8)}
-    scene = layers.GlobalAveragePooling2D(keepdims=True, name="scene")(x)
-    scene = layers.Conv2D(SCENE_WIDTH, 1, activation="relu", name="scene_conv1")(scene)
-    scene = layers.Conv2D(DECODER_WIDTHS[0], 1, name="scene_conv2")(scene)  # 1x1x128
+    louder = layers.Rescaling((KNOWN_SCALE, KNOWN_SCALE, 1), name="known_scaled")(known)
+    cells = {factor: known_cells(louder, factor) for factor in (1, 2, 4, 8)}
+    last = x
 
     def stage(x, skip, factor, width, name):
         skip = layers.Concatenate(name=f"{name}_known")([skip, cells[factor]])
         return decoder_stage(x, skip, width, name)
 
-    x = stage(x, sixteenth, 8, DECODER_WIDTHS[0], "up4")  # 8x8x128
-    # What a plain wall is like is decided by the whole picture.
-    x = layers.ReLU(name="scene_relu")(x + scene)
-    x = stage(x, eighth, 4, DECODER_WIDTHS[1], "up3")  # 16x16x96
+    x = stage(x, sixteenth, 8, widths[0], "up4")  # 8x8x128
+    if scene:
+        x = layers.ReLU(name="scene_relu")(x + whole_scene(last, widths[0]))
+    x = stage(x, eighth, 4, widths[1], "up3")  # 16x16x96
     x = layers.Concatenate(name="spread")([x, spread(x, cells[4])])
-    x = stage(x, quarter, 2, DECODER_WIDTHS[2], "up2")  # 32x32x64
-    x = stage(x, half, 1, DECODER_WIDTHS[3], "up1")  # 64x64x32
+    x = stage(x, quarter, 2, widths[2], "up2")  # 32x32x64
+    x = stage(x, half, 1, widths[3], "up1")  # 64x64x32
     start = keras.initializers.RandomNormal(stddev=FIRST_DEVIATION)
     chroma = layers.Conv2D(
         2, 3, padding="same", kernel_initializer=start, dtype="float32", name="chroma"
@@ -140,7 +150,7 @@ def predict_chroma(features, known):
     return enlarge(chroma, 2, "chroma_full", dtype="float32")
 
 
-def build_generator(seed=0):
+def build_generator(seed=0, widths=GuidedSettings.decoder_widths, scene=True):
     """Build the generator that paints what it recognises and what it is told.
 
     Maps grayscale (B, H, W, 1) float32 in [0, 1] and known (B, H/2, W/2, 3) float32, Lab's a and b
@@ -157,7 +167,7 @@ def build_generator(seed=0):
         padded = pad(padded, axis, TOTAL_STRIDE, "pad")
         padded_known = pad(padded_known, axis, TOTAL_STRIDE // 2, "pad_known")
     rgb = layers.Concatenate(name="gray_as_rgb")([padded] * 3)  # 128x128x3
-    chroma = predict_chroma(efficientnet_lite(rgb), padded_known)  # 128x128x2
+    chroma = predict_chroma(efficientnet_lite(rgb), padded_known, widths, scene)  # 128x128x2
     painted = colour.srgb_from_lab(colour.lightness_from_gray(gray), crop(chroma, gray))
     generator = keras.Model([gray, known], painted, name="generator")  # 128x128x3
     load_encoder(generator, ENCODER)
@@ -206,9 +216,10 @@ class Guided:
     def __init__(self, settings, train_split):
         self.settings = settings
         self.rarity = steps.rarity_of_bins(train_split, settings.rarity_exponent)
+        options = settings.seed, settings.decoder_widths, settings.scene
         with steps.precision(settings.precision):
-            self.generator = build_generator(settings.seed)
-        self.averaged = build_generator(settings.seed)
+            self.generator = build_generator(*options)
+        self.averaged = build_generator(*options)
         self.averaged.set_weights(self.generator.get_weights())
         self.predictor = steps.predictor(self.generator)
         optimizer = TwoRates(

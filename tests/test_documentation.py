@@ -327,6 +327,25 @@ def test_the_speed_of_the_data_is_what_was_measured():
         assert f"| {int(pictures):,} pictures | {rate:,} | {memory} |\n" in results
 
 
+def test_the_speed_of_colorizing_is_what_was_measured():
+    results, measured = text_of(ROOT / "docs" / "results.md"), record("benchmark_colorize")
+    for row in measured["sets"]:
+        assert (
+            f" | {row['colorize_seconds']:.1f} | {row['opencv_seconds']:.1f} | {row['ratio']:.1f} "
+            f"| {row['peak_memory_mib']} |\n" in results
+        )
+    first = {row["model"]: row["first_picture_seconds"] for row in measured["first_picture"]}
+    assert f"{first['semantic']:.2f} seconds with `semantic` and {first['paper']:.2f}" in results
+    small = measured["sets"][0]
+    assert (small["model"], small["photographs"], small["megapixels"]) == ("semantic", 200, 1)
+    assert (
+        f"The first picture is there {first['semantic']:.1f} seconds after the start. On two cores "
+        "200 photographs of 1 megapixel take "
+        f"{small['colorize_seconds']:.0f} seconds, {small['ratio']:.1f} times as long as decoding "
+        f"and encoding them with OpenCV, and {small['peak_memory_mib']} MiB of memory"
+    ) in " ".join(text_of(README).split())
+
+
 def test_the_threshold_of_85_percent_is_what_was_measured():
     measured = record("paper_gan/test")
     accuracy = [100 * measured[name]["ssim_accuracy"] for name in ("generated", "gray_copy")]

@@ -65,6 +65,7 @@ def test_both_inputs_are_padded_by_reflection(generator):
     padded_known = np.pad(known, ((0, 0), (0, 12), (0, 4), (0, 0)), mode="symmetric")
     painted = array(generator([padded, padded_known]))[:, :40, :56]
     np.testing.assert_allclose(array(generator([gray, known])), painted, atol=1e-5)
+    assert np.abs(painted - array(generator([gray, nothing(gray)]))).max() > 0.01
 
 
 def test_as_onnx_it_has_both_inputs_by_name(generator, tmp_path):
@@ -193,12 +194,16 @@ def test_it_learns_the_colour_that_it_is_told(model):
     mask = np.zeros((4, 32, 32, 1), np.float32)
     mask[:, 8:24:4, 8:24:4] = 1
     model.generator_optimizer.iterations.assign(20)  # past the rise of the rate
-    for _ in range(130):
-        angles = random.choice([0, np.pi], 4).astype(np.float32)
-        model.train_step(np.float32(gray) / 255, np.float32(rgb) / 255, mask, angles)
     truth = array(losses.true_chroma(np.float32(rgb) / 255, mask))
-    for sign in (1, -1):
-        known = array(guided.known_colours(sign * truth, mask))
-        chroma = array(model.predictor([np.float32(gray) / 255, known]))
-        agreement = sign * (chroma * truth).sum() / (truth**2).sum()
-        assert agreement > 0.5
+    for _ in range(10):
+        for _ in range(40):
+            angles = random.choice([0, np.pi], 4).astype(np.float32)
+            model.train_step(np.float32(gray) / 255, np.float32(rgb) / 255, mask, angles)
+        agreements = []
+        for sign in (1, -1):
+            known = array(guided.known_colours(sign * truth, mask))
+            chroma = array(model.predictor([np.float32(gray) / 255, known]))
+            agreements.append(sign * (chroma * truth).sum() / (truth**2).sum())
+        if min(agreements) > 0.5:
+            break
+    assert min(agreements) > 0.5
