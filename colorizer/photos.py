@@ -84,6 +84,8 @@ def opened(path, max_megapixels=MAX_MEGAPIXELS, page=0):
             if page and not deep:
                 image.seek(page)
             width, height = image.size
+            if not width * height:
+                raise PhotographError("it is damaged (it has no pixels)")
             if width * height > max_megapixels * 1e6:
                 raise PhotographError(
                     f"it has {width} x {height} pixels, more than {max_megapixels:g} megapixels"

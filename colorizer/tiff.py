@@ -13,12 +13,16 @@ by what it is.
 
 import io
 import itertools
+import logging
 
 from colorizer import metadata
 
 import numpy as np
 import tifffile
 from PIL import Image
+
+# What it would print about a file that is damaged is in the file's failure.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 

@@ -1,14 +1,7 @@
-"""A folder of every format and every trouble, with what is to become of each file.
-
-    python tests/hostile.py FOLDER
-
-writes it, to be looked at or colorized by hand.
-"""
+"""A folder of every format and every trouble, with what is to become of each file."""
 
 import os
-import sys
 import zlib
-from pathlib import Path
 
 from colorizer import formats, photos
 
@@ -155,8 +148,3 @@ def _damage(folder, right, wrong):
     Image.fromarray(SHOWN).save(folder / "folder.jpg" / "inner.png")
     right["folder.jpg/inner.png"] = SHOWN
     (folder / "folder.jpg" / "up").symlink_to(folder)
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent.parent))
-    sys.exit(make(Path(sys.argv[1])) and 0)

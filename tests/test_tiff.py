@@ -189,3 +189,13 @@ def test_pictures_of_8_bits_are_left_to_pillow():
     content = io.BytesIO()
     Image.fromarray(quarters()).save(content, "TIFF")
     assert tiff.opened(content) is None
+
+
+def test_a_tiff_without_pixels_is_damaged(tmp_path):
+    path = store(tmp_path / "a.tif", sixteen(GRAY), photometric="minisblack")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"\x00\x01\x04\x00\x01\x00\x00\x00\x30\x00")  # ImageWidth, 48
+    content[place + 8] = 0
+    path.write_bytes(content)
+    with pytest.raises(photos.PhotographError, match="no pixels"):
+        load(path)
