@@ -203,8 +203,7 @@ def colorize(settings) -> int:
         settings.overwrite,
     )
     if settings.dry_run:
-        print_forecast(planned, colorizer, options)
-        return 1 if planned.failures else 0
+        return 1 if print_forecast(planned, colorizer, options) else 0
     report = Report(skipped=len(planned.skipped), failures=planned.failures)
     report.remarks += [(name, "changed since it was written, and kept") for name in planned.kept]
     try:

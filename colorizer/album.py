@@ -139,6 +139,9 @@ def find(inputs, output, failures) -> list:
             raise UserError(f"there is no {shown(given)}; give a folder or a file as --input")
         if not given.is_dir():
             paths, root, below = [given], given.parent, Path()
+            if reason := formats.advice(given):
+                failures.append((shown(given.name), reason))
+                continue
         else:
             paths, unreadable = formats.find_pictures(given, onerror=fail)
             paths, unreadable = (_without(each, given, output) for each in (paths, unreadable))

@@ -14,8 +14,11 @@ import numpy as np
 TRIAL_HEIGHT, TRIAL_WIDTH = 1000, 1000
 
 
-def print_forecast(planned, colorizer, options) -> None:
-    """Print a line for each photograph of a plan, then counts, formats, megapixels and time."""
+def print_forecast(planned, colorizer, options) -> int:
+    """Print a line for each photograph of a plan, then counts, formats, megapixels and time.
+
+    Returns how many would fail, as far as their headers tell.
+    """
     formats, pixels, failures = Counter(), 0, list(planned.failures)
     for name in planned.skipped:
         print(f"{name}: skipped, finished earlier")
@@ -42,6 +45,7 @@ def print_forecast(planned, colorizer, options) -> None:
         f"{kinds and f' ({kinds})'} in about {_duration(seconds)}; {len(planned.skipped)} skipped, "
         f"{len(failures)} would fail; nothing was written"
     )
+    return len(failures)
 
 
 def _seconds(colorizer, count, pixels) -> float:

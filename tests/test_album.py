@@ -416,3 +416,11 @@ def test_ctrl_c_while_a_script_is_imported_is_no_traceback(tmp_path, script):
         # It may be over before, with its error.
         assert process.returncode in (-signal.SIGINT, 130, 2)
         assert b"Traceback" not in errors
+
+
+def test_a_file_of_a_format_that_is_not_read_is_named_when_given_itself(tmp_path, run):
+    (tmp_path / "a.psd").write_bytes(b"8BPS")
+    status, printed = run("--input", "a.psd")
+    assert status == 1
+    assert "failed: a.psd: it is a Photoshop document" in printed
+    assert "0 colorized, 1 failed" in printed

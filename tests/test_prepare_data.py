@@ -13,6 +13,7 @@ import tarfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import prepare_data
@@ -556,6 +557,17 @@ def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path, error, in_th
     (tmp_path / "file").touch()
     assert run(tmp_path / "source", tmp_path / "file" / "data") == 2
     assert "cannot be written" in error()
+
+
+def test_a_process_that_was_ended_from_outside_is_one_sentence(tmp_path, error, monkeypatch):
+    def ended(*_):
+        raise BrokenProcessPool("A process in the process pool was terminated abruptly")
+
+    write_classes(tmp_path / "source", 3, 6)
+    monkeypatch.setattr(prepare_data, "write_data", ended)
+    assert run(tmp_path / "source", tmp_path / "data") == 2
+    assert "was ended from outside" in error()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]
 
 
 # --------------------------------------------------------------------------- being interrupted
