@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from colorizer import photos, tone
+from colorizer import photos, tiff, tone
 from colorizer.errors import UserError
 from colorizer.files import replacing
 from colorizer.results import Source, sha256
@@ -215,7 +215,9 @@ def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> O
             pair = photos.encode(_side_by_side(before, after))
             writer.write(job.compare_target, "compare", job, pair)
         del before, after  # 300 MB at 100 megapixels
-        if kept and job.paint and format in (None, photograph.format) and not job.page:
+        # A page of several is written by itself.
+        whole = photograph.format != "TIFF" or tiff.pages(source.path) == [0]
+        if kept and job.paint and format in (None, photograph.format) and whole:
             writer.write(job.target, "picture", job)
         elif job.paint:
             writer.write(job.target, "picture", job, photos.encode(photograph, format))

@@ -12,6 +12,7 @@ not there, which does no harm; a result without its line there is never.
 """
 
 import enum
+import errno
 import functools
 import hashlib
 import json
@@ -179,8 +180,11 @@ class Record:
         # ASCII, in which names that are no text come through as well.
         line = json.dumps(entry).encode() + b"\n"
         with self.lock:
+            line = b"\n" + line if self.torn else line
+            self.torn = True  # until it is written whole
             with open(self.path, "ab", buffering=0) as file:
-                file.write(b"\n" + line if self.torn else line)
+                if file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
             self.torn = False
 
     def _name(self, path) -> str:

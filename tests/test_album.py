@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import colorize
 from colorizer import photos, progress
 from colorizer.progress import Progress
-from colorizer.results import RECORD
+from colorizer.results import RECORD, Record, Source
 
 import numpy as np
 import pytest
@@ -176,6 +177,22 @@ def test_killed_at_any_moment_nothing_is_done_twice_or_kept_half(tmp_path, model
     assert "0 colorized, 30 skipped" in again.stdout
     names = [path.name for path in (tmp_path / "out").glob("[!.]*.jpg")]
     assert sorted(names) == [f"{number:02}.jpg" for number in range(30)]
+
+
+def test_a_line_of_the_record_that_the_disk_cut_off_takes_no_other_with_it(tmp_path):
+    source = Source(write(tmp_path / "a.png", gray(1)))
+    record = Record(tmp_path)
+    record.add(tmp_path / "first.png", source.path, "picture", source, {})
+    size = (tmp_path / RECORD).stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, limits[1]))
+    try:
+        with pytest.raises(OSError, match="No space"):
+            record.add(tmp_path / "second.png", source.path, "picture", source, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    record.add(tmp_path / "third.png", source.path, "picture", source, {})
+    assert list(Record(tmp_path).entries) == ["first.png", "third.png"]
 
 
 def test_several_files_and_folders(tmp_path, run):
