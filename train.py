@@ -222,14 +222,36 @@ def fit(system, settings, resume=False) -> int:
     settings.
     """
     with runs.interruption() as interrupted:
-        return _fit(system, settings, resume, interrupted)
+        train_split, test_split = open_data(settings)
+        strategy = devices.strategy(settings.distribute)
+        model, progress, checkpoints, history = begin(
+            system, settings, resume, strategy, train_split, test_split
+        )
+        steps_an_epoch = train_split.pictures // settings.batch_size
+        step = devices.distributed(strategy, model.train_step)
+        while progress.epoch < settings.epochs and not interrupted():
+            started = time.monotonic()
+            train_epoch(train_split, model, step, progress, interrupted)
+            if progress.step == steps_an_epoch:
+                seconds = time.monotonic() - started
+                finish_epoch(test_split, model, progress, history, seconds)
+            # Last: an epoch that was killed before it is done again.
+            if devices.is_chief():
+                runs.save(checkpoints, progress.epoch * steps_an_epoch + progress.step)
+        if progress.epoch < settings.epochs:
+            return STOPPED
+        output = Path(settings.output)
+        if devices.is_chief():
+            export.write_onnx(model.averaged, output / "generator.onnx")
+    print(f"the generator is {output / 'generator.onnx'}; its samples are in {output / 'samples'}")
+    return 0
 
 
-def _fit(system, settings, resume, interrupted) -> int:
-    """Do what `fit` says, until `interrupted()`."""
-    train_split, test_split = open_data(settings)
-    fingerprint = dataset.fingerprint(train_split, test_split)
-    strategy = devices.strategy(settings.distribute)
+def begin(system, settings, resume, strategy, train_split, test_split):
+    """Build what is trained and make its run's folder, or go on with that.
+
+    Returns the system's object, `runs.Progress`, the checkpoints' manager and the history so far.
+    """
     devices.check_batch(settings.batch_size, strategy)
     devices.make_repeatable()
     with strategy.scope():
@@ -237,6 +259,7 @@ def _fit(system, settings, resume, interrupted) -> int:
     check_size(model, settings, train_split.size)
     progress = runs.Progress(len(system.LOSSES))
     checkpoints = runs.checkpoints(model, progress, settings.output)
+    fingerprint = dataset.fingerprint(train_split, test_split)
     if resume:
         runs.check_config(system, settings, fingerprint)
         runs.restore(checkpoints)
@@ -244,30 +267,12 @@ def _fit(system, settings, resume, interrupted) -> int:
     history = runs.read_history(settings.output, int(progress.epoch), columns)
     if devices.is_chief():
         runs.write_config(system, settings, fingerprint)
-
-    steps_an_epoch = train_split.pictures // settings.batch_size
     print(
         f"training on {devices.device()} in {settings.precision}: {train_split.pictures:,} "
-        f"pictures, {settings.epochs} epochs of {steps_an_epoch} steps"
+        f"pictures, {settings.epochs} epochs of {train_split.pictures // settings.batch_size} steps"
         + (f", from epoch {progress.epoch + 1}, step {progress.step + 1}" if resume else "")
     )
-    step = devices.distributed(strategy, model.train_step)
-    while progress.epoch < settings.epochs and not interrupted():
-        started = time.monotonic()
-        train_epoch(train_split, model, step, progress, interrupted)
-        if progress.step == steps_an_epoch:
-            seconds = time.monotonic() - started
-            finish_epoch(test_split, model, progress, history, seconds)
-        # Last: an epoch that was killed before it is done again.
-        if devices.is_chief():
-            runs.save(checkpoints, progress.epoch * steps_an_epoch + progress.step)
-    if progress.epoch < settings.epochs:
-        return STOPPED
-    output = Path(settings.output)
-    if devices.is_chief():
-        export.write_onnx(model.averaged, output / "generator.onnx")
-    print(f"the generator is {output / 'generator.onnx'}; its samples are in {output / 'samples'}")
-    return 0
+    return model, progress, checkpoints, history
 
 
 def open_data(settings):
