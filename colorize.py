@@ -1,9 +1,9 @@
-"""Colorize photographs at their own size: colour from a network, luminance from the photograph.
+"""Colorize photographs and films at their own size: colour from a network, luminance their own.
 
     python colorize.py --input DIR_OR_FILE
 
-Reads every photograph below DIR, or the one FILE, and writes each one in colour, under the same
-relative path, below outputs/colorized/. Exit status: 0 all done, 1 some failed, 2 wrong call.
+Reads every photograph and film below DIR, or the one FILE, and writes each one in colour, under the
+same relative path, below outputs/colorized/. Exit status: 0 all done, 1 some failed, 2 wrong call.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from colorizer import Colorizer, batch, photos
+from colorizer import Colorizer, batch, formats, photos
 from colorizer.colorizer import SHIPPED, WORKING_SIZE
 from colorizer.errors import UserError, run
 
@@ -55,7 +55,7 @@ def shown(path) -> str:
 
 
 def plan(input_path, output, format, report) -> list[batch.Job]:
-    """Find the photographs and name the files to write; no two get the same name.
+    """Find photographs and films and name the files to write; no two get the same name.
 
     `format` is a suffix of batch.FORMATS, or None to keep each file's name. Folders that cannot be
     listed become failures in `report`. Raises UserError where nothing is found, or where a
@@ -69,18 +69,22 @@ def plan(input_path, output, format, report) -> list[batch.Job]:
         root, sources = input_path, _find(input_path, output, report)
     if not sources and not report.failures:
         raise UserError(
-            f"{shown(input_path)} holds no photographs ({', '.join(photos.SUFFIXES)}); "
-            "give another --input"
+            f"{shown(input_path)} holds no photographs ({', '.join(photos.SUFFIXES)}) "
+            f"and no films ({', '.join(formats.FILM_SUFFIXES)}); give another --input"
         )
     jobs, taken = [], set()
     for source in sources:
         relative = source.relative_to(root)
-        wanted = output / (relative.with_suffix(f".{format}") if format else relative)
+        film = formats.is_film(source)
+        if film:
+            wanted = output / formats.film_target(relative)
+        else:
+            wanted = output / (relative.with_suffix(f".{format}") if format else relative)
         target = _free(wanted, taken)
         compare_target = _free(target.with_name(f"{target.stem}-compare.jpg"), taken)
         if target != wanted:
             report.remarks.append((shown(relative), f"written as {shown(target.name)}"))
-        jobs.append(batch.Job(source, shown(relative), target, compare_target))
+        jobs.append(batch.Job(source, shown(relative), target, compare_target, film))
     inputs = {_place(job.source) for job in jobs}
     for target in itertools.chain.from_iterable((j.target, j.compare_target) for j in jobs):
         if _place(target) in inputs:
@@ -91,12 +95,13 @@ def plan(input_path, output, format, report) -> list[batch.Job]:
 
 
 def _find(folder, output, report) -> list[Path]:
-    """List the photographs below `folder`, without the results of earlier runs below `output`."""
+    """List photographs and films below `folder`, without results of earlier runs in `output`."""
 
     def fail(error):
         report.failures.append((shown(error.filename), error.strerror.lower()))
 
-    found = photos.find_photographs(folder, onerror=fail)
+    suffixes = photos.SUFFIXES + formats.FILM_SUFFIXES
+    found = photos.find_photographs(folder, fail, suffixes)
     results = output.resolve()
     if folder.resolve() in results.parents:
         found = [path for path in found if results not in (path.parent / "x").resolve().parents]
@@ -120,7 +125,8 @@ def _place(path) -> Path:
 
 def finished(job, settings) -> bool:
     """Tell whether an earlier run has written all that this one would."""
-    return job.target.exists() and (not settings.compare or job.compare_target.exists())
+    compared = job.film or not settings.compare or job.compare_target.exists()
+    return job.target.exists() and compared
 
 
 def arguments():
@@ -130,7 +136,7 @@ def arguments():
         epilog="Exit status: 0 all done, 1 some failed, 2 wrong call, 130 stopped by Ctrl-C.",
     )
     parser.add_argument(
-        "--input", type=Path, required=True, help="a folder of photographs, or one photograph"
+        "--input", type=Path, required=True, help="a folder of photographs and films, or one"
     )
     parser.add_argument(
         "--output",
@@ -180,6 +186,19 @@ def arguments():
         help="also write NAME-compare.jpg, the photograph before and after beside each other",
     )
     parser.add_argument(
+        "--codec",
+        choices=formats.CODECS,
+        help="codec of coloured films (default: h264, and vp9 for .webm)",
+    )
+    parser.add_argument(
+        "--quality",
+        type=quality,
+        metavar="CRF",
+        help="constant rate factor of coloured films, 0 to 63, lower is better (default: "
+        + ", ".join(f"{value} for {name}" for name, value in formats.CODECS.items())
+        + ")",
+    )
+    parser.add_argument(
         "--max-megapixels",
         type=float,
         default=photos.MAX_MEGAPIXELS,
@@ -205,6 +224,14 @@ def strength(text) -> float:
     return share
 
 
+def quality(text) -> int:
+    """Parse --quality."""
+    factor = int(text)
+    if not 0 <= factor <= 63:
+        raise argparse.ArgumentTypeError(f"{factor} is not between 0 and 63")
+    return factor
+
+
 def colorize(settings) -> int:
     """Colorize what `settings` name and say what became of it; return the exit status."""
     if settings.model.endswith(".keras"):
@@ -224,7 +251,10 @@ def colorize(settings) -> int:
     if not settings.overwrite:
         waiting = [job for job in jobs if not finished(job, settings)]
         report.skipped, jobs = len(jobs) - len(waiting), waiting
-    stopped = bool(jobs) and colorize_jobs(jobs, colorizer, settings, report)
+    still = [job for job in jobs if not job.film]
+    moving = [job for job in jobs if job.film]
+    stopped = bool(still) and colorize_jobs(still, colorizer, settings, report)
+    stopped = stopped or colorize_films(moving, colorizer, settings, report)
     print_report(report, settings)
     if stopped:
         print("stopped; the same command goes on from here")
@@ -251,6 +281,35 @@ def colorize_jobs(jobs, colorizer, settings, report) -> bool:
             batch.colorize_files(jobs, colorizer, options, tell)
         except KeyboardInterrupt:
             return True
+    return False
+
+
+def colorize_films(jobs, colorizer, settings, report) -> bool:
+    """Colorize films one after the other, as `colorize_jobs` does photographs."""
+    if not jobs:
+        return False
+    # Not imported above, because a photograph need not wait for FFmpeg's libraries.
+    try:
+        from colorizer import films
+    except ImportError as error:
+        raise UserError(
+            f"films need PyAV ({error}); run `pip install -r requirements-colorize.txt`"
+        ) from error
+    options = films.Options(
+        settings.strength, settings.codec, settings.quality, settings.keep_colour
+    )
+    for job in jobs:
+        with tqdm(desc=job.name, unit=" frames", smoothing=0.05) as progress:
+
+            def tell(frames, all_frames, progress=progress):
+                progress.total = all_frames or None
+                progress.update(frames)
+
+            try:
+                outcome = films.colorize_film(job, colorizer, options, tell)
+            except KeyboardInterrupt:
+                return True
+        report.add(outcome, settings.keep_colour)
     return False
 
 

@@ -26,12 +26,13 @@ FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF"}
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One photograph: where it is, what it is called in messages, where the results go."""
+    """One photograph or film: where it is, its name in messages, where the results go."""
 
     source: Path
     name: str
     target: Path
     compare_target: Path
+    film: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

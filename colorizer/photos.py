@@ -82,7 +82,7 @@ class Photograph:
     remark: str
 
 
-def find_photographs(folder, onerror=None) -> list[Path]:
+def find_photographs(folder, onerror=None, suffixes=SUFFIXES) -> list[Path]:
     """List the photographs below `folder`, sorted, judged by suffix; hidden names are skipped.
 
     Symlinks are followed, and each folder is entered once, so that loops end. A folder that cannot
@@ -99,7 +99,7 @@ def find_photographs(folder, onerror=None) -> list[Path]:
         found += [
             Path(parent, name)
             for name in files
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+            if name.lower().endswith(suffixes) and not name.startswith(".")
         ]
     return sorted(found)
 

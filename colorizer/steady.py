@@ -4,6 +4,8 @@ Everything here works on small pictures, at the size at which the network sees t
 (h, w), and chroma, Lab a and b, float32 (h, w, 2).
 """
 
+import itertools
+
 from colorizer.colorizer import MULTIPLE, SHORTEST
 
 import cv2
@@ -43,7 +45,7 @@ def change(before, after) -> str:
         return "cut"
     frames = [*before[-CONTEXT - 1 :], *after[: CONTEXT + 1]]
     place = len(frames) - len(after[: CONTEXT + 1])
-    scores = [cv2.norm(a, b, cv2.NORM_L1) / a.size for a, b in zip(frames, frames[1:], strict=False)]
+    scores = [cv2.norm(a, b, cv2.NORM_L1) / a.size for a, b in itertools.pairwise(frames)]
     score = scores.pop(place - 1)
     if score < LEAST_CHANGE or score < LEAST_RATIO * np.mean(scores or [0]):
         return ""
@@ -86,6 +88,14 @@ class Steady:
         if change != "flash" or self.gray is None:
             self.gray, self.chroma, self.weight = gray, chroma, weight
         return chroma
+
+    def memory(self) -> dict:
+        """Return what it remembers, by name; there is something after the first step."""
+        return {"gray": self.gray, "chroma": self.chroma, "weight": self.weight}
+
+    def restore(self, memory) -> None:
+        """Go on from what `memory` returned."""
+        self.gray, self.chroma, self.weight = (memory[n] for n in ("gray", "chroma", "weight"))
 
     def _carry(self, gray):
         """Carry chroma and weight from the last frame to `gray`, along the motion.
