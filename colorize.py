@@ -188,7 +188,8 @@ def arguments():
     parser.add_argument(
         "--codec",
         choices=formats.CODECS,
-        help="codec of coloured films (default: h264, and vp9 for .webm)",
+        help="codec of coloured films (default: h264; vp9 in .webm, mpeg2 in .mpg, mpeg4 in .avi "
+        "and .wmv)",
     )
     parser.add_argument(
         "--quality",

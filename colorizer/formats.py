@@ -10,8 +10,9 @@ from PIL import Image
 FILM_SUFFIXES = (".mp4", ".m4v", ".mkv", ".mov", ".avi", ".webm", ".mpg", ".mpeg", ".wmv")
 
 # Codecs that films are written in, and the constant rate factor of each that looks the same as the
-# film: of 0 to 51, or to 63 for av1 and vp9; lower is better and larger.
-CODECS = {"h264": 18, "hevc": 20, "av1": 25, "vp9": 24}
+# film: of 0 to 51, or to 63 for av1 and vp9; lower is better and larger. MPEG-2 and 4
+# have a quantizer of 1 to 31 instead.
+CODECS = {"h264": 18, "hevc": 20, "av1": 25, "vp9": 24, "mpeg2": 3, "mpeg4": 3}
 
 # How films begin, at a place in bytes.
 SIGNATURES = (

@@ -19,9 +19,21 @@ ENCODERS = {
     "hevc": ("libx265", {"preset": "fast", "x265-params": "log-level=error"}),
     "av1": ("libsvtav1", {"preset": "8"}),
     "vp9": ("libvpx-vp9", {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}),
+    "mpeg2": ("mpeg2video", {"flags": "+qscale", "bf": "2", "g": "15"}),
+    "mpeg4": ("mpeg4", {"flags": "+qscale"}),
 }
-# WebM takes no H.264.
-DEFAULT_CODECS = {".webm": "vp9"}
+QUANTIZED = ("mpeg2", "mpeg4")
+# WebM takes no H.264. The others take it, but players then find frames at other times: an MPEG
+# program stream has times for some frames only, and AVI and Windows Media one for each, where H.264
+# has two.
+DEFAULT_CODECS = {
+    ".webm": "vp9",
+    ".mpg": "mpeg2",
+    ".mpeg": "mpeg2",
+    ".avi": "mpeg4",
+    ".wmv": "mpeg4",
+}
+LAMBDA = 118  # FFmpeg's unit of a quantizer
 
 # FFmpeg's names of the containers by suffix: by itself it takes .m4v and .mpg for others.
 CONTAINERS = {
@@ -71,15 +83,20 @@ def configure(context, film, codec, quality, suffix) -> None:
     context.color_primaries = film.color_primaries
     context.color_trc = film.color_trc
     factor = CODECS[codec] if quality is None else quality
-    context.options = {"crf": str(factor), **ENCODERS[codec][1]}
-    if suffix == ".avi":
-        # AVI has no times for frames that are stored in another order than they are shown.
+    if codec in QUANTIZED:
+        # They know frame rates only.
+        context.time_base = 1 / film.rate
+        context.options = {"global_quality": str(LAMBDA * factor), **ENCODERS[codec][1]}
+    else:
+        context.options = {"crf": str(factor), **ENCODERS[codec][1]}
+    if suffix in (".avi", ".wmv"):
+        # These have one time a frame, which does if frames are decoded as they are shown.
         context.max_b_frames = 0
 
 
 def pixel_format(film, codec) -> str:
     """Return the pixel format that is encoded: 4:2:0, of 10 bits if the film has more than 8."""
-    return "yuv420p10le" if film.bits > 8 else "yuv420p"
+    return "yuv420p10le" if film.bits > 8 and codec not in QUANTIZED else "yuv420p"
 
 
 def encode(frames, film, codec, quality, suffix):
@@ -92,14 +109,17 @@ def encode(frames, film, codec, quality, suffix):
     if av.ContainerFormat(CONTAINERS[suffix], "w").flags & av.format.Flags.global_header.value:
         context.flags |= av.codec.context.Flags.global_header
     configure(context, film, codec, quality, suffix)
-    encoded = []
-    for frame in frames:
+    encoded, shown = [], {}
+    for number, frame in enumerate(frames):
+        if codec in QUANTIZED:
+            shown[number] = frame.pts
+            frame.pts, frame.time_base = number, 1 / film.rate
         encoded += context.encode(frame)
     encoded += context.encode(None)
     return {
         "data": np.frombuffer(b"".join(map(bytes, encoded)), np.uint8),
         "sizes": np.array([packet.size for packet in encoded], np.int64),
-        "times": np.array([packet.pts for packet in encoded], np.int64),
+        "times": np.array([shown.get(p.pts, p.pts) for p in encoded], np.int64),
         "keys": np.array([packet.is_keyframe for packet in encoded], np.int64),
     }
 

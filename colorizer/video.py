@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import heapq
 import os
+import stat
 from fractions import Fraction
 
 import av
@@ -68,6 +69,9 @@ class Film:
 def opened(path):
     """Open a film and give its container and its video stream; raises FilmError for all errors."""
     try:
+        # Opening a pipe would wait for its writer for ever.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise FilmError("it is not a regular file")
         with av.open(os.fspath(path), metadata_errors="replace") as container:
             name = container.format.name
             if name == "image2" or name.endswith("_pipe"):
@@ -79,7 +83,7 @@ def opened(path):
                 raise FilmError("its pictures are in a codec that this program cannot read")
             streams[0].thread_type = "AUTO"
             yield container, streams[0]
-    except av.FFmpegError as error:
+    except OSError as error:  # FFmpeg's are as well
         raise FilmError(reason(error)) from error
 
 
@@ -142,16 +146,21 @@ def frames(container, stream):
     the time of the packet that was lost.
     """
     waiting, lost, last, time = [], 0, None, None
+    # AVI numbers its frames in the order of decoding, and FFmpeg guesses the rest.
+    numbered = container.format.name == "avi"
     duration = max(1, round(1 / ((stream.guessed_rate or 25) * stream.time_base)))
     for packet in _packets(container, stream):
-        if packet.pts is not None and packet.size:
-            heapq.heappush(waiting, packet.pts)
+        due = packet.dts if numbered else packet.pts
+        if due is not None and packet.size:
+            heapq.heappush(waiting, due)
         try:
             decoded = packet.decode()
         except av.FFmpegError:
             decoded, lost = [], lost + 1
         for frame in decoded:
             following = frame.pts if frame.pts is not None else (time or 0) + duration
+            if numbered and waiting:
+                following = waiting[0]
             while waiting and waiting[0] < following:
                 missed = heapq.heappop(waiting)
                 if lost and last is not None and missed > time:
