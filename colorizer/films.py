@@ -224,7 +224,7 @@ def _frames_behind(path, last):
                 return
             if seek:
                 container.seek(last, stream=stream)
-            reached = next((time for _, time, _ in frames if time >= last), None)
+            reached = next((time for _, time, *_ in frames if time >= last), None)
             if reached == last:
                 yield from frames
                 return
@@ -241,10 +241,9 @@ def _painted(parts, film, painter):
     cores = os.cpu_count() or 1
     most = steady.CONTEXT + cores
     coming, leaving = deque(), deque()
-    usual_length = max(1, round(1 / (film.rate * film.time_base)))
     with ThreadPoolExecutor(cores) as workers:
-        for raw, time, repeated in _frames_behind(parts.source, parts.time):
-            pixels, length = video.pixels_of(raw), raw.duration or usual_length
+        for raw, time, length, repeated in _frames_behind(parts.source, parts.time):
+            pixels = video.pixels_of(raw)
             small = workers.submit(painter.shrink, pixels)
             chroma = None
             if not painter.steadier.takes_known:

@@ -129,7 +129,7 @@ class Timeline:
     """The times of a film's encoded packets, in the order of decoding, as the container needs them.
 
     `decode` and `show`, int64 (packets,), are when a packet is decoded and when its frame is shown;
-    `length` is for how long.
+    `length` is for how long, but for the last packet, whose length is that of the last frame.
     """
 
     decode: np.ndarray
@@ -146,11 +146,13 @@ def timeline(times, last_length) -> Timeline:
     """
     shown = np.sort(times)
     delay = int(max(0, np.max(np.arange(len(times)) - np.searchsorted(shown, times))))
-    step = shown[1] - shown[0] if len(shown) > 1 else last_length
-    early = shown[0] - step * np.arange(delay, 0, -1)
+    # So early does decoding begin that it ends early by as much: MP4 adds up its samples' lengths.
+    earliness = shown[-1] - shown[len(shown) - 1 - delay]
+    early = shown[0] - earliness * np.arange(delay, 0, -1) // max(1, delay)
     decode = np.concatenate([early, shown])[: len(times)]
-    lengths = np.append(np.diff(shown), last_length)
-    return Timeline(decode, times, lengths[np.searchsorted(shown, times)])
+    lengths = np.append(np.diff(shown), last_length)[np.searchsorted(shown, times)]
+    lengths[-1] = last_length
+    return Timeline(decode, times, lengths)
 
 
 def assemble(source, target, film, codec, quality, segments) -> list[str]:

@@ -69,9 +69,13 @@ class Film:
 def opened(path):
     """Open a film and give its container and its video stream; raises FilmError for all errors."""
     try:
+        regular = stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        raise FilmError(error.strerror.lower()) from error
+    if not regular:
         # Opening a pipe would wait for its writer for ever.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise FilmError("it is not a regular file")
+        raise FilmError("it is not a regular file")
+    try:
         with av.open(os.fspath(path), metadata_errors="replace") as container:
             name = container.format.name
             if name == "image2" or name.endswith("_pipe"):
@@ -83,7 +87,7 @@ def opened(path):
                 raise FilmError("its pictures are in a codec that this program cannot read")
             streams[0].thread_type = "AUTO"
             yield container, streams[0]
-    except OSError as error:  # FFmpeg's are as well
+    except av.FFmpegError as error:
         raise FilmError(reason(error)) from error
 
 
@@ -94,7 +98,7 @@ def is_cover(stream) -> bool:
 
 def reason(error) -> str:
     """Say in one phrase why FFmpeg cannot read or write a film."""
-    if isinstance(error, av.error.InvalidDataError):
+    if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
         return "it is damaged, or no film"
     return (getattr(error, "strerror", None) or str(error)).lower()
 
@@ -102,7 +106,7 @@ def reason(error) -> str:
 def probe(path) -> Film:
     """Decode the first frame of a film and tell what it is; raises FilmError."""
     with opened(path) as (container, stream):
-        first = next((frame for frame, _, _ in frames(container, stream)), None)
+        first = next((frame for frame, *_ in frames(container, stream)), None)
         if first is None:
             raise FilmError("it holds no frame that can be decoded")
         format, context = first.format, stream.codec_context
@@ -140,44 +144,44 @@ def _colorspace(frame) -> int:
 
 
 def frames(container, stream):
-    """Yield a film's frames in the order of their times: (frame, time, whether it is repeated).
+    """Yield a film's frames in the order of showing: (frame, time, length, whether it is repeated).
 
-    `frame` is an av.VideoFrame. Where one cannot be decoded the one before it takes its place, at
-    the time of the packet that was lost.
+    `frame` is an av.VideoFrame, shown at `time` for `length`. Where one cannot be decoded the one
+    before it takes its place, at the time of the packet that was lost.
     """
-    waiting, lost, last, time = [], 0, None, None
+    usual = max(1, round(1 / ((stream.guessed_rate or 25) * stream.time_base)))
     # AVI numbers its frames in the order of decoding, and FFmpeg guesses the rest.
     numbered = container.format.name == "avi"
-    duration = max(1, round(1 / ((stream.guessed_rate or 25) * stream.time_base)))
+    waiting, lost, last, time = [], 0, None, None
     for packet in _packets(container, stream):
         due = packet.dts if numbered else packet.pts
         if due is not None and packet.size:
-            heapq.heappush(waiting, due)
+            heapq.heappush(waiting, (due, packet.duration or usual))
         try:
             decoded = packet.decode()
         except av.FFmpegError:
             decoded, lost = [], lost + 1
         for frame in decoded:
-            following = frame.pts if frame.pts is not None else (time or 0) + duration
+            due, length = frame.pts, frame.duration or usual
             if numbered and waiting:
-                following = waiting[0]
-            while waiting and waiting[0] < following:
-                missed = heapq.heappop(waiting)
+                due, length = waiting[0]
+            elif due is None:
+                due = usual + (time or 0)
+            while waiting and waiting[0][0] < due:
+                missed, missed_length = heapq.heappop(waiting)
                 if lost and last is not None and missed > time:
                     lost, time = lost - 1, missed
-                    yield last, missed, True
-            if waiting and waiting[0] == following:
-                heapq.heappop(waiting)
-            if time is not None and following <= time:
-                # Two frames cannot have one time; files that were cut badly have them.
-                following = time + 1
-            last, time = frame, following
-            yield frame, following, False
+                    yield last, missed, missed_length, True
+            if waiting and waiting[0][0] == due:
+                length = heapq.heappop(waiting)[1]
+            # Two frames cannot have one time; in files that were cut badly they have.
+            last, time = frame, due if time is None else max(due, time + 1)
+            yield frame, time, length, False
     while waiting and last is not None:
-        missed = heapq.heappop(waiting)
+        missed, length = heapq.heappop(waiting)
         if lost and missed > time:
             lost, time = lost - 1, missed
-            yield last, missed, True
+            yield last, missed, length, True
 
 
 def _packets(container, stream):

@@ -117,7 +117,7 @@ SOUNDS = {
 def times_of(path):
     """Return the times of a film's frames, in seconds, in the order of showing."""
     with video.opened(path) as (container, stream):
-        return [shown * stream.time_base for _, shown, _ in video.frames(container, stream)]
+        return [shown * stream.time_base for _, shown, *_ in video.frames(container, stream)]
 
 
 def packets_of(path, kind):
@@ -174,8 +174,10 @@ def test_variable_frame_rates_stay(tmp_path, run):
     assert times_of(target) == times_of(source)
     assert len(set(np.diff(times_of(target)))) > 30
     assert packets_of(target, "audio") == packets_of(source, "audio")
-    before, after = packets_of(source, "video"), packets_of(target, "video")
-    assert sum(length for _, length, _ in after) == sum(length for _, length, _ in before)
+    with av.open(str(target)) as written:
+        length = written.streams.video[0].duration * written.streams.video[0].time_base
+    shown = times_of(source)
+    assert shown[-1] < length + shown[0] < shown[-1] + Fraction(1, 10)
 
 
 def test_packets_with_frames_out_of_order_are_decoded_in_time(tmp_path, run):
@@ -195,7 +197,7 @@ def test_packets_with_frames_out_of_order_are_decoded_in_time(tmp_path, run):
     [
         ([0, 10, 20], [0, 10, 20]),
         ([0, 30, 10, 20, 40], [-10, 0, 10, 20, 30]),
-        ([100, 104, 101, 110, 105], [99, 100, 101, 104, 105]),
+        ([100, 104, 101, 110, 105], [95, 100, 101, 104, 105]),
         ([7], [7]),
     ],
 )
@@ -203,13 +205,14 @@ def test_the_decoding_times_of_packets(times, expected):
     line = mux.timeline(np.array(times), 5)
     assert line.decode.tolist() == expected
     assert line.show.tolist() == times
-    assert line.length[np.argmax(times)] == 5
-    assert line.length.sum() == max(times) - min(times) + 5
+    assert line.length[np.argmax(times)] == line.length[-1] == 5
+    assert line.length[0] == (sorted(times)[1] - times[0] if len(times) > 1 else 5)
+    assert line.decode[-1] + 5 - line.decode[0] == max(times) + 5 - min(times)
 
 
 def test_rotation_shape_chapters_and_subtitles_stay(tmp_path, run):
     def add(output):
-        lines = output.add_stream("mov_text")
+        lines = output.add_mux_stream("mov_text")
         lines.metadata["language"] = "fra"
         output.set_chapters(
             [
@@ -231,7 +234,7 @@ def test_rotation_shape_chapters_and_subtitles_stay(tmp_path, run):
     assert run()[0] == 0
     target = tmp_path / "out" / "film.mp4"
     assert packets_of(target, "subtitle") == packets_of(source, "subtitle")
-    assert len(packets_of(target, "subtitle")) == 1
+    assert b"Salut" in packets_of(target, "subtitle")[-1][2]
     with av.open(str(source)) as given, av.open(str(target)) as written:
         assert [c["metadata"] for c in written.chapters()] == [{"title": "One"}]
         assert [c["end"] for c in written.chapters()] == [c["end"] for c in given.chapters()]
@@ -362,7 +365,7 @@ def broken_folder(folder):
         heard.sample_rate = 48000
         for each in (heard, None):
             output.mux(tone.encode(each))
-    with av.open(str(folder / "none.mp4"), "w") as output:
+    with av.open(str(folder / "none.mkv"), "w") as output:
         output.add_stream("libx264", 25, width=64, height=48, pix_fmt="yuv420p")
         output.start_encoding()
     os.mkfifo(folder / "pipe.mov")
@@ -376,7 +379,7 @@ def broken_folder(folder):
         "png.mp4": "it holds a picture, not a film",
         "jpeg.mkv": "it holds a picture, not a film",
         "sound.mp4": "it holds no moving pictures",
-        "none.mp4": "it holds no frame that can be decoded",
+        "none.mkv": "it is damaged, or no film",
         "pipe.mov": "it is not a regular file",
         "gone.mp4": "no such file or directory",
     }
@@ -406,7 +409,7 @@ def test_a_film_that_breaks_off_is_coloured_as_far_as_it_goes(tmp_path, run):
 
 
 def test_frames_that_cannot_be_decoded_are_repeated_and_counted(tmp_path, run):
-    source = write_film(tmp_path / "whole.mkv", count=20, codec="ffv1", pix_fmt="yuv420p")
+    source = write_film(tmp_path / "whole.mkv", count=20, codec="mjpeg", pix_fmt="yuvj420p")
     (tmp_path / "in").mkdir()
     with av.open(str(source)) as given, av.open(str(tmp_path / "in" / "film.mkv"), "w") as output:
         stream = output.add_stream_from_template(given.streams.video[0], opaque=True)
@@ -479,9 +482,9 @@ def test_a_stopped_film_goes_on_and_becomes_the_same(tmp_path, run, model, sent,
     code = "import sys, colorize; from colorizer import films; films.SEGMENT = 25;"
     code += "sys.exit(colorize.main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "--input", source, "--output", tmp_path / "out"]
-    process = subprocess.Popen(
-        [*command, "--model", model], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    # Without loss: x264 itself does not always answer with the same bytes.
+    command += ["--model", model, "--quality", "0"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     parts = tmp_path / "out" / ".film.mkv.parts"
     while len(list(parts.glob("0*.npz"))) < 3 and process.poll() is None:
         time.sleep(0.005)
@@ -505,12 +508,12 @@ def test_a_stopped_film_goes_on_and_becomes_the_same(tmp_path, run, model, sent,
         removed(self)
 
     monkeypatch.setattr(films.Parts, "remove", remove)
-    assert run()[0] == 0
+    assert run("--quality", "0")[0] == 0
     assert len(still) == 16
     assert {name: still[name] for name in kept} == kept
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["film.mkv"]
     (tmp_path / "out" / "film.mkv").rename(tmp_path / "resumed.mkv")
-    assert run()[0] == 0
+    assert run("--quality", "0")[0] == 0
     resumed = pixels_and_times(tmp_path / "resumed.mkv")
     at_once = pixels_and_times(tmp_path / "out" / "film.mkv")
     np.testing.assert_array_equal(resumed[0], at_once[0])
