@@ -43,15 +43,21 @@ def change(before, after) -> str:
     """
     if not before:
         return "cut"
-    frames = [*before[-CONTEXT - 1 :], *after[: CONTEXT + 1]]
-    place = len(frames) - len(after[: CONTEXT + 1])
-    scores = [cv2.norm(a, b, cv2.NORM_L1) / a.size for a, b in itertools.pairwise(frames)]
-    score = scores.pop(place - 1)
+    before, after = before[-CONTEXT - 1 :], after[: CONTEXT + 1]
+    scores = [_difference(*pair) for pair in itertools.pairwise([*before, *after])]
+    score = scores.pop(len(before) - 1)
     if score < LEAST_CHANGE or score < LEAST_RATIO * np.mean(scores or [0]):
         return ""
-    last, *following = frames[place - 1], *frames[place + 1 :]
-    returned = [cv2.norm(last, frame, cv2.NORM_L1) / last.size for frame in following]
-    return "flash" if min(returned, default=score) < score / LEAST_RATIO else "cut"
+    # It does not begin a scene if what was there before it, or what comes behind it, is the same.
+    for place, frame in enumerate(after):
+        if min(_difference(frame, earlier) for earlier in before) < score / LEAST_RATIO:
+            return "flash" if place else ""
+    return "cut"
+
+
+def _difference(first, second) -> float:
+    """Return the mean difference of two gray pictures, in levels."""
+    return cv2.norm(first, second, cv2.NORM_L1) / first.size
 
 
 class Steady:
@@ -77,6 +83,7 @@ class Steady:
         `known` is None or what `Colorizer.predict` takes. `change` is what the function of that
         name says: at a cut all is forgotten; a flash gets colours, and none are learned from it.
         """
+        gray = np.ascontiguousarray(gray)
         if change == "cut" or self.gray is None:
             chroma, weight = predict(None), np.ones(gray.shape, np.float32)
         else:
