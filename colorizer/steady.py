@@ -29,6 +29,9 @@ LONGEST_MEMORY = 16.0
 # counts a third.
 LUMINANCE_TOLERANCE = 12.0
 
+# Side, in pixels, of the square in which it is judged whether a colour is carried.
+SOFTNESS = 7
+
 # Flow forth and back agree within this share of their squared lengths and this much more, in
 # squared pixels. Source: Sundaram et al. 2010, as Ruder et al. 2016 and the warp error use it.
 FLOW_SHARE = 0.01
@@ -127,9 +130,12 @@ class Steady:
         # Old films flicker as a whole; that is no sign of another thing.
         difference -= np.median(difference)
         difference = cv2.blur(np.abs(difference), (3, 3))
+        trust = np.exp(-((difference / LUMINANCE_TOLERANCE) ** 2))
+        trust[gap > FLOW_SHARE * lengths + FLOW_SLACK] = 0
+        # Softly, because single pixels that are trusted among others that are not make speckles.
+        trust = cv2.blur(trust, (SOFTNESS, SOFTNESS))
         weight = cv2.remap(self.weight, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        weight *= np.exp(-((difference / LUMINANCE_TOLERANCE) ** 2))
-        weight[gap > FLOW_SHARE * lengths + FLOW_SLACK] = 0
+        weight *= trust
         chroma = cv2.remap(self.chroma, *place, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return chroma, weight
 
