@@ -7,9 +7,10 @@ folders, whose test pictures then come from the same classes and never overlap t
 Several folders count as one, and classes of the same name in them as one class, tested on what
 there is of it in any val. With --all every picture is taken, however many a class has.
 Writes `data/train-00000-of-00010.npz` ..., `data/test-00000-of-00001.npz` and
-`data/manifest.json` (dataset.py says what is in them). The flags' defaults are the paper's data:
-10,000 training pictures of 100 classes and 1,000 for testing, 11 shards, 634 MB. The same source
-and seed give the same bytes, whatever the number of cores; each core holds one shard in memory.
+`data/manifest.json`; pictures/dataset.py says what is in them. The flags' defaults are the paper's
+data: 10,000 training pictures of 100 classes and 1,000 for testing, 11 shards, 634 MB. The same
+source and seed give the same bytes, whatever the number of cores; each core holds one shard in
+memory.
 """
 
 import argparse
@@ -396,7 +397,7 @@ def check_room(output, shards, size) -> None:
 def download_imagenette() -> Path:
     """Return the folder of Imagenette, downloaded to Keras' cache when it is not there yet.
 
-    Raises `errors.UserError` when it cannot be had, or is not what its checksum says.
+    Raises `errors.UserError` when it is not available, or is not what its checksum says.
     """
     # Imported here: worker processes import this file, and need no TensorFlow.
     from training import keras
@@ -408,7 +409,7 @@ def download_imagenette() -> Path:
     except Exception as error:
         # Keras raises a plain Exception for a failed download.
         raise errors.UserError(
-            f"Imagenette cannot be had from {IMAGENETTE_ADDRESS} ({error}); try again, or give "
+            f"Imagenette is not available from {IMAGENETTE_ADDRESS} ({error}); try again, or give "
             "--source a folder of photographs"
         ) from error
     return Path(folder, "imagenette2-160")

@@ -18,7 +18,7 @@ import models
 from colorizer import errors, files, photos
 from colorizer.errors import UserError
 from pictures import dataset, metrics
-from systems import classify, pix2pix, regress, semantic, vgg16
+from systems import classify, guided, pix2pix, regress, semantic, vgg16
 from training import devices, export, runs, steps
 from training.settings import Settings, parse_arguments, resume_command
 
@@ -199,6 +199,7 @@ class PaperGAN:
 SYSTEMS = {
     "paper": PaperGAN,
     "semantic": semantic.Semantic,
+    "guided": guided.Guided,
     "regress": regress.Regress,
     "classify": classify.Classify,
     "pix2pix": pix2pix.Pix2pix,

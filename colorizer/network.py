@@ -89,8 +89,8 @@ def _load_onnx(path) -> Network:
     """Load an `.onnx` file with ONNX Runtime, on the CPU."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL
-    # Whoever has several pictures gives each core one of them. A second thread inside the network
-    # gains little at its size, and waiting threads that spin would take the cores from the others.
+    # Whoever has several pictures gives each core one of them; more threads inside the network
+    # would only wait for the same cores, and ONNX Runtime's spin while they wait.
     options.intra_op_num_threads = 1
     # Weights in a second file would be read from wherever the model says. Below a file there is
     # none.

@@ -25,7 +25,7 @@ from training import devices
 from training.cost import gigaflop
 
 NAMES = ("paper", "regress", "classify", "pix2pix", "vgg16")
-INFERENCE_BATCH = 8  # as colorize.py
+INFERENCE_BATCH = 8
 
 
 def cost(name) -> dict:

@@ -1,4 +1,4 @@
-"""Print a Markdown table of published results, as it stands in the README.
+"""Print a Markdown table of published results, as it stands in README.md or docs/results.md.
 
     python experiments/results_table.py paper_gan/test paper_gan/sample
 
@@ -38,15 +38,15 @@ def cells(values, columns):
     ]
 
 
-def table(names) -> str:
-    """Return the table of the results `names`, each NAME/SET.
+def table(names, chosen=COLUMNS) -> str:
+    """Return the table of the results `names`, each NAME/SET, with the `chosen` of COLUMNS.
 
     Neighbours of one SET share its gray copy, which comes first, and its truth, which comes last.
     A metric that `evaluate.py` did not know of when these were measured has no column.
     """
     measured = {name: read(name) for name in names}
     known = set().union(*(result["generated"] for result in measured.values()))
-    columns = {key: column for key, column in COLUMNS.items() if key in known}
+    columns = {key: COLUMNS[key] for key in chosen if key in known}
     lines = [["pictures", "", *(heading for heading, _, _ in columns.values())]]
     lines.append(["---"] * 2 + ["---:"] * len(columns))
     for pictures, group in itertools.groupby(names, key=lambda name: name.split("/")[1]):
@@ -71,7 +71,16 @@ def read(name) -> dict:
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="+", metavar="NAME/SET", help="results to print")
-    print(table(parser.parse_args(argv).names))
+    parser.add_argument(
+        "--columns",
+        nargs="+",
+        choices=COLUMNS,
+        default=COLUMNS,
+        metavar="METRIC",
+        help=f"of {', '.join(COLUMNS)} (default: all)",
+    )
+    arguments = parser.parse_args(argv)
+    print(table(arguments.names, arguments.columns))
     return 0
 
 

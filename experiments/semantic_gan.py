@@ -5,7 +5,7 @@ import dataclasses
 import models
 import train
 from systems import semantic
-from training import steps
+from training import losses, steps
 
 import keras
 import tensorflow as tf
@@ -73,7 +73,8 @@ class SemanticGAN(semantic.Semantic):
             real_answer = self.discriminator(seen(grayscale, ground_truth), training=True)
             generated_answer = self.discriminator(seen(grayscale, generated), training=True)
 
-            chroma = self.loss(prediction, ground_truth, self.rarity)
+            truth = losses.true_chroma(ground_truth, prediction)
+            chroma = self.loss(prediction, truth, self.rarity)
             adversarial = train.adversarial_loss(generated_answer)
             generator_total = chroma + self.adversarial_weight() * adversarial
             discriminator_total = train.discriminator_loss(

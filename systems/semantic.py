@@ -186,7 +186,8 @@ class Semantic:
         """Train on grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1]."""
         with tf.GradientTape() as tape:
             prediction = self.predictor(grayscale, training=True)
-            loss = self.loss(prediction, ground_truth, self.rarity)
+            truth = losses.true_chroma(ground_truth, prediction)
+            loss = self.loss(prediction, truth, self.rarity)
             objective = steps.objective(loss, self.generator_optimizer)
         weights = self.generator.trainable_variables
         self.generator_optimizer.apply(tape.gradient(objective, weights), weights)

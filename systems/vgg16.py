@@ -46,7 +46,7 @@ def vgg16(picture, weights):
     """Apply VGG-16 to three equal channels of gray, (B, H, W, 3) in [0, 1]; return the model.
 
     `weights` is "imagenet" for Keras to download them once (59 MB), a file of them, or None for
-    random ones. Raises UserError when they cannot be had.
+    random ones. Raises UserError when they are not available.
     """
     centred = layers.Rescaling(255, [-mean for mean in MEAN], name="encoder_centre")(picture)
     try:

@@ -1,10 +1,10 @@
-"""The README's commands run on a few small pictures, and its tables are what was measured."""
+"""README.md and docs/: commands run, paths exist, tables are what was measured."""
 
+import argparse
 import importlib
+import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 from colorizer import photos
@@ -14,26 +14,80 @@ import pytest
 from conftest import coloured_pictures
 from skimage.color import rgb2lab
 
-ROOT = Path(photos.__file__).parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+EXPERIMENTS = ROOT / "experiments" / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+README_BYTES = 9000
 
-# What makes each documented command small. Every command of the README has to be here.
+# What makes each documented command small. Every command of the README's blocks has to be here.
 SMALLER = {
     "prepare_data.py --source imagenet": "--classes 2 --images-per-class 8 "
     "--test-images-per-class 2 --size 24",
     "train.py --epochs 50": "--epochs 1 --batch-size 8",
     "evaluate.py": "--inception-weights none.h5",
-    "colorize.py --input samples --model outputs/train/generator.keras --output outputs/mine": "",
+    "colorize.py --input samples --model outputs/train/generator.onnx --output outputs/mine": "",
     "colorize.py --input my_photographs": "",
     "colorize.py --input samples --output outputs/demo": "",
 }
 
+# Of what stands between backticks, what names a file or a folder of this project.
+FOLDERS = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != ".")
+PROJECT_PATH = (
+    rf"(?!outputs/|data/)((?:{FOLDERS})/[\w./*-]*|[\w./-]+\.(?:py|md|toml)"
+    r"|requirements[\w-]*\.txt|Makefile|LICENSE)"
+)
 
-def documented_commands():
-    """Return every `python SCRIPT.py ...` of the README's shell blocks, in order."""
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    lines = "\n".join(blocks).splitlines()
-    return [line.split("python ", 1)[1] for line in lines if re.search(r"python \w+\.py", line)]
+
+def text_of(page):
+    return page.read_text(encoding="utf-8")
+
+
+def name_of(page):
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page, language):
+    """Return the contents of a page's fenced blocks of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", text_of(page), re.DOTALL)
+
+
+def python_commands(lines):
+    """Return those of the lines that are `python SCRIPT.py ...`, without the word python."""
+    found = [re.fullmatch(r"\s*(?:\.venv/bin/)?python ([\w/]+\.py\b.*)", line) for line in lines]
+    return [" ".join(match[1].split()) for match in found if match]
+
+
+def block_commands(page):
+    """Return every command of a page's shell blocks, in order."""
+    return python_commands("\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines())
+
+
+def commands(page):
+    """Return every command of a page: in shell blocks, indented, and between backticks."""
+    text = re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL)
+    indented = "\n".join(re.findall(r"^ {4}.*$", text, re.MULTILINE)).replace("\\\n", " ")
+    spans = [span.replace("\n", " ") for span in re.findall(r"`([^`]+)`", text)]
+    return block_commands(page) + python_commands(indented.splitlines() + spans)
+
+
+def experiment(name):
+    """Import a script of experiments/, which the test has put on the path."""
+    return importlib.import_module(name)
+
+
+@pytest.fixture
+def experiments(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    return ROOT / "experiments"
+
+
+# ----------------------------------------------------------------------------- commands
+
+
+def users_commands():
+    """Return the commands that the README gives a user, in order: those of its shell blocks."""
+    return [command for command in block_commands(README) if "results_table.py" not in command]
 
 
 def run(command):
@@ -43,7 +97,7 @@ def run(command):
 
 
 def test_every_documented_command_is_tested():
-    assert set(documented_commands()) == set(SMALLER)
+    assert set(users_commands()) == set(SMALLER)
 
 
 @pytest.fixture
@@ -56,8 +110,8 @@ def newcomer(tmp_path, monkeypatch):
             for index, picture in enumerate(pictures):
                 file = f"{name}_{index}.JPEG"
                 write_jpeg(tmp_path / "imagenet" / split / name / file, picture)
-    for folder in ("samples", "my_photographs/below"):
-        write_jpeg(tmp_path / folder / "one.jpg", coloured_pictures(1)[0].repeat(3, 0)[:, :20])
+    for file in ("samples/one.jpg", "my_photographs/below/one.jpg", "photograph.jpg"):
+        write_jpeg(tmp_path / file, coloured_pictures(1)[0].repeat(3, 0)[:, :20])
     return tmp_path
 
 
@@ -66,47 +120,256 @@ def write_jpeg(path, picture):
     photos.write(path, photos.Photograph(picture, None, "JPEG", b"", b"", ""))
 
 
+def assert_same_luminance(before, after):
+    """Assert that a picture has the size and the luminance of another, through two JPEGs."""
+    assert after.shape == before.shape
+    luminance = rgb2lab(after)[..., 0] - rgb2lab(before)[..., 0]
+    assert np.abs(luminance).mean() < 1  # of 100
+
+
 def test_the_whole_path_runs_as_documented(newcomer):
-    commands = documented_commands()
     # The experiment first: the other commands need nothing of it.
-    for command in sorted(commands, key=lambda command: command.startswith("colorize")):
+    for command in sorted(users_commands(), key=lambda command: command.startswith("colorize")):
         assert run(command) == 0, command
 
     before = photos.read_rgb(newcomer / "samples" / "one.jpg")
     for folder in ("outputs/mine", "outputs/demo"):
-        after = photos.read_rgb(newcomer / folder / "one.jpg")
-        assert after.shape == before.shape
-        luminance = rgb2lab(after)[..., 0] - rgb2lab(before)[..., 0]
-        assert np.abs(luminance).mean() < 1  # of 100, through two JPEGs
+        assert_same_luminance(before, photos.read_rgb(newcomer / folder / "one.jpg"))
     assert (newcomer / "outputs/colorized/below/one.jpg").exists()
     assert (newcomer / "outputs/evaluation/metrics.json").exists()
     assert not list(newcomer.rglob(".partial-*"))
 
 
+class Parsed(Exception):
+    """A command line was understood, by the parser that is given."""
+
+
+@pytest.fixture
+def only_parse(monkeypatch, tmp_path, experiments):
+    """Let every script stop with Parsed when it has parsed its command line, in an empty folder."""
+    parse = argparse.ArgumentParser.parse_args
+
+    def parsed(parser, argv):
+        parser.allow_abbrev = False
+        parse(parser, argv)
+        raise Parsed(parser)
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parsed)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("page", [*PAGES, EXPERIMENTS], ids=name_of)
+def test_every_command_is_understood(page, only_parse):
+    """Each script takes the flags that it is documented with; none is run here."""
+    assert commands(page)
+    for command in commands(page):
+        script, *flags = shlex.split(command)
+        assert (ROOT / script).exists(), command
+        module = importlib.import_module(Path(script).stem)
+        if command == "models.py":  # it takes none
+            continue
+        with pytest.raises((Parsed, SystemExit)) as stopped:
+            module.main(flags)
+        if stopped.type is SystemExit:
+            assert (stopped.value.code, flags) == (0, ["--help"]), command
+
+
+def test_every_flag_exists(only_parse):
+    """What the README and the results name alone between backticks is a flag of a script."""
+    known = set()
+    for command in {*SMALLER, "experiments/sheet.py --before a --after b --output c"}:
+        script, *flags = shlex.split(command)
+        with pytest.raises(Parsed) as stopped:
+            importlib.import_module(Path(script).stem).main(flags)
+        known |= {*stopped.value.args[0]._option_string_actions}
+    for page in (README, ROOT / "docs" / "results.md"):
+        named = re.findall(r"`(--[\w-]+)[^`]*`", text_of(page))
+        assert named
+        assert set(named) <= known, page
+
+
+def test_the_flags_of_the_table_are_those_of_colorize():
+    table = text_of(README).split("## Your own photographs")[1].split("\n## ")[0]
+    flags = re.findall(r"^\| `(--[^`]+)` \|", table, re.MULTILINE)
+    assert len(flags) == 7
+    parser = importlib.import_module("colorize").arguments()
+    for flag in flags:
+        name = flag.split()[0].removeprefix("--").replace("-", "_")
+        given = vars(parser.parse_args(["--input", "photographs", *flag.split()]))
+        default = vars(parser.parse_args(["--input", "photographs"]))
+        assert [key for key in given if given[key] != default[key]] == [name]
+
+
 def test_make_demo_does_what_the_readme_says():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    makefile = text_of(ROOT / "Makefile")
     assert "colorize.py --input samples --output outputs/demo" in makefile
+    assert "installed-colorize: requirements-colorize.txt" in makefile
 
 
-def test_every_path_the_readme_names_exists():
-    links = re.findall(r"\]\(([\w./-]+)\)", README)
-    files = README.split("## Files")[1].split("\n\n")[1]
-    table = re.findall(r"`([\w./]+)`", "\n".join(row.split("|")[1] for row in files.splitlines()))
-    assert links
-    assert table
-    for path in links + table:
-        assert (ROOT / path).exists(), path
+def test_the_example_in_python_runs(newcomer):
+    (example,) = blocks(README, "python")
+    assert len(re.findall(r"^.+$", example, re.MULTILINE)) == 5
+    names = {}
+    exec(example, names)
+    written = photos.read_rgb(newcomer / "colorized.png")
+    np.testing.assert_array_equal(written, names["painted"])
+    assert_same_luminance(names["image"].repeat(3, axis=-1), written)
+    assert not photos.is_gray(written)
+    # Its comments say what the arrays are.
+    assert (names["image"].dtype, names["image"].ndim, names["image"].shape[2]) == (np.uint8, 3, 1)
+    assert (written.dtype, written.shape[2]) == (np.uint8, 3)
 
 
-def test_the_tables_of_the_readme_are_what_was_measured():
-    """Each `python experiments/results_table.py` of the README prints what stands in the README."""
-    commands = re.findall(r"`python experiments/results_table\.py ([^`]+)`", README)
-    assert commands
-    for names in commands:
-        printed = subprocess.run(
-            [sys.executable, ROOT / "experiments" / "results_table.py", *names.split()],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        assert printed in README, names
+# ------------------------------------------------------------------------------ paths
+
+
+def test_every_path_exists():
+    """Links lead somewhere; what stands between backticks and names a file of the project, too."""
+    found = 0
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL)
+        links = re.findall(r"\]\((?!http)([^)#]+)\)", text)
+        named = re.findall(rf"`{PROJECT_PATH}`", text)
+        for path in links:
+            assert (page.parent / path).exists(), path
+        for path in named:
+            assert list(ROOT.glob(path)), path
+        found += len(links + named)
+    assert found > 30
+
+
+def test_every_file_at_the_top_is_in_the_readme():
+    files = text_of(README).split("## Files")[1].split("\n## ")[0]
+    for path in ROOT.iterdir():
+        is_package = (path / "__init__.py").exists()
+        if path.suffix == ".py" or is_package:
+            assert f"`{path.name}{'/' * is_package}`" in files, path
+
+
+def test_the_readme_is_short():
+    assert len(README.read_bytes()) <= README_BYTES
+
+
+def test_each_page_is_reached_from_the_readme():
+    assert "](docs/results.md)" in text_of(README)
+    results = text_of(ROOT / "docs" / "results.md")
+    for page in PAGES[1:]:
+        assert page.name == "results.md" or f"]({page.name})" in results
+
+
+# ------------------------------------------------------------------------------ figures
+
+
+@pytest.mark.parametrize("page", [README, ROOT / "docs" / "results.md"], ids=name_of)
+def test_the_tables_are_what_was_measured(page, capsys, experiments):
+    """Each results_table.py prints the table that stands below it, and no table stands alone."""
+    text = text_of(page)
+    tables = [command for command in commands(page) if "results_table.py" in command]
+    for command in tables:
+        assert experiment("results_table").main(shlex.split(command)[1:]) == 0
+        last_word = command.split()[-1]
+        assert f"{last_word}\n```\n\n{capsys.readouterr().out}\n" in text, command
+    assert len(tables) == text.count("| pictures |  |") > 0
+
+
+def record(name):
+    return json.loads(text_of(ROOT / "experiments" / "results" / f"{name}.json"))
+
+
+def test_the_speed_of_training_is_what_was_measured():
+    results, measured = text_of(ROOT / "docs" / "results.md"), record("benchmark")
+    for name, label in {
+        "this project's step": "this project, both networks",
+        "the stride-1 network's step (the peer)": "the peer, both networks",
+        "this project's generator alone": "this project, generator alone",
+        "the same generator in PyTorch": "the same generator in PyTorch 2.13",
+    }.items():
+        row = measured["rows"][name]
+        assert (
+            f"| {label} | {row['pictures_per_second']:.1f} | {row['gigaflop_per_picture']:.2f} "
+            f"| {row['share_of_convolution_ceiling']:.0%} |\n" in results
+        ), name
+    assert measured["rows"]["the same generator in PyTorch"]["torch"].startswith("2.13")
+    assert f"{measured['ceiling_gigaflop_per_second']['convolution']:.0f} GFLOP/s" in results
+    assert f"\n{measured['times_the_peer']:.1f} times as fast as the peer" in results
+    rate = measured["rows"]["this project's step"]["pictures_per_second"]
+    assert f"trains {rate:.0f} images/s on two cores: {50 * 10000 / rate / 3600:.0f} hours" in (
+        text_of(README)
+    )
+
+    measured = record("benchmark_long")
+    assert f"{measured['steps']:,} steps" in results
+    assert " ".join(
+        f"memory goes from {measured['memory_mib_early']} MiB after the first epochs to "
+        f"{measured['memory_mib_late']} MiB in the last, a step from "
+        f"{measured['step_ms_early']:.0f} to {measured['step_ms_late']:.0f} ms".split()
+    ) in " ".join(results.split())
+
+
+def test_the_costs_of_the_systems_are_what_was_measured(experiments):
+    printed = experiment("benchmark_systems").table(record("benchmark_systems")["systems"])
+    assert f"\n\n{printed}\n\n" in text_of(ROOT / "docs" / "results.md")
+
+
+def test_the_speed_of_the_data_is_what_was_measured():
+    results, measured = text_of(ROOT / "docs" / "results.md"), record("benchmark_data")
+    preparing = measured["preparing"]
+    assert f"{preparing['pictures']:,} JPEGs" in results
+    for label, key in {
+        "`prepare_data.py`": "prepare_seconds",
+        "the same in a plain Pillow loop": "plain_loop_seconds",
+        "decoding alone, on the same two cores": "decode_alone_seconds",
+    }.items():
+        assert f"| {label} | {preparing[key]:.1f} |\n" in results
+    for name, stream in measured["streams"].items():
+        pictures, _ = name.split()
+        rate, memory = stream["pictures_per_second"], stream["memory_mib"]
+        assert f"| {int(pictures):,} pictures | {rate:,} | {memory} |\n" in results
+
+
+def test_the_speed_of_colorizing_is_what_was_measured():
+    results, measured = text_of(ROOT / "docs" / "results.md"), record("benchmark_colorize")
+    for row in measured["sets"]:
+        assert (
+            f" | {row['colorize_seconds']:.1f} | {row['opencv_seconds']:.1f} | {row['ratio']:.1f} "
+            f"| {row['peak_memory_mib']} |\n" in results
+        )
+    first = {row["model"]: row["first_picture_seconds"] for row in measured["first_picture"]}
+    assert f"{first['semantic']:.2f} seconds with `semantic` and {first['paper']:.2f}" in results
+    small = measured["sets"][0]
+    assert (small["model"], small["photographs"], small["megapixels"]) == ("semantic", 200, 1)
+    assert (
+        f"The first picture is there {first['semantic']:.1f} seconds after the start. On two cores "
+        "200 photographs of 1 megapixel take "
+        f"{small['colorize_seconds']:.0f} seconds, {small['ratio']:.1f} times as long as decoding "
+        f"and encoding them with OpenCV, and {small['peak_memory_mib']} MiB of memory"
+    ) in " ".join(text_of(README).split())
+
+
+def test_the_threshold_of_85_percent_is_what_was_measured():
+    measured = record("paper_gan/test")
+    accuracy = [100 * measured[name]["ssim_accuracy"] for name in ("generated", "gray_copy")]
+    thresholds = measured["ssim_threshold_for_85_percent"]
+    for sentence in (
+        f"At the threshold 0.8 of SSIM, {accuracy[0]:.1f}% of the test pictures of `paper` pass, "
+        f"and {accuracy[1]:.1f}% of the gray copies",
+        f"`paper` scores 85% at the threshold {thresholds['generated']:.3f}, the gray copy at "
+        f"{thresholds['gray_copy']:.3f}",
+    ):
+        assert sentence in " ".join(text_of(ROOT / "docs" / "results.md").split())
+
+
+def test_the_readme_says_what_the_code_does():
+    """The settings of the paper's table are those of models.py and train.py."""
+    models, train = (importlib.import_module(name) for name in ("models", "train"))
+    settings, readme = train.PaperSettings(), text_of(README)
+    softness = settings.label_softness
+    for part in (
+        f"{models.build_generator().count_params() / 1e6:.2f} million parameters",
+        f"{1 - softness:.1f} to 1.0 and 0.0 to {softness:.1f}, one in "
+        f"{1 / settings.label_flips:.0f} flipped",
+        f"adversarial + {settings.pixel_weight:g} x mean absolute error",
+        f"Adam, {settings.learning_rate:.0e}, batches of".replace("e-0", "e-"),
+        f"batches of {settings.batch_size}",
+    ):
+        assert part in readme, part

@@ -96,6 +96,12 @@ def test_publishing_and_the_table_of_it(script, folder, capsys):
     assert model == "|  | shipped | 23.46 | — | 19.5 |"
     assert truth == "|  | truth | — | — | 38.2 |"
 
+    assert script("results_table").main(["shipped/test", "--columns", "colourfulness", "psnr"]) == 0
+    header, rule, _, model, _ = capsys.readouterr().out.splitlines()
+    assert header == "| pictures |  | colourfulness | PSNR dB |"
+    assert rule == "| --- | --- | ---: | ---: |"
+    assert model == "|  | shipped | 19.5 | 23.46 |"
+
 
 @pytest.mark.parametrize("name", train.SYSTEMS)
 def test_the_cards_command_gives_the_same_settings_again(script, folder, name):

@@ -639,7 +639,7 @@ def test_imagenette_is_downloaded_checked_and_kept(tmp_path, served):
     assert done.returncode == 0, done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 2
-    assert f"Imagenette cannot be had from {absent}" in errors[0]
+    assert f"Imagenette is not available from {absent}" in errors[0]
     assert "404" in errors[0]
     assert "hash does not match" in errors[1]
     assert "Traceback" not in done.stderr

@@ -29,7 +29,9 @@ BUILDERS = {
 EVEN = np.ones(len(colour.bins()), np.float32)  # every pixel counts the same
 LOSSES = {
     "regress": regress.chroma_error,
-    "classify": lambda logits, rgb: losses.bins_cross_entropy(logits, rgb, EVEN),
+    "classify": lambda logits, rgb: losses.bins_cross_entropy(
+        logits, losses.true_chroma(rgb, logits), EVEN
+    ),
     "pix2pix": lambda chroma, rgb: ops.mean(ops.abs(chroma - pix2pix.scaled_chroma(rgb))),
     "vgg16": vgg16.uv_cross_entropy,
 }

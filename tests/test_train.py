@@ -331,6 +331,7 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(prepared, finished, tm
     output = tmp_path / "run"
     assert train.main(flags(prepared, output, epochs=1)) == 0
     assert train.main(["--resume", "--output", str(output), "--epochs", "2"]) == 0
+    assert "from epoch 2, step 1" in capsys.readouterr().out
     assert_same(last_checkpoint(output), last_checkpoint(finished))
     for ours, theirs in zip(
         (output / "history.csv").read_text().splitlines(),
@@ -360,6 +361,7 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(
     assert [path.stem for path in checkpoint_files(output)] == ["step-3"]
     assert signal.getsignal(signal.SIGINT) is before
     assert train.main(["--resume", "--output", str(output)]) == 0
+    assert "from epoch 1, step 4" in capsys.readouterr().out
     assert_same(last_checkpoint(output), last_checkpoint(finished))
 
 

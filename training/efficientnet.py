@@ -104,6 +104,15 @@ def load_encoder(generator, path) -> None:
         ) from error
 
 
+def build_encoder():
+    """Build the trained encoder alone, frozen: RGB (B, H, W, 3) in [0, 1] to five feature maps."""
+    rgb = layers.Input((None, None, 3))
+    encoder = keras.Model(rgb, efficientnet_lite(rgb), name="encoder")
+    load_encoder(encoder, ENCODER)
+    encoder.trainable = False
+    return encoder
+
+
 def encoder_layers(generator) -> list:
     """Return the layers of the encoder inside a generator."""
     return [layer for layer in generator.layers if layer.name.startswith("encoder_")]

@@ -19,11 +19,11 @@ SYNSETS = Path(__file__).resolve().parent.parent / "weights" / "imagenet_synsets
 
 
 class NoInception(Exception):
-    """The Inception v3 weights cannot be had; the message says why."""
+    """The Inception v3 weights are not available; the message says why."""
 
 
 class NoClassifier(Exception):
-    """The classifier for recognition cannot be had; the message says why."""
+    """The classifier for recognition is not available; the message says why."""
 
 
 def md5(path) -> str:

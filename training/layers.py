@@ -26,12 +26,12 @@ def positions(tensor, axis):
     return ops.cumsum(ops.cast(ops.ones_like(ops.mean(tensor, axis=others)), "int32")) - 1
 
 
-def pad(x, axis, multiple):
+def pad(x, axis, multiple, name="pad"):
     """Pad rows (axis 1) or columns (axis 2) to a multiple by reflection at the far end."""
     inside = positions(x, axis)
     ones = ops.reshape(ops.cast(ops.ones_like(inside), "float32"), (1, -1, 1))
-    blocks = layers.MaxPooling1D(multiple, padding="same", name=f"pad{axis}_blocks")(ones)
-    blocks = layers.UpSampling1D(multiple, name=f"pad{axis}_length")(blocks)
+    blocks = layers.MaxPooling1D(multiple, padding="same", name=f"{name}{axis}_blocks")(ones)
+    blocks = layers.UpSampling1D(multiple, name=f"{name}{axis}_length")(blocks)
     wanted = ops.cumsum(ops.cast(ops.reshape(blocks, (-1,)), "int32")) - 1
     last = ops.max(inside)
     return ops.take(x, ops.where(wanted > last, 2 * last + 1 - wanted, wanted), axis=axis)

@@ -16,13 +16,12 @@ def true_chroma(ground_truth, prediction):
     return colour.lab_from_srgb(shrunk)[..., 1:]
 
 
-def smooth_l1(chroma, ground_truth, rarity):
-    """Return the smooth L1 difference of predicted chroma (B, h, w, 2) from RGB (B, H, W, 3).
+def smooth_l1(chroma, truth, rarity):
+    """Return the smooth L1 difference of predicted chroma (B, h, w, 2) from true chroma.
 
     `rarity` is how much each bin's pixels count, as from `colour.rarity_weights`. In Lab's units.
     Source: Girshick 2015; for colour, Zhang et al. 2017.
     """
-    truth = true_chroma(ground_truth, chroma)
     distance = ops.abs(chroma - truth)
     small = ops.minimum(distance, SMOOTH_L1_WIDTH)
     # The square up to the width, and the straight line that continues it.
@@ -31,12 +30,11 @@ def smooth_l1(chroma, ground_truth, rarity):
     return ops.mean(weights * ops.mean(loss, axis=-1))
 
 
-def bins_cross_entropy(logits, ground_truth, rarity):
-    """Return the cross-entropy (nats) of logits over bins (B, h, w, 261) against RGB (B, H, W, 3).
+def bins_cross_entropy(logits, truth, rarity):
+    """Return the cross-entropy (nats) of logits over bins (B, h, w, 261) against true chroma.
 
     `rarity` as in `smooth_l1`. Source: Zhang et al. 2016, equation 2.
     """
-    truth = true_chroma(ground_truth, logits)
     found, shares = colour.soft_encode(truth)
     log_probabilities = ops.take_along_axis(ops.log_softmax(logits, axis=-1), found, axis=-1)
     weights = ops.take(rarity, colour.nearest_bin(truth), axis=0)

@@ -1,0 +1,264 @@
+"""The semantic generator with a second input: colours that are known already.
+
+A person's points, a reference photograph or the frame before in a film say what colour a place has;
+the network takes it from there to what belongs to it. Where nothing is known it colorizes alone.
+"""
+
+import dataclasses
+
+from colorizer import photos
+from pictures import dataset, places
+from systems.semantic import (
+    CHROMA_SCALE,
+    FEATURE_SCALE,
+    FIRST_DEVIATION,
+    FROZEN_STAGES,
+    TwoRates,
+    decoder_stage,
+)
+from training import colour, losses, steps
+from training.efficientnet import (
+    ENCODER,
+    TOTAL_STRIDE,
+    build_encoder,
+    efficientnet_lite,
+    freeze,
+    load_encoder,
+)
+from training.layers import crop, enlarge, pad, positions
+from training.settings import Settings
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+# Of the vectors by which places are found to look alike.
+LIKENESS_WIDTH = 32
+# A place of which no colour is known is out of the question: its likeness is lowered by this.
+UNLIKE = 30.0
+SCENE_WIDTH = 128
+# Chroma over 110 is mostly below 0.3, features are about 1: this makes it heard among them.
+KNOWN_SCALE = 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GuidedSettings(Settings):
+    """How the guided generator is trained; docs/results.md has the trials that chose this."""
+
+    epochs: int = 4
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    output: str = "outputs/guided"
+    least_colourfulness: float = 8
+    rarity_exponent: float = 0.5
+    encoder_rate: float = 0.03
+    crop: int = 128
+    # DDColor weighs its perceptual loss 50 times its L1 of chroma in [-1, 1]. Here: beside a smooth
+    # L1 in Lab's units, of about 6, to which it adds about half as much.
+    perceptual_weight: float = 2
+    # The share of pictures of which nothing is known, and of those with known places the share
+    # whose hues are turned by chance, so that what is said counts more than what is likely.
+    unknown_share: float = 0.3
+    turned_share: float = 0.2
+    # Widths of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's sides, and whether it has the
+    # branch that sees the scene as a whole: to be tried by experiments.
+    decoder_widths: tuple = (128, 96, 64, 32)
+    scene: bool = True
+
+
+# --------------------------------------------------------------------------------- the generator
+
+
+def known_cells(known, factor):
+    """Shrink known colours (B, h, w, 3) by `factor`: a cell has the mean of what is known in it.
+
+    Returns (B, h / factor, w / factor, 3): a and b, 0 where nothing is known, and 1 where anything
+    is.
+    """
+    name = f"known{2 * factor}"
+    if factor == 1:
+        return known
+    mask = known[..., 2:]
+    sums = layers.Concatenate(name=f"{name}_parts")([known[..., :2] * mask, mask])
+    sums = layers.AveragePooling2D(factor, name=f"{name}_sums")(sums)
+    any_known = layers.MaxPooling2D(factor, name=f"{name}_any")(mask)
+    mean = sums[..., :2] / (sums[..., 2:] + 1e-4)
+    return layers.Concatenate(name=name)([mean * any_known, any_known])
+
+
+def spread(x, known):
+    """Give every place the known colours of places that look like it, wherever they are.
+
+    `x` (B, h, w, C) are features, `known` (B, h, w, 3) is as `known_cells` returns it. Returns
+    (B, h, w, 3): a and b, and how much of the attention found a colour, 0 to 1.
+
+    Source: attention, Vaswani et al. 2017, in which only known places are looked at, or none; the
+    idea of colour that spreads by likeness is Levin et al. 2004.
+    """
+    # Where a place is counts as well: near it is more likely the same thing.
+    along = [ops.cast(positions(x, axis), "float32") for axis in (1, 2)]
+    rows, columns = (values / (ops.max(values) + 1) for values in along)
+    nothing = 0 * x[..., :1]
+    rows, columns = rows[None, :, None, None] + nothing, columns[None, None, :, None] + nothing
+    placed = layers.Concatenate(name="spread_placed")([x, rows, columns, rows**2, columns**2])
+    query = layers.Conv2D(LIKENESS_WIDTH, 1, name="spread_query")(placed)
+    key = layers.Conv2D(LIKENESS_WIDTH, 1, name="spread_key")(placed)
+    none = layers.Conv2D(1, 1, name="spread_none")(x)  # the likeness of no place at all
+    key = layers.Reshape((-1, LIKENESS_WIDTH), name="spread_keys")(key)  # N places
+    colours = layers.Reshape((-1, 3), name="spread_colours")(known)
+    likeness = ops.einsum("bhwc,bnc->bhwn", query, key) / np.sqrt(LIKENESS_WIDTH)
+    likeness = likeness - UNLIKE * (1 - colours[:, None, None, :, 2])
+    shares = ops.softmax(layers.Concatenate(name="spread_likeness")([likeness, none]))
+    return ops.einsum("bhwn,bnc->bhwc", shares[..., :-1], colours)
+
+
+def whole_scene(x, width):
+    """Return a vector (B, 1, 1, width) of the whole picture, which decides what a wall is like."""
+    x = layers.GlobalAveragePooling2D(keepdims=True, name="scene")(x)
+    x = layers.Conv2D(SCENE_WIDTH, 1, activation="relu", name="scene_conv1")(x)
+    return layers.Conv2D(width, 1, name="scene_conv2")(x)
+
+
+def predict_chroma(features, known, widths, scene):
+    """Decode features and known colours into chroma (B, H, W, 2), by way of "prediction"."""
+    # 64x64x16, 32x32x24, 16x16x40, 8x8x112, 4x4x320
+    half, quarter, eighth, sixteenth, x = (
+        layers.Rescaling(FEATURE_SCALE, name=f"features{number}")(feature)
+        for number, feature in enumerate(features, start=1)
+    )
+    louder = layers.Rescaling((KNOWN_SCALE, KNOWN_SCALE, 1), name="known_scaled")(known)
+    cells = {factor: known_cells(louder, factor) for factor in (1, 2, 4, 8)}
+    last = x
+
+    def stage(x, skip, factor, width, name):
+        skip = layers.Concatenate(name=f"{name}_known")([skip, cells[factor]])
+        return decoder_stage(x, skip, width, name)
+
+    x = stage(x, sixteenth, 8, widths[0], "up4")  # 8x8x128
+    if scene:
+        x = layers.ReLU(name="scene_relu")(x + whole_scene(last, widths[0]))
+    x = stage(x, eighth, 4, widths[1], "up3")  # 16x16x96
+    x = layers.Concatenate(name="spread")([x, spread(x, cells[4])])
+    x = stage(x, quarter, 2, widths[2], "up2")  # 32x32x64
+    x = stage(x, half, 1, widths[3], "up1")  # 64x64x32
+    start = keras.initializers.RandomNormal(stddev=FIRST_DEVIATION)
+    chroma = layers.Conv2D(
+        2, 3, padding="same", kernel_initializer=start, dtype="float32", name="chroma"
+    )(x)
+    chroma = layers.Rescaling(CHROMA_SCALE, dtype="float32", name="prediction")(chroma)
+    return enlarge(chroma, 2, "chroma_full", dtype="float32")
+
+
+def build_generator(seed=0, widths=GuidedSettings.decoder_widths, scene=True):
+    """Build the generator that paints what it recognises and what it is told.
+
+    Maps grayscale (B, H, W, 1) float32 in [0, 1] and known (B, H/2, W/2, 3) float32, Lab's a and b
+    over 110 where a colour is known and a mask in [0, 1], to (B, H, W, 3) float32 RGB in [0, 1]; H
+    and W are multiples of 8, from 32 up. All zeros: nothing is known. "prediction" is chroma
+    (B, H/2, W/2, 2) in Lab's units where H and W are multiples of 32. Raises UserError when the
+    encoder cannot be loaded.
+    """
+    keras.utils.set_random_seed(seed)
+    gray = layers.Input((None, None, 1), name="grayscale")  # 128x128x1
+    known = layers.Input((None, None, 3), name="known")  # 64x64x3
+    padded, padded_known = gray, known
+    for axis in (1, 2):
+        padded = pad(padded, axis, TOTAL_STRIDE, "pad")
+        padded_known = pad(padded_known, axis, TOTAL_STRIDE // 2, "pad_known")
+    rgb = layers.Concatenate(name="gray_as_rgb")([padded] * 3)  # 128x128x3
+    chroma = predict_chroma(efficientnet_lite(rgb), padded_known, widths, scene)  # 128x128x2
+    painted = colour.srgb_from_lab(colour.lightness_from_gray(gray), crop(chroma, gray))
+    generator = keras.Model([gray, known], painted, name="generator")  # 128x128x3
+    load_encoder(generator, ENCODER)
+    freeze(generator, FROZEN_STAGES)
+    return generator
+
+
+# --------------------------------------------------------------------------------- the training
+
+
+def known_colours(truth, mask):
+    """Return the second input: chroma (B, h, w, 2) in Lab's units where mask (B, h, w, 1) is 1.
+
+    Softened a little, because what a person or a film says is never exact.
+    """
+    soft = ops.average_pool(truth, 3, strides=1, padding="same")
+    return ops.concatenate([soft * mask / CHROMA_SCALE, mask], axis=-1)
+
+
+def turn_hues(chroma, angles):
+    """Turn the hues of chroma (B, h, w, 2) by angles (B,) in radians."""
+    a, b = chroma[..., 0], chroma[..., 1]
+    cos, sin = ops.cos(angles)[:, None, None], ops.sin(angles)[:, None, None]
+    return ops.stack([cos * a - sin * b, sin * a + cos * b], axis=-1)
+
+
+def perceptual_loss(encoder, painted, truth):
+    """Return how far painted pictures are from the truth as a frozen encoder sees them.
+
+    Both are RGB (B, h, w, 3) in [0, 1]. The mean absolute difference of its features at 1/4 to 1/32
+    of their sides, each over the mean of the true ones, summed.
+    Source: Johnson et al. 2016; DDColor's main loss, there with VGG-16.
+    """
+    total = 0
+    for found, wanted in zip(encoder(painted)[1:], encoder(truth)[1:], strict=True):
+        total = total + ops.mean(ops.abs(found - wanted)) / ops.mean(ops.abs(wanted))
+    return total
+
+
+class Guided:
+    """The guided generator, how it learns, and the moving average of it that is kept."""
+
+    Settings = GuidedSettings
+    LOSSES = ("generator_loss", "chroma_loss", "perceptual_loss")
+
+    def __init__(self, settings, train_split):
+        self.settings = settings
+        self.rarity = steps.rarity_of_bins(train_split, settings.rarity_exponent)
+        options = settings.seed, settings.decoder_widths, settings.scene
+        with steps.precision(settings.precision):
+            self.generator = build_generator(*options)
+        self.averaged = build_generator(*options)
+        self.averaged.set_weights(self.generator.get_weights())
+        self.predictor = steps.predictor(self.generator)
+        optimizer = TwoRates(
+            steps.cosine(settings, train_split.pictures), encoder_rate=settings.encoder_rate
+        )
+        self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
+        self.frozen = build_encoder()
+
+    def draw(self, random, gray, rgb):
+        """Return a batch as the step takes it: gray, colour, known places, turns of the hues."""
+        settings = self.settings
+        gray, rgb = dataset.flip_and_crop(random, gray, rgb, True, settings.crop)
+        mask = places.draw(random, len(gray), gray.shape[1] // 2, settings.unknown_share)
+        angles = random.uniform(-np.pi, np.pi, len(gray)).astype(np.float32)
+        turned = random.random(len(gray)) < settings.turned_share
+        angles[~(turned & mask.any(axis=(1, 2, 3)))] = 0
+        return photos.to_unit(gray), photos.to_unit(rgb), mask, angles
+
+    @tf.function
+    def train_step(self, grayscale, ground_truth, mask, angles):
+        """Train on one batch and return the losses, by name.
+
+        Grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1]; mask
+        (B, H/2, W/2, 1) float32, 1 where colours are known; angles (B,) float32, in radians.
+        """
+        # At half the size, where chroma is predicted and an encoder costs a quarter.
+        half_gray = ops.average_pool(grayscale, 2, strides=2)
+        lightness = colour.lightness_from_gray(half_gray)
+        truth = turn_hues(losses.true_chroma(ground_truth, half_gray), angles)
+        true_rgb = colour.srgb_from_lab(lightness, truth)
+        known = known_colours(truth, mask)
+        with tf.GradientTape() as tape:
+            chroma = self.predictor([grayscale, known], training=True)
+            pixel = losses.smooth_l1(chroma, truth, self.rarity)
+            painted = colour.srgb_from_lab(lightness, chroma)
+            perceptual = perceptual_loss(self.frozen, painted, true_rgb)
+            loss = pixel + self.settings.perceptual_weight * perceptual
+            objective = steps.objective(loss, self.generator_optimizer)
+        weights = self.generator.trainable_variables
+        self.generator_optimizer.apply(tape.gradient(objective, weights), weights)
+        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+        return {"generator_loss": loss, "chroma_loss": pixel, "perceptual_loss": perceptual}

@@ -1,0 +1,209 @@
+"""The guided generator: alone like the semantic one, and towards the colours it is told."""
+
+from pictures import dataset
+from systems import guided
+from training import colour, efficientnet, export, losses
+
+import keras
+import numpy as np
+import onnxruntime
+import pytest
+from conftest import gradients_of, prepare
+from keras import layers, ops
+
+EVEN = np.ones(len(colour.bins()), np.float32)
+
+
+def array(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def grays(*shape, seed=0):
+    """Return smooth gray pictures (B, H, W, 1) float32 in [0.2, 0.8]."""
+    batch, height, width = shape
+    small = np.random.default_rng(seed).random((batch, height // 8, width // 8, 1), np.float32)
+    return 0.2 + 0.6 * array(ops.image.resize(small, (height, width)))
+
+
+def nothing(gray):
+    batch, height, width, _ = gray.shape
+    return np.zeros((batch, height // 2, width // 2, 3), np.float32)
+
+
+@pytest.fixture(scope="module")
+def generator():
+    """Return a generator whose last layers have begun to paint."""
+    generator = guided.build_generator()
+    layer = generator.get_layer("chroma")
+    kernel, bias = layer.get_weights()
+    layer.set_weights([0.003 * np.random.default_rng(0).standard_normal(kernel.shape), bias])
+    return generator
+
+
+# ------------------------------------------------------------------------------- the contract
+
+
+@pytest.mark.parametrize("size", [(32, 32), (40, 64), (104, 232)])
+def test_it_paints_every_multiple_of_8_with_and_without_known_colours(generator, size):
+    gray = grays(2, *size)
+    for known in (nothing(gray), np.ones_like(nothing(gray))):
+        painted = array(generator([gray, known]))
+        assert painted.shape == (2, *size, 3)
+        assert painted.min() >= 0
+        assert painted.max() <= 1
+        assert np.ptp(painted, axis=-1).max() > 0.01
+    expected = array(colour.lightness_from_gray(gray))
+    lightness = array(colour.lab_from_srgb(generator([gray, nothing(gray)])))[..., :1]
+    np.testing.assert_allclose(lightness, expected, atol=0.5)
+
+
+def test_both_inputs_are_padded_by_reflection(generator):
+    gray = grays(1, 40, 56)
+    known = nothing(gray)
+    known[:, 12:20, 20:28] = 0.3, -0.2, 1
+    padded = np.pad(gray, ((0, 0), (0, 24), (0, 8), (0, 0)), mode="symmetric")
+    padded_known = np.pad(known, ((0, 0), (0, 12), (0, 4), (0, 0)), mode="symmetric")
+    painted = array(generator([padded, padded_known]))[:, :40, :56]
+    np.testing.assert_allclose(array(generator([gray, known])), painted, atol=1e-5)
+    assert np.abs(painted - array(generator([gray, nothing(gray)]))).max() > 0.01
+
+
+def test_as_onnx_it_has_both_inputs_by_name(generator, tmp_path):
+    export.write_onnx(generator, tmp_path / "guided.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "guided.onnx")
+    inputs = {each.name: each.shape for each in session.get_inputs()}
+    assert inputs == {
+        "grayscale": ["batch", "height", "width", 1],
+        "known": ["batch", "half_height", "half_width", 3],
+    }
+    gray = grays(2, 40, 64)
+    known = nothing(gray)
+    known[:, 3:6, 3:6] = 0.3, -0.2, 1
+    (painted,) = session.run(None, {"grayscale": gray, "known": known})
+    np.testing.assert_allclose(painted, array(generator([gray, known])), atol=1e-4)
+    assert (tmp_path / "guided.onnx").stat().st_size < 30e6
+
+
+# ------------------------------------------------------------------------------- what is known
+
+
+def test_a_cell_has_the_mean_of_what_is_known_in_it():
+    known = np.zeros((1, 4, 4, 3), np.float32)
+    known[0, 0, 0] = 0.4, -0.2, 1
+    known[0, 1, 1] = 0.2, 0.6, 1
+    known[0, 0, 1] = 9, 9, 0  # not known: whatever stands there does not count
+    cells = layers.Input((None, None, 3))
+    found = array(keras.Model(cells, guided.known_cells(cells, 2))(known))
+    np.testing.assert_allclose(found[0, 0, 0], (0.3, 0.2, 1), atol=1e-3)
+    np.testing.assert_allclose(found[0, 1, 1], 0)
+
+
+def test_colour_spreads_to_what_looks_alike_and_to_nothing_else():
+    """Two kinds of places, one of each known; the likeness is that of the features."""
+    kinds = np.zeros((1, 4, 6, 2), np.float32)
+    kinds[:, :, :3, 0] = kinds[:, :, 3:, 1] = 1
+    known = np.zeros((1, 4, 6, 3), np.float32)
+    known[0, 0, 0], known[0, 3, 5] = (0.5, 0.1, 1), (-0.3, 0.2, 1)
+    features, colours = layers.Input((None, None, 2)), layers.Input((None, None, 3))
+    model = keras.Model([features, colours], guided.spread(features, colours))
+    for name in ("spread_query", "spread_key"):
+        kernel = np.zeros(model.get_layer(name).kernel.shape, np.float32)
+        kernel[0, 0, :2, :2] = 10 * np.eye(2)
+        model.get_layer(name).set_weights([kernel, np.zeros(guided.LIKENESS_WIDTH)])
+    model.get_layer("spread_none").set_weights([np.zeros((1, 1, 2, 1)), np.array([-9.0])])
+    found = array(model([kinds, known]))
+    np.testing.assert_allclose(
+        found[0, :, :3], np.broadcast_to((0.5, 0.1, 1), (4, 3, 3)), atol=0.01
+    )
+    np.testing.assert_allclose(
+        found[0, :, 3:], np.broadcast_to((-0.3, 0.2, 1), (4, 3, 3)), atol=0.01
+    )
+    # Where nothing is known, nothing is found, whatever looks alike.
+    np.testing.assert_allclose(array(model([kinds, 0 * known])), 0, atol=0.01)
+
+
+def test_known_colours_are_those_of_the_truth_where_the_mask_says():
+    truth = np.broadcast_to((55.0, -11.0), (1, 8, 8, 2)).astype(np.float32)
+    mask = np.zeros((1, 8, 8, 1), np.float32)
+    mask[0, 2:5, 2:5] = 1
+    known = array(guided.known_colours(truth, mask))
+    np.testing.assert_allclose(known[0, 3, 3], (0.5, -0.1, 1), atol=1e-5)
+    assert (known[0, 6] == 0).all()
+
+
+def test_hues_are_turned_and_nothing_else():
+    chroma = np.array([[[[30.0, 0]]], [[[0, 20.0]]]], np.float32)
+    turned = array(guided.turn_hues(chroma, np.array([np.pi / 2, 0], np.float32)))
+    np.testing.assert_allclose(turned[:, 0, 0], [[0, 30], [0, 20]], atol=1e-4)
+
+
+# ------------------------------------------------------------------------------- the training
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    data = prepare(tmp_path_factory.mktemp("guided"), size=64, train=4, test=2)
+    settings = guided.GuidedSettings(batch_size=4, crop=64, epochs=400, data=str(data))
+    return guided.Guided(settings, dataset.open_split(data, "train"))
+
+
+def test_the_perceptual_loss_is_nothing_at_the_truth_and_more_the_farther_from_it():
+    encoder = efficientnet.build_encoder()
+    assert not encoder.trainable_variables
+    truth = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
+    found = [
+        float(guided.perceptual_loss(encoder, truth + step * (0.5 - truth), truth))
+        for step in (0, 0.3, 1)
+    ]
+    assert found[0] == 0
+    assert 0.01 < found[1] < found[2]
+
+
+def test_a_batch_is_gray_colour_places_and_turns(model):
+    rgb = np.random.default_rng(0).integers(0, 256, (64, 64, 64, 3), dtype=np.uint8)
+    gray, truth, mask, angles = model.draw(np.random.default_rng(0), rgb[..., :1], rgb)
+    np.testing.assert_array_equal(gray, truth[..., :1])
+    assert mask.shape == (64, 32, 32, 1)
+    assert (angles[~mask.any(axis=(1, 2, 3))] == 0).all()
+    assert 0.03 < (angles != 0).mean() < 0.3
+
+
+def test_gradients_reach_every_variable(model):
+    gray = grays(2, 64, 64)
+    known = nothing(gray)
+    known[:, ::4, ::4] = 0.3, -0.2, 1
+    weights = model.generator.trainable_variables
+    rgb = np.clip(gray + np.array([0.15, 0, -0.15], np.float32), 0, 1)
+
+    def compute():
+        chroma = model.predictor([gray, known], training=True)
+        return losses.smooth_l1(chroma, losses.true_chroma(rgb, chroma), EVEN)
+
+    _, gradients = gradients_of(compute, weights)
+    for variable, gradient in zip(weights, gradients, strict=True):
+        # A bias that is the same for all places changes no share of the attention.
+        if variable.path != "spread_query/bias" and "spread_key/bias" not in variable.path:
+            assert np.abs(array(gradient)).max() > 0, variable.path
+
+
+def test_it_learns_the_colour_that_it_is_told(model):
+    """Taught with hues turned by chance, it follows the known colour and not a habit."""
+    random = np.random.default_rng(0)
+    gray = (255 * grays(4, 64, 64)).astype(np.uint8)
+    rgb = np.clip(gray.astype(int) + np.array([40, 0, -40]), 0, 255).astype(np.uint8)
+    mask = np.zeros((4, 32, 32, 1), np.float32)
+    mask[:, 8:24:4, 8:24:4] = 1
+    model.generator_optimizer.iterations.assign(20)  # past the rise of the rate
+    truth = array(losses.true_chroma(np.float32(rgb) / 255, mask))
+    for _ in range(10):
+        for _ in range(40):
+            angles = random.choice([0, np.pi], 4).astype(np.float32)
+            model.train_step(np.float32(gray) / 255, np.float32(rgb) / 255, mask, angles)
+        agreements = []
+        for sign in (1, -1):
+            known = array(guided.known_colours(sign * truth, mask))
+            chroma = array(model.predictor([np.float32(gray) / 255, known]))
+            agreements.append(sign * (chroma * truth).sum() / (truth**2).sum())
+        if min(agreements) > 0.5:
+            break
+    assert min(agreements) > 0.5

@@ -1,0 +1,56 @@
+"""experiments/judge.py: what is compared is equally colourful."""
+
+import importlib
+import sys
+from pathlib import Path
+
+from colorizer import photos
+
+import numpy as np
+import pytest
+from conftest import coloured_pictures
+
+ROOT = Path(photos.__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def judge():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(ROOT / "experiments"), *sys.path])
+        yield importlib.import_module("judge")
+
+
+class Half:
+    """Paints half of its chroma, taken for Lab's a alone, into red."""
+
+    def paint(self, image, chroma, strength):
+        red = image.astype(float) + strength * chroma[..., :1] * np.array([1.0, 0, -1.0])
+        return np.clip(np.rint(red), 0, 255).astype(np.uint8)
+
+
+def test_chroma_is_scaled_to_the_colourfulness_that_is_asked_for(judge):
+    grays = [np.full((16, 16, 1), 128, np.uint8)] * 3
+    chromas = [np.full((16, 16, 2), 10, np.float32)] * 3
+    painted = judge.painted(Half(), grays, chromas, 1)
+    scale = judge.scale_to(2 * judge.colourfulness(painted), Half(), grays, chromas)
+    assert scale == pytest.approx(2, abs=0.06)
+
+
+def test_the_truth_is_perfect_and_gray_is_not(judge):
+    truths = list(coloured_pictures(4, size=32))
+    psnr, auc, balanced = judge.compare(truths, truths)
+    assert (psnr, auc, balanced) == (60, pytest.approx(100, abs=0.5), pytest.approx(100, abs=0.5))
+    grays = [photos.grayscale(truth).repeat(3, -1) for truth in truths]
+    assert judge.compare(truths, grays)[1] < 95
+
+
+def test_a_row_is_printed_for_gray_and_for_every_file(judge, tmp_path, capsys):
+    for number, picture in enumerate(coloured_pictures(3, size=64)):
+        photos.write_png(tmp_path / f"{number}.png", picture)
+    model = ROOT / "weights" / "paper_gan.onnx"
+    assert judge.main(["--data", str(tmp_path), str(model)]) == 0
+    first, *_, gray, paper = capsys.readouterr().out.splitlines()
+    assert first.startswith("3 pictures, truth's colourfulness ")
+    assert gray.startswith("| gray copy | 0.0 | 0.00 | ")
+    assert paper.startswith("| weights/paper_gan.onnx | ")
+    assert paper.count("—") == 4
