@@ -28,9 +28,9 @@ VERSION = 1
 class Options:
     """How films are colorized.
 
-    `strength` scales chroma, 0 to 1. `codec` is a key of mux.CODECS or None for what the container
-    takes, `quality` its constant rate factor or None for its default. `keep_colour` leaves films in
-    colour alone.
+    `strength` scales chroma, 0 to 1. `codec` is a key of formats.CODECS, or None for what suits the
+    container, `quality` its constant rate factor, or None for its default. `keep_colour` leaves
+    films in colour alone.
     """
 
     strength: float = 1.0
@@ -211,13 +211,14 @@ class _Segment:
             self.tell()
 
 
-def _frames_behind(path, last):
-    """Yield what `video.frames` does, from behind the frame at the time `last`, or from the start.
+def _frames_behind(parts):
+    """Yield what `video.frames` does, from behind the last frame that `parts` have.
 
     It is looked for where the container says it is, then from the film's start. Raises FilmError.
     """
+    last = parts.time
     for seek in (True, False):
-        with video.opened(path) as (container, stream):
+        with video.opened(parts.source) as (container, stream):
             frames = video.frames(container, stream)
             if last is None:
                 yield from frames
@@ -228,7 +229,7 @@ def _frames_behind(path, last):
             if reached == last:
                 yield from frames
                 return
-    raise video.FilmError("its unfinished segments do not fit it; give --overwrite")
+    raise video.FilmError(f"its unfinished segments do not fit it; remove {parts.folder}")
 
 
 def _painted(parts, film, painter):
@@ -242,7 +243,7 @@ def _painted(parts, film, painter):
     most = steady.CONTEXT + cores
     coming, leaving = deque(), deque()
     with ThreadPoolExecutor(cores) as workers:
-        for raw, time, length, repeated in _frames_behind(parts.source, parts.time):
+        for raw, time, length, repeated in _frames_behind(parts):
             pixels = video.pixels_of(raw)
             small = workers.submit(painter.shrink, pixels)
             chroma = None

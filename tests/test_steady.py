@@ -75,6 +75,23 @@ def test_what_comes_into_the_picture_has_the_network_s_colours():
     assert np.abs(second[20:-20, 20:90, 0]).mean() < 10
 
 
+def test_nothing_is_carried_from_outside_the_picture():
+    """Where all is the same gray, only the flow says that something came in."""
+
+    class Flow:
+        def calc(self, after, before, flow):
+            return np.full((*SIZE, 2), next(self.steps), np.float32)
+
+        steps = iter(((10, 0), (-10, 0)))
+
+    steadier = steady.Steady()
+    steadier.flow = Flow()
+    gray = np.full(SIZE, 128, np.uint8)
+    steadied = run([gray, gray], [flat(50, 0), flat(-50, 0)], steadier)[1]
+    np.testing.assert_allclose(steadied[:, -4:, 0], -50, atol=1)
+    np.testing.assert_allclose(steadied[:, :100, 0], 0, atol=1)
+
+
 def test_another_thing_in_the_same_place_has_the_network_s_colours():
     before = textured(1)[: SIZE[0], : SIZE[1]]
     after = before.copy()
