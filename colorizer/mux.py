@@ -105,6 +105,8 @@ def encode(frames, film, codec, quality, suffix):
     `data` uint8 (bytes,) are the packets behind each other, `sizes`, `times` and `keys` int64
     (packets,) their lengths, times, and whether one begins with them, in the order of decoding.
     """
+    # SVT-AV1 would otherwise say much about itself.
+    os.environ.setdefault("SVT_LOG", "1")
     context = av.CodecContext.create(ENCODERS[codec][0], "w")
     if av.ContainerFormat(CONTAINERS[suffix], "w").flags & av.format.Flags.global_header.value:
         context.flags |= av.codec.context.Flags.global_header

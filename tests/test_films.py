@@ -244,11 +244,12 @@ def test_rotation_shape_chapters_and_subtitles_stay(tmp_path, run):
 
 def test_a_turned_film_is_seen_upright(tmp_path, run, monkeypatch):
     seen = []
-    predict = colorize.Colorizer.predict
 
     def look(self, image, known=None):
         seen.append(image)
-        return predict(self, image, known)
+        chroma = np.zeros((*self.shrink(image).shape[:2], 2), np.float32)
+        chroma[: len(chroma) // 2, :, 0] = 60  # the upper half is red
+        return chroma
 
     monkeypatch.setattr(colorize.Colorizer, "predict", look)
     write_film(tmp_path / "in" / "film.mp4", count=2, matrix=90)
@@ -256,8 +257,11 @@ def test_a_turned_film_is_seen_upright(tmp_path, run, monkeypatch):
     # Turned counterclockwise by 90 degrees, the right half is the upper one.
     assert seen[0].shape == (64, 48, 1)
     assert seen[0][:30].mean() > seen[0][34:].mean() + 60
-    painted = frames_of(tmp_path / "out" / "film.mp4")[0]
+    painted = frames_of(tmp_path / "out" / "film.mp4")[0].astype(int)
     assert painted.shape == (48, 64, 3)
+    red = painted[..., 0] - painted[..., 1]
+    assert red[:, 40:].min() > 30
+    assert abs(red[:, :24]).max() < 10
 
 
 def test_ten_bits_stay(tmp_path, run):
