@@ -65,7 +65,7 @@ def write_film(path, count=30, times=None, sound=True, size=(48, 64), **settings
         pictures.pix_fmt = settings.pop("pix_fmt", "yuv420p")
         pictures.time_base = pictures.codec_context.time_base = Fraction(1, 30000)
         if codec == "libx264":
-            pictures.options = {"bf": "0" if suffix == ".avi" else "3", "crf": "4", "g": "12"}
+            pictures.options = {"bf": "3", "crf": "4", "g": "12", **settings.get("options", {})}
         if suffix in (".avi", ".mpg"):
             pictures.time_base = pictures.codec_context.time_base = 1 / RATE
         if "shape" in settings:
@@ -387,6 +387,14 @@ def broken_folder(folder):
         "pipe.mov": "it is not a regular file",
         "gone.mp4": "no such file or directory",
     }
+
+
+def test_an_interlaced_film_is_named(tmp_path, run):
+    options = {"x264-params": "tff=1"}
+    write_film(tmp_path / "in" / "film.mkv", count=5, size=(64, 64), options=options)
+    status, printed = run()
+    assert status == 0
+    assert "film.mkv: it is interlaced; its fields were coloured together" in printed
 
 
 def test_every_broken_film_is_one_sentence_and_leaves_nothing(tmp_path, run):
