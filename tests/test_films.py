@@ -242,6 +242,41 @@ def test_rotation_shape_chapters_and_subtitles_stay(tmp_path, run):
         assert next(written.decode(video=0)).rotation == next(given.decode(video=0)).rotation == 90
 
 
+def test_all_the_streams_of_a_matroska_stay(tmp_path, run):
+    """Two sounds, subtitles and a font, in their order, with their names."""
+
+    def add(output):
+        output.add_mux_stream("subrip").metadata["title"] = "Ondertitels"
+        comment = output.add_stream("libmp3lame", 44100, layout="mono")
+        comment.metadata["title"] = "Commentaar"
+        comment.disposition = av.stream.Disposition.comment
+        output.add_attachment("font.ttf", "application/x-truetype-font", b"a font")
+
+    def say(output):
+        heard = av.AudioFrame.from_ndarray(np.zeros((1, 22050), np.int16), "s16p", "mono")
+        heard.sample_rate, heard.pts, heard.time_base = 44100, 0, Fraction(1, 44100)
+        for each in (heard, None):
+            output.mux(output.streams[3].encode(each))
+        for number in range(3):
+            packet = av.Packet(f"regel {number}".encode())
+            packet.stream, packet.time_base = output.streams[2], Fraction(1, 1000)
+            packet.pts = packet.dts = 300 * number
+            packet.duration = 200
+            output.mux(packet)
+
+    source = write_film(tmp_path / "in" / "film.mkv", before=add, behind=say)
+    assert run()[0] == 0
+    target = tmp_path / "out" / "film.mkv"
+    for kind in ("audio", "subtitle"):
+        assert packets_of(target, kind) == packets_of(source, kind)
+    with av.open(str(source)) as given, av.open(str(target)) as written:
+        for kept, stream in zip(given.streams, written.streams, strict=True):
+            assert (stream.type, stream.disposition) == (kept.type, kept.disposition)
+            assert stream.metadata.get("title") == kept.metadata.get("title")
+        assert bytes(written.streams[4].data) == b"a font"
+        assert written.streams[2].metadata["title"] == "Ondertitels"
+
+
 def test_a_turned_film_is_seen_upright(tmp_path, run, monkeypatch):
     seen = []
 
