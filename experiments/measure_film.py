@@ -22,8 +22,9 @@ from colorizer.files import write_json
 import cv2
 import numpy as np
 
-# Frames of each clip that are measured.
+# Frames of each film that are measured, and of a pan over a photograph.
 FRAMES = 90
+PAN_FRAMES = 60
 
 # Frames between the two whose histograms are compared. Source: Liu et al. 2021, "Temporally
 # Consistent Video Colorization with Deep Feature Propagation and Self-regularization Learning".
@@ -56,7 +57,7 @@ def pan_and_zoom(sample, number) -> tuple[list, list]:
     whole = photos.resize(sample, *size)
     room = np.array([size[1] - width, size[0] - height], np.float64)
     clip, windows = [], []
-    for time in np.linspace(0, 1, 60):
+    for time in np.linspace(0, 1, PAN_FRAMES):
         share = 0.9 + 0.1 * np.cos(2 * np.pi * time) if number % 2 else 1.0
         corner = room * np.array([time, (1 - np.cos(2 * np.pi * time)) / 2])
         matrix = np.array([[share, 0, corner[0]], [0, share, corner[1]]], np.float32)
