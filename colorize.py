@@ -1,26 +1,35 @@
 """Colorize photographs and films at their own size: colour from a network, luminance their own.
 
-    python colorize.py --input DIR_OR_FILE
+    python colorize.py --input DIR_OR_FILE ...
 
-Reads every photograph and film below DIR, or the one FILE, and writes each one in colour, under the
-same relative path, below outputs/colorized/. Exit status: 0 all done, 1 some failed, 2 wrong call.
+Reads every photograph and film below each DIR, and each FILE, and writes each one in colour, under
+the same relative path, below outputs/colorized/, where colorized.jsonl records what each result was
+made of. Exit status: 0 all done, 1 some failed, 2 wrong call.
 """
 
 import argparse
 import contextlib
 import dataclasses
-import itertools
-import os
+import math
+import signal
 import sys
 import warnings
 from pathlib import Path
 
-from colorizer import Colorizer, batch, formats, photos
+if __name__ == "__main__":
+    # What follows takes seconds to import. Ctrl-C ends it at once; later `errors.run` answers it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from colorizer import Colorizer, batch, film_formats, photos
+from colorizer.album import plan
 from colorizer.colorizer import SHIPPED, WORKING_SIZE
-from colorizer.errors import UserError, run
+from colorizer.errors import STOPPED, UserError, run
+from colorizer.files import shown
+from colorizer.forecast import print_forecast
+from colorizer.progress import Progress
+from colorizer.results import Record
 
 import cv2
-from tqdm import tqdm
 
 
 @dataclasses.dataclass
@@ -28,105 +37,29 @@ class Report:
     """What became of the photographs."""
 
     done: int = 0
+    compared: int = 0
     skipped: int = 0
     left_in_colour: int = 0
     recoloured: int = 0
+    toned: int = 0
     failures: list = dataclasses.field(default_factory=list)
     remarks: list = dataclasses.field(default_factory=list)
 
-    def add(self, outcome, keep_colour) -> None:
+    def add(self, outcome) -> None:
         """Take up what became of one photograph."""
-        name = outcome.job.name
-        if outcome.remark:
-            self.remarks.append((name, outcome.remark))
+        job, name = outcome.job, outcome.job.name
         if outcome.failure:
             self.failures.append((name, outcome.failure))
-        elif outcome.in_colour and keep_colour:
+            return
+        self.remarks += [(name, phrase) for phrase in (outcome.remark, job.note) if phrase]
+        if not job.paint:
+            self.compared += 1
+        elif outcome.kept:
             self.left_in_colour += 1
         else:
             self.done += 1
             self.recoloured += outcome.in_colour
-
-
-def shown(path) -> str:
-    """Write a path for people: bytes that are no text, and control characters, are escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def plan(input_path, output, format, report) -> list[batch.Job]:
-    """Find photographs and films and name the files to write; no two get the same name.
-
-    `format` is a suffix of batch.FORMATS, or None to keep each file's name. Folders that cannot be
-    listed become failures in `report`. Raises UserError where nothing is found, or where a
-    result would lie over an input.
-    """
-    if not input_path.exists():
-        raise UserError(f"there is no {shown(input_path)}; give a folder or a file as --input")
-    if not input_path.is_dir():
-        root, sources = input_path.parent, [input_path]
-    else:
-        root, sources = input_path, _find(input_path, output, report)
-    if not sources and not report.failures:
-        raise UserError(
-            f"{shown(input_path)} holds no photographs ({', '.join(photos.SUFFIXES)}) "
-            f"and no films ({', '.join(formats.FILM_SUFFIXES)}); give another --input"
-        )
-    jobs, taken = [], set()
-    for source in sources:
-        relative = source.relative_to(root)
-        film = formats.is_film(source)
-        if film:
-            wanted = output / formats.film_target(relative)
-        else:
-            wanted = output / (relative.with_suffix(f".{format}") if format else relative)
-        target = _free(wanted, taken)
-        compare_target = _free(target.with_name(f"{target.stem}-compare.jpg"), taken)
-        if target != wanted:
-            report.remarks.append((shown(relative), f"written as {shown(target.name)}"))
-        jobs.append(batch.Job(source, shown(relative), target, compare_target, film))
-    inputs = {_place(job.source) for job in jobs}
-    for target in itertools.chain.from_iterable((j.target, j.compare_target) for j in jobs):
-        if _place(target) in inputs:
-            raise UserError(
-                f"{shown(target)} would be written over an input; give another folder as --output"
-            )
-    return jobs
-
-
-def _find(folder, output, report) -> list[Path]:
-    """List photographs and films below `folder`, without results of earlier runs in `output`."""
-
-    def fail(error):
-        report.failures.append((shown(error.filename), error.strerror.lower()))
-
-    suffixes = photos.SUFFIXES + formats.FILM_SUFFIXES
-    found = photos.find_photographs(folder, fail, suffixes)
-    results = output.resolve()
-    if folder.resolve() in results.parents:
-        found = [path for path in found if results not in (path.parent / "x").resolve().parents]
-    return found
-
-
-def _free(path, taken) -> Path:
-    """Return `path`, or the same with -2, -3, ... behind its stem, and add it to `taken`."""
-    numbers = itertools.count(2)
-    free = path
-    while free in taken:
-        free = path.with_name(f"{path.stem}-{next(numbers)}{path.suffix}")
-    taken.add(free)
-    return free
-
-
-def _place(path) -> Path:
-    """Name the place of a file, without following the file itself if it is a symlink."""
-    return path.parent.resolve() / path.name
-
-
-def finished(job, settings) -> bool:
-    """Tell whether an earlier run has written all that this one would."""
-    compared = job.film or not settings.compare or job.compare_target.exists()
-    return job.target.exists() and compared
+            self.toned += outcome.toned
 
 
 def arguments():
@@ -136,13 +69,20 @@ def arguments():
         epilog="Exit status: 0 all done, 1 some failed, 2 wrong call, 130 stopped by Ctrl-C.",
     )
     parser.add_argument(
-        "--input", type=Path, required=True, help="a folder of photographs and films, or one"
+        "--input",
+        type=path,
+        required=True,
+        nargs="+",
+        metavar="DIR_OR_FILE",
+        help="folders of photographs and films, and single ones; results of several folders go "
+        "below the folders' own names",
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=path,
         default=Path("outputs/colorized"),
-        help="folder for the results (default %(default)s)",
+        help="folder for the results (default %(default)s); a photograph whose name another file "
+        "has there gets a name of its own",
     )
     parser.add_argument(
         "--model",
@@ -153,7 +93,10 @@ def arguments():
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="colorize again what an earlier run has finished (default: skip it)",
+        help="colorize again what is finished, and write over files of the same name that are not "
+        "recorded as another photograph's results (default: skip what colorized.jsonl records as "
+        "made from the same photograph, model and settings, or as changed by somebody since; write "
+        "over nothing else than results made with other settings)",
     )
     parser.add_argument(
         "--format",
@@ -177,8 +120,12 @@ def arguments():
     )
     parser.add_argument(
         "--keep-colour",
-        action="store_true",
-        help="leave photographs that are in colour alone (default: recolour them, and say so)",
+        nargs="?",
+        choices=("colour", "toned"),
+        const="colour",
+        help="copy photographs that are in colour as they are; sepia and other prints of one hue "
+        "count as black-and-white, unless it is --keep-colour toned (default: recolour all, and "
+        "say so)",
     )
     parser.add_argument(
         "--compare",
@@ -186,8 +133,13 @@ def arguments():
         help="also write NAME-compare.jpg, the photograph before and after beside each other",
     )
     parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="write nothing; say what would be done, skipped and refused, and how long it takes",
+    )
+    parser.add_argument(
         "--codec",
-        choices=formats.CODECS,
+        choices=film_formats.CODECS,
         help="codec of coloured films (default: h264; vp9 in .webm, mpeg2 in .mpg, mpeg4 in .avi "
         "and .wmv)",
     )
@@ -196,17 +148,32 @@ def arguments():
         type=quality,
         metavar="CRF",
         help="constant rate factor of coloured films, 0 to 63, lower is better (default: "
-        + ", ".join(f"{value} for {name}" for name, value in formats.CODECS.items())
+        + ", ".join(f"{value} for {name}" for name, value in film_formats.CODECS.items())
         + ")",
     )
     parser.add_argument(
         "--max-megapixels",
-        type=float,
+        type=megapixels,
         default=photos.MAX_MEGAPIXELS,
         metavar="MILLIONS",
         help="refuse photographs of more pixels than this (default %(default)s)",
     )
     return parser
+
+
+def path(text) -> Path:
+    """Parse a path; one of no characters is a mistake of a script, not the folder it runs in."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text is no path")
+    return Path(text)
+
+
+def megapixels(text) -> float:
+    """Parse --max-megapixels."""
+    millions = float(text)
+    if not 0 < millions < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return millions
 
 
 def working_size(text) -> int:
@@ -240,8 +207,29 @@ def colorize(settings) -> int:
         with contextlib.suppress(ImportError):
             import training  # noqa: F401
     colorizer = Colorizer(settings.model, settings.working_size)
-    report = Report()
-    jobs = plan(settings.input, settings.output, settings.format, report)
+    options = batch.Options(
+        settings.strength,
+        settings.format,
+        keep_colour=settings.keep_colour is not None,
+        keep_toned=settings.keep_colour == "toned",
+        max_megapixels=settings.max_megapixels,
+    )
+    record = Record(settings.output)
+    film_settings = {"codec": settings.codec, "quality": settings.quality}
+    planned = plan(
+        settings.input,
+        settings.output,
+        settings.format,
+        record,
+        batch.recorded_settings(colorizer, options),
+        settings.compare,
+        settings.overwrite,
+        film_settings,
+    )
+    if settings.dry_run:
+        return 1 if print_forecast(planned, colorizer, options) else 0
+    report = Report(skipped=len(planned.skipped), failures=planned.failures)
+    report.remarks += [(name, "changed since it was written, and kept") for name in planned.kept]
     try:
         settings.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -249,46 +237,35 @@ def colorize(settings) -> int:
             f"{shown(settings.output)} cannot be made ({error.strerror}); "
             "give another folder as --output"
         ) from error
-    if not settings.overwrite:
-        waiting = [job for job in jobs if not finished(job, settings)]
-        report.skipped, jobs = len(jobs) - len(waiting), waiting
-    still = [job for job in jobs if not job.film]
-    moving = [job for job in jobs if job.film]
-    stopped = bool(still) and colorize_jobs(still, colorizer, settings, report)
-    stopped = stopped or colorize_films(moving, colorizer, settings, report)
+    jobs = [job for job in planned.jobs if not job.film]
+    stopped = bool(jobs) and colorize_jobs(jobs, colorizer, options, record, report)
+    jobs = [job for job in planned.jobs if job.film]
+    if jobs and not stopped:
+        stopped = colorize_films(jobs, colorizer, options, film_settings, record, report)
     print_report(report, settings)
     if stopped:
         print("stopped; the same command goes on from here")
-        return 130
+        return STOPPED
     return 1 if report.failures else 0
 
 
-def colorize_jobs(jobs, colorizer, settings, report) -> bool:
+def colorize_jobs(jobs, colorizer, options, record, report) -> bool:
     """Colorize the jobs under a progress bar and fill the report; return whether it was stopped."""
-    options = batch.Options(
-        settings.strength,
-        settings.format,
-        settings.keep_colour,
-        settings.compare,
-        settings.max_megapixels,
-    )
-    with tqdm(total=len(jobs), desc="colorizing", unit=" photographs") as progress:
+    with Progress(total=len(jobs), desc="colorizing", unit=" photographs") as progress:
 
         def tell(outcome):
-            report.add(outcome, settings.keep_colour)
+            report.add(outcome)
             progress.update()
 
         try:
-            batch.colorize_files(jobs, colorizer, options, tell)
+            batch.colorize_files(jobs, colorizer, options, record, tell)
         except KeyboardInterrupt:
             return True
     return False
 
 
-def colorize_films(jobs, colorizer, settings, report) -> bool:
+def colorize_films(jobs, colorizer, options, film_settings, record, report) -> bool:
     """Colorize films one after the other, as `colorize_jobs` does photographs."""
-    if not jobs:
-        return False
     # Not imported above, because a photograph need not wait for FFmpeg's libraries.
     try:
         from colorizer import films
@@ -296,21 +273,21 @@ def colorize_films(jobs, colorizer, settings, report) -> bool:
         raise UserError(
             f"films need PyAV ({error}); run `pip install -r requirements-colorize.txt`"
         ) from error
-    options = films.Options(
-        settings.strength, settings.codec, settings.quality, settings.keep_colour
-    )
+    film_options = films.Options(options.strength, keep_colour=options.keep_colour, **film_settings)
+    recorded = batch.recorded_settings(colorizer, options) | film_settings
+    writer = batch.Writer(record, recorded)
     for job in jobs:
-        with tqdm(desc=job.name, unit=" frames", smoothing=0.05) as progress:
+        with Progress(desc=job.name, unit=" frames", smoothing=0.05) as progress:
 
             def tell(frames, all_frames, progress=progress):
                 progress.total = all_frames or None
                 progress.update(frames)
 
             try:
-                outcome = films.colorize_film(job, colorizer, options, tell)
+                outcome = films.colorize_film(job, colorizer, film_options, writer, tell)
             except KeyboardInterrupt:
                 return True
-        report.add(outcome, settings.keep_colour)
+        report.add(outcome)
     return False
 
 
@@ -322,11 +299,18 @@ def print_report(report, settings) -> None:
         print(f"failed: {name}: {reason}")
     if report.recoloured:
         print(f"{report.recoloured} were in colour and were recoloured (--keep-colour leaves them)")
+    if report.toned:
+        print(
+            f"{report.toned} were prints of one hue, such as sepia, and were colorized as "
+            "black-and-white (--keep-colour toned leaves them)"
+        )
     counts = [f"{report.done} colorized"]
     if report.skipped:
         counts.append(f"{report.skipped} skipped, finished earlier (--overwrite does them again)")
+    if report.compared:
+        counts.append(f"{report.compared} finished earlier and now compared")
     if report.left_in_colour:
-        counts.append(f"{report.left_in_colour} in colour and left alone")
+        counts.append(f"{report.left_in_colour} in colour and copied as they are")
     counts.append(f"{len(report.failures)} failed")
     print(f"{', '.join(counts)}; results are in {shown(settings.output)}")
 

@@ -18,13 +18,19 @@ import csv
 import itertools
 import re
 import shlex
+import signal
 import sys
 from pathlib import Path
+
+if __name__ == "__main__":
+    # What follows takes seconds to import. Ctrl-C ends it at once; later `errors.run` answers it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import models
 from colorizer import errors, files, photos
 from colorizer.errors import UserError
 from colorizer.network import load_network
+from colorizer.progress import Progress
 from pictures import dataset, metrics, record
 from training import features
 
@@ -106,7 +112,7 @@ def shard_pictures(split, classes):
 def photographs(folder, paths, size, skipped):
     """Yield (source, label, gray, rgb) of photographs, resized to `size` x `size` pixels."""
     for path in paths:
-        source = str(path.relative_to(folder))
+        source = files.shown(path.relative_to(folder))
         try:
             photograph = photos.read_rgb(path, at_least=size)
         except photos.PhotographError as error:
@@ -120,7 +126,7 @@ def photographs(folder, paths, size, skipped):
 def label_of(path) -> str:
     """Return the class of a photograph: the synset its name begins with, or its folder's name."""
     synset = re.match(r"n\d{8}(?=_)", path.name)
-    return synset.group() if synset else path.parent.name
+    return synset.group() if synset else files.shown(path.parent.name)
 
 
 def check_network(network, size) -> None:
@@ -165,7 +171,7 @@ def write_pictures(network, pictures, count, batch_size, folder):
     sources, labels = {}, {}
     for name in FOLDERS:
         (folder / name).mkdir(parents=True)
-    with tqdm(total=count, desc="colorizing", unit=" pictures") as progress:
+    with Progress(total=count, desc="colorizing", unit=" pictures") as progress:
         while batch := list(itertools.islice(pictures, batch_size)):
             gray = np.stack([gray for _, _, gray, _ in batch])
             colours = network(photos.to_unit(gray))
@@ -201,7 +207,7 @@ def measure_pictures(folder, sources):
     """
     rows = []
     errors = dict.fromkeys(SYSTEMS, 0)
-    for name, source in tqdm(sources.items(), desc="measuring", unit=" pictures"):
+    for name, source in Progress(sources.items(), desc="measuring", unit=" pictures"):
         ground_truth = photos.read_rgb(folder / "ground_truth" / name)
         ground_truth_lab = metrics.to_lab(ground_truth)
         row = {
@@ -256,7 +262,9 @@ def measure_fid(folder, names, weights, batch_size):
 
     def features_of(pictures):
         found = []
-        for start in tqdm(range(0, len(names), batch_size), desc=f"FID, {pictures}", unit=" batch"):
+        for start in Progress(
+            range(0, len(names), batch_size), desc=f"FID, {pictures}", unit=" batch"
+        ):
             batch = [
                 photos.read_rgb(folder / pictures / n) for n in names[start : start + batch_size]
             ]
@@ -287,7 +295,7 @@ def measure_recognition(folder, labels, classifier_file, batch_size):
     for pictures in FOLDERS:
         right = 0
         starts = range(0, len(names), batch_size)
-        for start in tqdm(starts, desc=f"recognition, {pictures}", unit=" batch"):
+        for start in Progress(starts, desc=f"recognition, {pictures}", unit=" batch"):
             batch = names[start : start + batch_size]
             read = np.stack([photos.read_rgb(folder / pictures / name) for name in batch])
             found = features.recognise(classifier, read)
@@ -393,11 +401,19 @@ def evaluate(arguments) -> None:
     print(f"evaluating {arguments.model} on {count:,} pictures")
 
     # Built beside its place and moved there whole, so that no evaluation is a mix of two.
-    with files.replacing_folder(arguments.output) as folder:
-        sources, labels = write_pictures(network, pictures, count, arguments.batch_size, folder)
-        if not sources:
-            raise UserError(f"no photograph in {arguments.data} can be read; give another --data")
-        report = write_report(folder, sources, labels, size, skipped, arguments)
+    try:
+        with files.replacing_folder(arguments.output) as folder:
+            sources, labels = write_pictures(network, pictures, count, arguments.batch_size, folder)
+            if not sources:
+                raise UserError(
+                    f"no photograph in {arguments.data} can be read; give another --data"
+                )
+            report = write_report(folder, sources, labels, size, skipped, arguments)
+    except OSError as error:
+        raise UserError(
+            f"{files.shown(arguments.output)} cannot be written ({error.strerror or error}); make "
+            "room, or give another --output"
+        ) from error
     print(format_table(report))
     if report["fid_reason"]:
         print(f"no FID: {report['fid_reason']}")
@@ -444,8 +460,8 @@ def write_report(folder, sources, labels, size, skipped, arguments) -> dict:
         },
         "fid_reason": reason,
         "fid_warning": warning,
-        "model": str(arguments.model),
-        "data": str(arguments.data),
+        "model": files.shown(arguments.model),
+        "data": files.shown(arguments.data),
         "size": size,
         "left_out": skipped,
         "versions": record.versions(),

@@ -25,16 +25,22 @@ import signal
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+if __name__ == "__main__":
+    # What follows takes seconds to import. Ctrl-C ends it at once; later `errors.run` answers it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from colorizer import errors, files, photos
+from colorizer.progress import Progress
+from colorizer.results import sha256
 from pictures import dataset, record
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 # Paper: "100 random classes" and 100 images of each, from ImageNet.
 CLASSES = 100
@@ -164,7 +170,7 @@ def find_classes(root, folder) -> dict:
         return {}
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
     classes = {}
-    for path in tqdm(folders, desc=f"listing {folder}", unit="class", leave=False, delay=1):
+    for path in Progress(folders, desc=f"listing {folder}", unit="class", leave=False, delay=1):
         found = photos.find_photographs(path, onerror=refuse)
         if found:
             classes[path.name] = [file.absolute().relative_to(root).as_posix() for file in found]
@@ -172,8 +178,8 @@ def find_classes(root, folder) -> dict:
                 "".join(classes[path.name]).encode()
             except UnicodeEncodeError:
                 raise errors.UserError(
-                    f"{path} has a file whose name is not UTF-8, which the manifest cannot hold; "
-                    "rename it"
+                    f"{files.shown(path)} has a file whose name is not UTF-8, which the manifest "
+                    "cannot hold; rename it"
                 ) from None
     return classes
 
@@ -211,6 +217,28 @@ def draw(source, arguments) -> Draw:
             files = [next(spare[split][row_label]) for row_label in label]
             shards.append(Shard(dataset.shard_name(split, index, len(starts)), split, files, label))
     return Draw(names, shards, spare)
+
+
+def find_twins(root, drawn) -> dict:
+    """Return the test pictures that are the same file as a training picture of their class.
+
+    A dict of file -> reason. Only files of equal size are read.
+    """
+    by_size = {}
+    for shard in drawn.shards:
+        for file, label in zip(shard.files, shard.label, strict=True):
+            with contextlib.suppress(OSError):
+                key = int(label), os.stat(root / file).st_size
+                by_size.setdefault(key, {}).setdefault(shard.split, []).append(file)
+    twins = {}
+    for found in by_size.values():
+        if len(found) == len(dataset.SPLITS):
+            train = {sha256(root / file): file for file in found["train"]}
+            for file in found["test"]:
+                same = train.get(sha256(root / file))
+                if same:
+                    twins[file] = f"it is the same as {same}, which trains"
+    return twins
 
 
 def take_all(source, test_images):
@@ -386,9 +414,14 @@ def check_room(output, shards, size) -> None:
     needed, free = pictures * size * size * 4, shutil.disk_usage(existing).free
     if needed > free:
         raise errors.UserError(
-            f"{output} needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB left; "
+            f"{output} needs {megabytes(needed)} and the disk has {megabytes(free)} left; "
             "give another --output, a smaller --size or fewer --images-per-class"
         )
+
+
+def megabytes(count) -> str:
+    """Write a number of bytes so that it is not 0.0."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.3f} MB"
 
 
 # ---------------------------------------------------------------------------------- running
@@ -426,7 +459,10 @@ def write_data(folder, source, drawn, unreadable, arguments) -> dict:
         split: {"pictures": 0, "black_and_white": 0, "shards": []} for split in dataset.SPLITS
     }
     total = sum(len(shard.files) for shard in drawn.shards)
-    with worker_pool(cores()) as pool, tqdm(total=total, desc="preparing", unit="picture") as bar:
+    with (
+        worker_pool(cores()) as pool,
+        Progress(total=total, desc="preparing", unit="picture") as bar,
+    ):
         written = pool.map(task, drawn.shards)
         for shard, (black_and_white, failed) in zip(drawn.shards, written, strict=True):
             if failed and arguments.all:
@@ -444,6 +480,10 @@ def write_data(folder, source, drawn, unreadable, arguments) -> dict:
             bar.update(len(shard.files))
     if any(file in unreadable for shard in drawn.shards for file in shard.files):
         raise DrawAgain("some pictures cannot be read: drawing without them")
+    # What took the place of unreadable files was not looked at before.
+    if twins := find_twins(source.root, drawn):
+        unreadable.update(twins)
+        raise DrawAgain("some test pictures also train: drawing without them")
     test_folders = {"train" if name in source.held_out else "val" for name in drawn.classes}
     manifest = {
         "source": arguments.source if len(arguments.source) > 1 else arguments.source[0],
@@ -477,6 +517,14 @@ def prepare(arguments) -> None:
     if not arguments.all:
         arguments.classes = arguments.classes or CLASSES
         arguments.images_per_class = arguments.images_per_class or IMAGES_PER_CLASS
+    for path in (*arguments.source, arguments.output):
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise errors.UserError(
+                f"{files.shown(path)} is a name that is not UTF-8, which the manifest cannot hold; "
+                "rename it"
+            ) from None
     output = Path(arguments.output).resolve()
     check_output(output, arguments.overwrite)
     folders = [
@@ -487,6 +535,9 @@ def prepare(arguments) -> None:
     unreadable, manifest = {}, None
     while not manifest:
         drawn = draw(source.without(unreadable), arguments)
+        if twins := find_twins(source.root, drawn):
+            unreadable.update(twins)
+            continue
         check_room(output, drawn.shards, arguments.size)
         try:
             with files.replacing_folder(output) as folder:
@@ -494,7 +545,15 @@ def prepare(arguments) -> None:
         except DrawAgain as reason:
             print(reason)
         except OSError as error:
-            raise errors.UserError(f"{output} cannot be written ({error})") from error
+            raise errors.UserError(
+                f"{files.shown(output)} cannot be written ({error.strerror or error}); make room, "
+                "or give another --output"
+            ) from error
+        except BrokenProcessPool as error:
+            raise errors.UserError(
+                f"a process that reads photographs was ended from outside, perhaps because memory "
+                f"ran out; {files.shown(output)} is as it was: give the same command again"
+            ) from error
     report(manifest, arguments.output)
 
 
@@ -515,10 +574,12 @@ def report(manifest, output) -> None:
     )
     if manifest["skipped"]:
         print(
-            f"{len(manifest['skipped'])} files could not be read: "
+            f"{len(manifest['skipped'])} files could not be used: "
             f"see skipped in {Path(output, dataset.MANIFEST)}"
         )
-    print(f"the data is in {output}; next: python train.py --data {output}")
+    # What the paper's networks halve three times.
+    following = f"; next: python train.py --data {output}" if manifest["size"] % 8 == 0 else ""
+    print(f"the data is in {output}{following}")
 
 
 def main(argv=None) -> int:
@@ -565,11 +626,7 @@ def main(argv=None) -> int:
         "--overwrite", action="store_true", help="replace the prepared data in that folder"
     )
     arguments = parser.parse_args(argv)
-    try:
-        return errors.run(prepare, arguments)
-    except KeyboardInterrupt:
-        print(f"stopped; {arguments.output} is as it was", file=sys.stderr)
-        return 130
+    return errors.run(prepare, arguments, f"stopped; {files.shown(arguments.output)} is as it was")
 
 
 if __name__ == "__main__":

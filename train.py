@@ -10,13 +10,19 @@ that the paper is compared with, in the same loop.
 
 import dataclasses
 import math
+import signal
 import sys
 import time
 from pathlib import Path
 
+if __name__ == "__main__":
+    # What follows takes seconds to import. Ctrl-C ends it at once; later `errors.run` answers it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import models
 from colorizer import errors, files, photos
-from colorizer.errors import UserError
+from colorizer.errors import STOPPED, UserError
+from colorizer.progress import Progress
 from pictures import dataset, metrics
 from systems import classify, guided, pix2pix, regress, semantic, vgg16
 from training import devices, export, runs, steps
@@ -26,10 +32,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from tqdm import tqdm
 
 SAMPLE_PICTURES = 8
-STOPPED = 130  # the exit status of a process that Ctrl-C stopped
+TEST_FIGURES = ("test_ssim", "test_psnr", "test_colourfulness")
 
 # ------------------------------------------------------------------------ the paper's settings
 
@@ -216,29 +221,14 @@ def fit(system, settings, resume=False) -> int:
     Raises UserError when the data do not do, or the run was begun with another system or other
     settings.
     """
-    train_split, test_split = open_data(settings)
-    strategy = devices.strategy(settings.distribute)
-    devices.check_batch(settings.batch_size, strategy)
-    devices.make_repeatable()
-    with strategy.scope():
-        model = system(settings, train_split)
-    progress = runs.Progress(len(system.LOSSES))
-    checkpoints = runs.checkpoints(model, progress, settings.output)
-    if resume:
-        runs.check_config(system, settings)
-        runs.restore(checkpoints)
-    history = runs.read_history(settings.output, int(progress.epoch))
-    if devices.is_chief():
-        runs.write_config(system, settings)
-
-    steps_an_epoch = train_split.pictures // settings.batch_size
-    print(
-        f"training on {devices.device()} in {settings.precision}: {train_split.pictures:,} "
-        f"pictures, {settings.epochs} epochs of {steps_an_epoch} steps"
-        + (f", from epoch {progress.epoch + 1}, step {progress.step + 1}" if resume else "")
-    )
-    step = devices.distributed(strategy, model.train_step)
     with runs.interruption() as interrupted:
+        train_split, test_split = open_data(settings)
+        strategy = devices.strategy(settings.distribute)
+        model, progress, checkpoints, history = begin(
+            system, settings, resume, strategy, train_split, test_split
+        )
+        steps_an_epoch = train_split.pictures // settings.batch_size
+        step = devices.distributed(strategy, model.train_step)
         while progress.epoch < settings.epochs and not interrupted():
             started = time.monotonic()
             train_epoch(train_split, model, step, progress, interrupted)
@@ -247,14 +237,42 @@ def fit(system, settings, resume=False) -> int:
                 finish_epoch(test_split, model, progress, history, seconds)
             # Last: an epoch that was killed before it is done again.
             if devices.is_chief():
-                checkpoints.save(progress.epoch * steps_an_epoch + progress.step)
-    if progress.epoch < settings.epochs:
-        return STOPPED
-    output = Path(settings.output)
-    if devices.is_chief():
-        export.write_onnx(model.averaged, output / "generator.onnx")
+                runs.save(checkpoints, progress.epoch * steps_an_epoch + progress.step)
+        if progress.epoch < settings.epochs:
+            return STOPPED
+        output = Path(settings.output)
+        if devices.is_chief():
+            export.write_onnx(model.averaged, output / "generator.onnx")
     print(f"the generator is {output / 'generator.onnx'}; its samples are in {output / 'samples'}")
     return 0
+
+
+def begin(system, settings, resume, strategy, train_split, test_split):
+    """Build what is trained and make its run's folder, or go on with that.
+
+    Returns the system's object, `runs.Progress`, the checkpoints' manager and the history so far.
+    """
+    devices.check_batch(settings.batch_size, strategy)
+    devices.make_repeatable()
+    with strategy.scope():
+        model = system(settings, train_split)
+    check_size(model, settings, train_split.size)
+    progress = runs.Progress(len(system.LOSSES))
+    checkpoints = runs.checkpoints(model, progress, settings.output)
+    fingerprint = dataset.fingerprint(train_split, test_split)
+    if resume:
+        runs.check_config(system, settings, fingerprint)
+        runs.restore(checkpoints)
+    columns = ("epoch", *system.LOSSES, *TEST_FIGURES, "seconds")
+    history = runs.read_history(settings.output, int(progress.epoch), columns)
+    if devices.is_chief():
+        runs.write_config(system, settings, fingerprint)
+    print(
+        f"training on {devices.device()} in {settings.precision}: {train_split.pictures:,} "
+        f"pictures, {settings.epochs} epochs of {train_split.pictures // settings.batch_size} steps"
+        + (f", from epoch {progress.epoch + 1}, step {progress.step + 1}" if resume else "")
+    )
+    return model, progress, checkpoints, history
 
 
 def open_data(settings):
@@ -264,6 +282,11 @@ def open_data(settings):
     if settings.least_colourfulness:
         train_split = colourful_part(train_split, settings.least_colourfulness)
     train_split.batches(settings.batch_size, settings.seed, 0)  # refuses a batch it cannot fill
+    if not test_split.pictures:
+        raise UserError(
+            f"{settings.data} holds no test pictures, on which each epoch is measured; prepare it "
+            "with --test-images-per-class 1 or more"
+        )
     crop = getattr(settings, "crop", None)
     if crop and crop > train_split.size:
         raise UserError(
@@ -273,12 +296,28 @@ def open_data(settings):
     return train_split, test_split
 
 
+def check_size(model, settings, size) -> None:
+    """Raise UserError unless the generator paints pictures of `size` pixels at their own size."""
+    for side in {size, getattr(settings, "crop", None) or size}:
+        try:
+            painted = steps.paint(model.averaged, np.zeros((1, side, side, 1), np.float32))
+            fits = painted.shape == (1, side, side, 3)
+        except (ValueError, tf.errors.OpError):
+            # Keras' layers say it in many ways.
+            fits = False
+        if not fits:
+            raise UserError(
+                f"the system cannot learn from {side}x{side} pixels; prepare data with a --size "
+                f"that is a multiple of 8, such as {models.SIZE}, and give it as --data"
+            )
+
+
 def colourful_part(split, least):
     """Return the split without its nearly gray pictures, and say how many those are."""
     colourful = [
         metrics.colourfulness(rgb) >= least
         for shard in split.shards()
-        for rgb in tqdm(shard.rgb, desc="measuring colourfulness", leave=False)
+        for rgb in Progress(shard.rgb, desc="measuring colourfulness", leave=False)
     ]
     kept = split.only(np.arange(split.pictures)[colourful])
     print(
@@ -295,7 +334,7 @@ def train_epoch(split, model, step, progress, interrupted) -> None:
     """
     settings = model.settings
     epoch, first = int(progress.epoch), int(progress.step)
-    bar = tqdm(
+    bar = Progress(
         desc=f"epoch {epoch + 1}/{settings.epochs}",
         total=split.pictures // settings.batch_size * settings.batch_size,
         initial=first * settings.batch_size,
@@ -355,7 +394,7 @@ def evaluate_epoch(split, generator, batch_size) -> dict:
             similarity = metrics.ssim(truth, picture)
             values.append((similarity, metrics.psnr(error), metrics.colourfulness(picture)))
     means = np.mean(values, axis=0).round(4).tolist()
-    return dict(zip(("test_ssim", "test_psnr", "test_colourfulness"), means, strict=True))
+    return dict(zip(TEST_FIGURES, means, strict=True))
 
 
 def write_samples(path, split, generator) -> None:

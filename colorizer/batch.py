@@ -4,18 +4,25 @@ import contextlib
 import dataclasses
 import math
 import os
+import shutil
 import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from colorizer import photos
+from colorizer import photos, tiff, tone
 from colorizer.errors import UserError
+from colorizer.files import replacing
+from colorizer.results import Source, sha256
 
 import numpy as np
 
 # Pixels of photographs in memory at once, unless it is a single one, in millions. Each pixel takes
 # about 10 bytes on its way.
 MOST_MEGAPIXELS = 64
+
+# Pixels that the network sees at once, unless it is a single picture, in millions. Each takes about
+# 500 bytes in there.
+MOST_NETWORK_MEGAPIXELS = 2
 
 # The longer side of the picture before and after, in pixels.
 COMPARE_SIZE = 1600
@@ -26,12 +33,20 @@ FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF"}
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One photograph or film: where it is, its name in messages, where the results go."""
+    """One photograph or film: where it is, its name in messages, where the results go.
 
-    source: Path
+    `compare_target` is where the picture before and after goes, or None. Without `paint`, that is
+    made of the result that is there. `note` is a phrase for the user, or empty. `page` is the
+    place, from 0, of a page in a TIFF. `film` tells that it is one.
+    """
+
+    source: Source
     name: str
     target: Path
-    compare_target: Path
+    compare_target: Path | None = None
+    paint: bool = True
+    note: str = ""
+    page: int = 0
     film: bool = False
 
 
@@ -40,28 +55,43 @@ class Options:
     """How photographs are colorized.
 
     `strength` scales chroma, 0 to 1. `format` is a suffix of FORMATS, or None for each file's own.
-    `keep_colour` leaves photographs in colour alone. `compare` writes a picture before and after
-    too. Photographs of more than `max_megapixels` million pixels fail.
+    `keep_colour` copies photographs in colour as they are, `keep_toned` toned prints. Photographs
+    of more than `max_megapixels` million pixels fail.
     """
 
     strength: float = 1.0
     format: str | None = None
     keep_colour: bool = False
-    compare: bool = False
+    keep_toned: bool = False
     max_megapixels: float = photos.MAX_MEGAPIXELS
+
+
+def recorded_settings(colorizer, options) -> dict:
+    """Return what decides about the pixels of a result, as the record keeps it."""
+    return {
+        "model": colorizer.network.path.name,
+        "model_sha256": sha256(colorizer.network.path),
+        "working_size": colorizer.working_size,
+        "strength": options.strength,
+        "keep_colour": options.keep_colour,
+        "keep_toned": options.keep_toned,
+    }
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """What became of a photograph: `failure` is a phrase that says why it was not done, or empty.
 
-    `remark` is a phrase for the user, or empty; `in_colour` tells that it was in colour before.
+    `remark` is a phrase for the user, or empty. It was `in_colour` before, or a `toned` print, or
+    neither, and was `kept` as it is or not.
     """
 
     job: Job
     failure: str = ""
     remark: str = ""
     in_colour: bool = False
+    toned: bool = False
+    kept: bool = False
 
 
 class PixelBudget:
@@ -100,17 +130,28 @@ class PixelBudget:
             self.changed.notify_all()
 
 
-def colorize_files(jobs, colorizer, options, tell) -> None:
+def page_settings(settings, page) -> dict:
+    """Return the settings of the record for a page of a TIFF, from 0; the first is like others."""
+    return settings | {"page": page + 1} if page else settings
+
+
+def colorize_files(jobs, colorizer, options, record, tell) -> None:
     """Colorize every job, several at once; call `tell(outcome)` in this thread as each one ends.
 
-    What goes wrong with a photograph is its failure; the others are done. Stopped by Ctrl-C, it
-    finishes those that are under way, tells of them too, and raises KeyboardInterrupt.
+    Results enter the `record` of their folder. What goes wrong with a photograph is its failure;
+    the others are done. Stopped by Ctrl-C, it finishes those that are under way, tells of them
+    too, and raises KeyboardInterrupt.
     """
     # A photograph on each core, and one network for all of them: it takes several pictures at once
     # no faster than one after the other, and so nothing waits for anything.
     cores = os.cpu_count() or 1
     budget = PixelBudget(MOST_MEGAPIXELS * 1e6)
+    network_budget = PixelBudget(MOST_NETWORK_MEGAPIXELS * 1e6)
     under_way = set()
+    writer = Writer(record, recorded_settings(colorizer, options))
+
+    def attempt(job):
+        return _attempt(job, colorizer, options, budget, network_budget, writer)
 
     def tell_of_finished():
         for future in [future for future in under_way if future.done()]:
@@ -121,7 +162,7 @@ def colorize_files(jobs, colorizer, options, tell) -> None:
     with ThreadPoolExecutor(cores) as workers:
         try:
             for job in jobs:
-                under_way.add(workers.submit(_attempt, job, colorizer, options, budget))
+                under_way.add(workers.submit(attempt, job))
                 if len(under_way) >= 2 * cores:
                     wait(under_way, return_when=FIRST_COMPLETED)
                     tell_of_finished()
@@ -135,10 +176,10 @@ def colorize_files(jobs, colorizer, options, tell) -> None:
             tell_of_finished()
 
 
-def _attempt(job, colorizer, options, budget) -> Outcome:
+def _attempt(job, colorizer, options, budget, network_budget, writer) -> Outcome:
     """Colorize one job; whatever is raised, but for a stop, becomes the reason of its failure."""
     try:
-        return _colorize_file(job, colorizer, options, budget)
+        return _colorize_file(job, colorizer, options, budget, network_budget, writer)
     except CancelledError:
         raise
     except (photos.PhotographError, UserError) as error:
@@ -150,31 +191,63 @@ def _attempt(job, colorizer, options, budget) -> Outcome:
     return Outcome(job, reason)
 
 
-def _colorize_file(job, colorizer, options, budget) -> Outcome:
+def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> Outcome:
     """Read, colorize and write one photograph."""
-    with photos.opened(job.source, options.max_megapixels) as image:
+    source, format = job.source, FORMATS.get(options.format)
+    with photos.opened(source.path, options.max_megapixels, job.page) as image:
         pixels = math.prod(image.size)
     with budget.hold(pixels):
-        with photos.opened(job.source, options.max_megapixels) as image:
+        with photos.opened(source.path, options.max_megapixels, job.page) as image:
             photograph = photos.load(image)
         before = photograph.pixels
-        in_colour = before.shape[2] == 3 and not photos.is_gray(colorizer.shrink(before))
-        if not (in_colour and options.keep_colour):
-            photograph.pixels = colorizer.colorize(before, strength=options.strength)
-            if options.compare:
-                _write(job.compare_target, _side_by_side(before, photograph.pixels))
-            del before  # 300 MB at 100 megapixels
-            _write(job.target, photograph, FORMATS.get(options.format))
-        return Outcome(job, remark=photograph.remark, in_colour=in_colour)
+        small = colorizer.shrink(before)
+        tinted = before.shape[2] == 3 and not tone.is_gray(small)
+        toned = tinted and tone.is_toned(small)
+        in_colour = tinted and not toned
+        kept = (in_colour and options.keep_colour) or (toned and options.keep_toned)
+        if not job.paint:
+            after = photos.read_rgb(job.target)
+        elif kept:
+            after = before
+        else:
+            with network_budget.hold(colorizer.working_size**2):
+                after = photograph.pixels = colorizer.colorize(before, strength=options.strength)
+        if job.compare_target:
+            pair = photos.encode(_side_by_side(before, after))
+            writer.write(job.compare_target, "compare", job, pair)
+        del before, after  # 300 MB at 100 megapixels
+        # A page of several is written by itself.
+        whole = photograph.format != "TIFF" or tiff.pages(source.path) == [0]
+        if kept and job.paint and format in (None, photograph.format) and whole:
+            writer.write(job.target, "picture", job)
+        elif job.paint:
+            writer.write(job.target, "picture", job, photos.encode(photograph, format))
+        return Outcome(job, remark=photograph.remark, in_colour=in_colour, toned=toned, kept=kept)
 
 
-def _write(path, photograph, format=None) -> None:
-    """Write a photograph; raises PhotographError for all that the file system refuses, too."""
-    try:
-        photos.write(path, photograph, format)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise photos.PhotographError(f"it cannot be written: {reason}") from error
+class Writer:
+    """Writes results whole, with the dates of their photographs, and enters them in the record."""
+
+    def __init__(self, record, settings):
+        self.record, self.settings = record, settings
+
+    def write(self, path, kind, job, content=None) -> None:
+        """Write a result of a job: its encoded `content`, or by default a copy of its source.
+
+        Raises PhotographError for all that the file system refuses.
+        """
+        source, settings = job.source, page_settings(self.settings, job.page)
+        try:
+            with replacing(path) as temporary:
+                if content is None:
+                    shutil.copyfile(source.path, temporary)
+                else:
+                    temporary.write_bytes(content)
+                os.utime(temporary, ns=(source.mtime_ns, source.mtime_ns))
+                self.record.add(path, temporary, kind, source, settings)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise photos.PhotographError(f"it cannot be written: {reason}") from error
 
 
 def _side_by_side(before, after) -> photos.Photograph:
@@ -184,4 +257,4 @@ def _side_by_side(before, after) -> photos.Photograph:
     size = max(1, round(height * scale)), max(1, round(width * scale))
     pair = [photos.high_bits(photos.resize(picture, *size)) for picture in (before, after)]
     pair = [np.broadcast_to(picture, (*size, 3)) for picture in pair]
-    return photos.Photograph(np.concatenate(pair, axis=1), None, "JPEG", b"", b"", "")
+    return photos.Photograph(np.concatenate(pair, axis=1))

@@ -1,24 +1,70 @@
-"""Errors that a user can mend: one sentence, exit status 2."""
+"""Errors that a user can mend: one sentence, exit status 2; and other ends without a traceback."""
 
+import contextlib
+import errno
 import functools
+import os
+import signal
 import sys
+
+STOPPED = 130  # the exit status of a process that Ctrl-C stopped
+NOBODY_READS = 141  # and of one whose output nobody reads any more, as behind `| head`
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class UserError(Exception):
     """One sentence for the user: what was given, what is expected, the command that mends it."""
 
 
-def run(script, arguments) -> int:
+def run(script, arguments, stopped="stopped") -> int:
     """Call `script(arguments)` and return the process's exit status.
 
     Returns what `script` returns (None counts as 0), or 2 after printing the one sentence of a
-    `UserError`. Every other exception passes through: it is a fault of this project.
+    `UserError` or of a full disk, 130 after Ctrl-C, said as `stopped`, 141 when nobody reads the
+    output any more. Every other exception passes through: it is a fault of this project.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal may have no letters for the name of a photograph.
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return script(arguments) or 0
+        status = script(arguments) or 0
+        if sys.stdout:
+            sys.stdout.flush()
+        return status
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _end(f"error: {error}", 2)
+    except KeyboardInterrupt:
+        return _end(stopped, STOPPED)
+    except BrokenPipeError:
+        _drop_output()
+        return NOBODY_READS
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        place = f" on the disk of {error.filename}" if error.filename else ""
+        _drop_output()
+        return _end(
+            f"error: there is no room left{place}; make some, and give the command again", 2
+        )
+
+
+def _end(sentence, status) -> int:
+    """Print a last sentence, if somebody reads it, and return the status."""
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr)
+    return status
+
+
+def _drop_output() -> None:
+    """Let what could not be printed go, so that Python does not try again when it ends."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def reported(main):

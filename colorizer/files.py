@@ -14,11 +14,13 @@ def replacing(path):
     """Give a temporary path beside `path`, and rename it to `path` when the block succeeds.
 
     A process killed at any moment leaves the old file or the new one, never half of one. The
-    temporary name keeps the suffix, because Keras and OpenCV choose the format by it.
+    temporary name keeps the suffix, because Keras and OpenCV choose the format by it, unless that
+    is none: file systems take 255 bytes.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".partial-{uuid.uuid4().hex}{path.suffix}")
+    suffix = path.suffix if len(path.suffix) < 20 else ""
+    temporary = path.with_name(f".partial-{uuid.uuid4().hex}{suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -50,6 +52,12 @@ def replacing_folder(folder):
         shutil.rmtree(staging, ignore_errors=True)
     for left in folder.parent.glob(glob.escape(prefix) + "*"):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def shown(path) -> str:
+    """Write a path for people: bytes that are no text, and control characters, are escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def write_json(path, content) -> None:

@@ -28,9 +28,9 @@ VERSION = 1
 class Options:
     """How films are colorized.
 
-    `strength` scales chroma, 0 to 1. `codec` is a key of formats.CODECS, or None for what suits the
-    container, `quality` its constant rate factor, or None for its default. `keep_colour` leaves
-    films in colour alone.
+    `strength` scales chroma, 0 to 1. `codec` is a key of film_formats.CODECS, or None for what
+    suits the container, `quality` its constant rate factor, or None for its default. `keep_colour`
+    copies films in colour as they are.
     """
 
     strength: float = 1.0
@@ -58,15 +58,16 @@ class _Frame:
     memory: dict | None = None
 
 
-def colorize_film(job, colorizer, options, tell) -> Outcome:
+def colorize_film(job, colorizer, options, writer, tell) -> Outcome:
     """Colorize one film and say what became of it; what goes wrong is its failure.
 
-    `tell(frames, all_frames)` is called as frames are done; `all_frames` is a guess. Segments that
-    are finished stay in a hidden folder beside the target until the film is whole; the same call
-    goes on from there, whatever stopped it. Raises KeyboardInterrupt when it is stopped.
+    The result enters the record of `writer`, a batch.Writer. `tell(frames, all_frames)` is called
+    as frames are done; `all_frames` is a guess. Segments that are finished stay in a hidden folder
+    beside the target until the film is whole; the same call goes on from there, whatever stopped
+    it. Raises KeyboardInterrupt when it is stopped.
     """
     try:
-        return _colorize_film(job, colorizer, options, tell)
+        return _colorize_film(job, colorizer, options, writer, tell)
     except (video.FilmError, UserError) as error:
         failure = str(error)
     except video.av.FFmpegError as error:
@@ -80,11 +81,15 @@ def colorize_film(job, colorizer, options, tell) -> Outcome:
     return Outcome(job, failure)
 
 
-def _colorize_film(job, colorizer, options, tell) -> Outcome:
+def _colorize_film(job, colorizer, options, writer, tell) -> Outcome:
     """Colorize one film segment by segment and put it together."""
-    film = video.probe(job.source)
+    film = video.probe(job.source.path)
     if film.in_colour and options.keep_colour:
-        return Outcome(job, in_colour=True)
+        remark = "it stays where it is, because its results are in another format"
+        if job.source.path.suffix == job.target.suffix:
+            writer.write(job.target, "picture", job)
+            remark = ""
+        return Outcome(job, remark=remark, in_colour=True, kept=True)
     suffix = job.target.suffix.lower()
     codec = codec_of(suffix, options.codec)
     parts = Parts(job, _settings(job, colorizer, options, codec))
@@ -100,7 +105,14 @@ def _colorize_film(job, colorizer, options, tell) -> Outcome:
                     break
                 parts.add(arrays, segment)
         parts.finish()
-    left_out = assemble(job.source, job.target, film, codec, options.quality, parts.segments)
+
+    def enter(path):
+        os.utime(path, ns=(job.source.mtime_ns, job.source.mtime_ns))
+        writer.record.add(job.target, path, "picture", job.source, writer.settings)
+
+    left_out = assemble(
+        job.source.path, job.target, film, codec, options.quality, parts.segments, enter
+    )
     remarks = _remarks(film, parts) + left_out
     parts.remove()
     return Outcome(job, remark="; ".join(remarks), in_colour=film.in_colour)
@@ -123,10 +135,10 @@ def _remarks(film, parts) -> list[str]:
 
 def _settings(job, colorizer, options, codec) -> dict:
     """Return all that the coloured film depends on, for the JSON beside its segments."""
-    source, model = os.stat(job.source), os.stat(colorizer.network.path)
+    model = os.stat(colorizer.network.path)
     return {
         "version": VERSION,
-        "film": [source.st_size, source.st_mtime_ns],
+        "film": [job.source.size, job.source.mtime_ns],
         "model": [str(colorizer.network.path), model.st_size, model.st_mtime_ns],
         "working_size": colorizer.working_size,
         "strength": options.strength,
@@ -143,7 +155,7 @@ class Parts:
     """
 
     def __init__(self, job, settings):
-        self.source = job.source
+        self.source = job.source.path
         self.folder = job.target.with_name(f".{job.target.name}.parts")
         record = self.folder / "settings.json"
         try:

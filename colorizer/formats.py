@@ -1,62 +1,98 @@
-"""What is known of films without PyAV: which files are films, and what becomes of them."""
+"""Which files are pictures: by suffix, by their first bytes; and which of them cannot be read."""
 
 import os
-import stat
 from pathlib import Path
 
-from PIL import Image
+from colorizer.film_formats import is_film
 
-# Files are looked for by these names, and judged by what they hold.
-FILM_SUFFIXES = (".mp4", ".m4v", ".mkv", ".mov", ".avi", ".webm", ".mpg", ".mpeg", ".wmv")
-
-# Codecs that films are written in, and the constant rate factor of each that looks the same as the
-# film: of 0 to 51, or to 63 for av1 and vp9; lower is better and larger. MPEG-2 and 4
-# have a quantizer of 1 to 31 instead.
-CODECS = {"h264": 18, "hevc": 20, "av1": 25, "vp9": 24, "mpeg2": 3, "mpeg4": 3}
-
-# How films begin, at a place in bytes.
-SIGNATURES = (
-    (4, b"moov"),  # QuickTime before it had a type
-    (4, b"mdat"),
-    (4, b"wide"),
-    (0, b"\x1a\x45\xdf\xa3"),  # Matroska, WebM
-    (8, b"AVI "),
-    (0, b"\0\0\1\xba"),  # MPEG program stream
-    (0, b"\0\0\1\xb3"),  # MPEG video alone
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # Windows Media
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff"),
+    *(".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx"),
+    *(".pnm", ".pgm", ".ppm", ".pbm"),
 )
-# ISO media files say their type behind "ftyp"; these are photographs.
-PICTURE_TYPES = (b"avif", b"avis", b"heic", b"heix", b"heim", b"mif1", b"msf1")
+
+# The first bytes of files in these formats; those of HEIC and AVIF come after a length of 4 bytes.
+SIGNATURES = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"GIF8"),
+    *(b"\0\0\0\x0cjP  \r\n", b"\xff\x4f\xff\x51"),
+)
+ISO_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif")
+
+# Pictures that are named instead of read.
+UNREADABLE = {
+    "a Photoshop document": (".psd", ".psb"),
+    "a GIMP document": (".xcf",),
+    "a raw photograph": (
+        *(".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".orf", ".rw2", ".raf"),
+        *(".pef", ".srw", ".3fr", ".iiq", ".rwl", ".x3f", ".mrw", ".kdc", ".dcr", ".erf"),
+    ),
+    "a JPEG XL picture": (".jxl",),
+    "a JPEG XR picture": (".jxr", ".wdp"),
+    "an OpenEXR picture": (".exr",),
+    "a Targa picture": (".tga",),
+    "a PCX picture": (".pcx",),
+    "a Photo CD picture": (".pcd",),
+    "a Macintosh picture": (".pct", ".pict"),
+    "a BPG picture": (".bpg",),
+    "a QOI picture": (".qoi",),
+}
 
 
-def is_film(path) -> bool:
-    """Tell whether a file is to be read as a film: by its content, or by a film's suffix.
+def find_photographs(folder, onerror=None) -> list[Path]:
+    """List the photographs below `folder`, sorted, judged by suffix; hidden names are skipped.
 
-    An animated GIF is a film. What cannot be read is one if it is called so.
+    Symlinks are followed, and each folder is entered once, so that loops end. A folder that cannot
+    be listed is passed over; `onerror` is called with its OSError, as in `os.walk`.
     """
-    path = Path(path)
-    if path.suffix.lower() in FILM_SUFFIXES:
-        return True
+    return [path for path in _files(folder, onerror) if path.name.lower().endswith(SUFFIXES)]
+
+
+def find_pictures(folder, onerror=None):
+    """List what looks like a picture below `folder`, as `find_photographs` does.
+
+    Returns two sorted lists: films, and photographs by suffix or, where that says nothing, by
+    content; and pictures in formats that cannot be read, for which there is `advice`.
+    """
+    photographs, others = [], []
+    for path in _files(folder, onerror):
+        if path.name.lower().endswith(SUFFIXES):
+            photographs.append(path)
+        elif advice(path):
+            others.append(path)
+        elif is_film(path) or _begins_like_a_photograph(path):
+            photographs.append(path)
+    return photographs, others
+
+
+def _files(folder, onerror) -> list[Path]:
+    """List the files below `folder`, sorted, as `find_photographs` says."""
+    found, entered = [], set()
+    for parent, folders, files in os.walk(folder, onerror=onerror, followlinks=True):
+        status = os.stat(parent)
+        if (status.st_dev, status.st_ino) in entered:
+            folders.clear()
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(parent, name) for name in files if not name.startswith(".")]
+    return sorted(found)
+
+
+def advice(path) -> str:
+    """Say why a picture's format cannot be read and what to do, empty where its name tells none."""
+    for kind, suffixes in UNREADABLE.items():
+        if path.suffix.lower() in suffixes:
+            return f"it is {kind}, which cannot be read; save it as TIFF or PNG"
+    return ""
+
+
+def _begins_like_a_photograph(path) -> bool:
+    """Tell by its first bytes whether a file without a suffix of SUFFIXES is a photograph."""
     try:
-        # Opening a pipe would wait for its writer for ever.
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not path.is_file():
             return False
         with open(path, "rb") as file:
-            head = file.read(16)
-        if head.startswith(b"GIF8"):
-            with Image.open(path, formats=["GIF"]) as image:
-                return image.is_animated
-    except Exception:
-        # Pillow stumbles over broken files in many ways; whoever reads the photograph says so.
+            start = file.read(16)
+    except OSError:
         return False
-    if head[4:8] == b"ftyp":
-        return head[8:12] not in PICTURE_TYPES
-    return any(head.startswith(signature, place) for place, signature in SIGNATURES)
-
-
-def film_target(path) -> Path:
-    """Return the name of a film's coloured file: its own if it is that of a film.
-
-    An animated GIF has 256 colours, too few for a coloured one; it becomes MP4.
-    """
-    return path if path.suffix.lower() in FILM_SUFFIXES else path.with_suffix(".mp4")
+    return start.startswith(SIGNATURES) or start[4:12] in ISO_BRANDS or start[8:12] == b"WEBP"

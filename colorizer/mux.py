@@ -7,13 +7,13 @@ import os
 from fractions import Fraction
 
 from colorizer.files import replacing
-from colorizer.formats import CODECS
+from colorizer.film_formats import CODECS
 from colorizer.video import FilmError, opened
 
 import av
 import numpy as np
 
-# What writes each of formats.CODECS, and what it is told.
+# What writes each of film_formats.CODECS, and what it is told.
 ENCODERS = {
     "h264": ("libx264", {"preset": "fast"}),
     "hevc": ("libx265", {"preset": "fast", "x265-params": "log-level=error"}),
@@ -157,48 +157,47 @@ def timeline(times, last_length) -> Timeline:
     return Timeline(decode, times, lengths)
 
 
-def assemble(source, target, film, codec, quality, segments) -> list[str]:
+def assemble(source, target, film, codec, quality, segments, enter) -> list[str]:
     """Write a film's file: coloured pictures from the segments, all else from its source.
 
     `segments` are files that hold what `encode` returns, and `last_length`. Sound, subtitles,
     further pictures, attachments, chapters, metadata and rotation are copied as they are. The file
-    appears when it is whole. Returns phrases about what the container does not hold. Raises
-    FilmError, and OSError where the file cannot be written.
+    appears when it is whole; `enter(path)` is called with where it lies before. Returns phrases
+    about what the container does not hold. Raises FilmError, and OSError where the file cannot be
+    written.
     """
     suffix = target.suffix.lower()
     with np.load(segments[-1]) as last:
         last_length = int(last["last_length"])
     times = timeline(_times(segments), last_length)
-    with (
-        opened(source) as (container, main),
-        replacing(target) as temporary,
-        av.open(os.fspath(temporary), "w", format=CONTAINERS[suffix]) as output,
-    ):
-        output.metadata.update(_kept(container.metadata, OWN_METADATA))
-        coloured, copies, left_out = None, {}, []
-        for stream in container.streams:
-            if stream.index == main.index:
-                copy = coloured = output.add_stream(ENCODERS[codec][0])
-            elif stream.type in COPIED:
-                try:
-                    copy = output.add_stream_from_template(stream, opaque=True)
-                except ValueError:
-                    left_out.append(f"its {stream.type} stream {stream.index} was left out")
+    with opened(source) as (container, main), replacing(target) as temporary:
+        with av.open(os.fspath(temporary), "w", format=CONTAINERS[suffix]) as output:
+            output.metadata.update(_kept(container.metadata, OWN_METADATA))
+            coloured, copies, left_out = None, {}, []
+            for stream in container.streams:
+                if stream.index == main.index:
+                    copy = coloured = output.add_stream(ENCODERS[codec][0])
+                elif stream.type in COPIED:
+                    try:
+                        copy = output.add_stream_from_template(stream, opaque=True)
+                    except ValueError:
+                        left_out.append(f"its {stream.type} stream {stream.index} was left out")
+                        continue
+                    copies[stream.index] = copy
+                else:
                     continue
-                copies[stream.index] = copy
-            else:
-                continue
-            copy.metadata.update(_kept(stream.metadata, OWN_STREAM_METADATA))
-            copy.disposition = stream.disposition
-        configure(coloured.codec_context, film, codec, quality, suffix)
-        coloured.time_base = film.time_base
-        if film.matrix:
-            coloured.set_display_matrix(film.matrix)
-        output.set_chapters(container.chapters())
-        output.start_encoding()
-        painted = _painted(segments, times, coloured, film.time_base)
-        for packet in heapq.merge(painted, _copied(container, copies), key=_decoded_at):
-            output.mux(packet)
+                copy.metadata.update(_kept(stream.metadata, OWN_STREAM_METADATA))
+                copy.disposition = stream.disposition
+            configure(coloured.codec_context, film, codec, quality, suffix)
+            coloured.time_base = film.time_base
+            if film.matrix:
+                coloured.set_display_matrix(film.matrix)
+            output.set_chapters(container.chapters())
+            output.start_encoding()
+            painted = _painted(segments, times, coloured, film.time_base)
+            for packet in heapq.merge(painted, _copied(container, copies), key=_decoded_at):
+                output.mux(packet)
+        enter(temporary)
     return left_out
 
 

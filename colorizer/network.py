@@ -99,7 +99,10 @@ def _load_onnx(path) -> Network:
     )
     try:
         session = onnxruntime.InferenceSession(
-            path.read_bytes(), options, providers=["CPUExecutionProvider"]
+            path.read_bytes(),
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # to the same processor, with a report on standard output
         )
     except Exception as error:
         # ONNX Runtime's exceptions have no common class but this one.

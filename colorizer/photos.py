@@ -5,24 +5,26 @@ Pictures are uint8 arrays, RGB (H, W, 3) or gray (H, W, 1), in sRGB, upright, un
 
 import contextlib
 import dataclasses
-import functools
 import io
 import os
 import stat
+import struct
 import zlib
-from pathlib import Path
 
+from colorizer import icc, metadata, tiff
 from colorizer.files import replacing
+from colorizer.formats import SUFFIXES as SUFFIXES
+from colorizer.formats import find_photographs as find_photographs
+from colorizer.metadata import Metadata
+from colorizer.tone import is_gray as is_gray
 
 import cv2
 import numpy as np
-import tifffile
-from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
-
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+import pillow_heif
+from PIL import Image, ImageOps, PngImagePlugin
 
 # By content: Pillow knows many more formats, some of which run other programs.
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF", "JPEG2000", "PPM")
 
 # What is not a number of pixels anyone photographs is a broken or hostile header.
 MAX_MEGAPIXELS = 250
@@ -30,31 +32,11 @@ MAX_MEGAPIXELS = 250
 # Of the 0..100 that libjpeg calls quality; with 4:4:4 chroma, so that colour is not halved again.
 JPEG_QUALITY = 95
 
-# A photograph is black-and-white when at most one pixel in a thousand has channels further apart
-# than this, of 255: JPEG leaves a few levels of chroma noise in gray pictures.
-GRAY_TOLERANCE = 8
-GRAY_EXCEPTIONS = 0.001
+# HEIC is read by a library of its own.
+pillow_heif.register_heif_opener()
 
-# What EXIF says about the photograph, and not about how its file stores it.
-KEPT_EXIF = (
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.XResolution,
-    ExifTags.Base.YResolution,
-    ExifTags.Base.ResolutionUnit,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.HostComputer,
-    ExifTags.Base.Copyright,
-    ExifTags.Base.XPTitle,
-    ExifTags.Base.XPComment,
-    ExifTags.Base.XPAuthor,
-    ExifTags.Base.XPKeywords,
-    ExifTags.Base.XPSubject,
-)
-KEPT_EXIF_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+# Profiles of printers have some megabytes; Pillow would take more than one for an attack.
+PngImagePlugin.MAX_TEXT_CHUNK = 32 << 20
 
 # Pillow would warn and refuse by its own limit when a file is opened; `opened` has ours.
 Image.MAX_IMAGE_PIXELS = None
@@ -69,55 +51,41 @@ class Photograph:
     """What a file holds: the picture and what is known about it.
 
     `pixels` is uint8 or uint16, gray (H, W, 1) or RGB (H, W, 3), sRGB, upright; `alpha` is (H, W)
-    of the same dtype or None. `format` is Pillow's name of the file format. `exif` and
+    of the same dtype or None. `format` is Pillow's name of the file format. `metadata` and
     `icc_profile` are ready to be written, empty where the file had none. `remark` is a phrase for
     the user, or empty.
     """
 
     pixels: np.ndarray
-    alpha: np.ndarray | None
-    format: str
-    exif: bytes
-    icc_profile: bytes
-    remark: str
-
-
-def find_photographs(folder, onerror=None, suffixes=SUFFIXES) -> list[Path]:
-    """List the photographs below `folder`, sorted, judged by suffix; hidden names are skipped.
-
-    Symlinks are followed, and each folder is entered once, so that loops end. A folder that cannot
-    be listed is passed over; `onerror` is called with its OSError, as in `os.walk`.
-    """
-    found, entered = [], set()
-    for parent, folders, files in os.walk(folder, onerror=onerror, followlinks=True):
-        status = os.stat(parent)
-        if (status.st_dev, status.st_ino) in entered:
-            folders.clear()
-            continue
-        entered.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            Path(parent, name)
-            for name in files
-            if name.lower().endswith(suffixes) and not name.startswith(".")
-        ]
-    return sorted(found)
+    alpha: np.ndarray | None = None
+    format: str = "JPEG"
+    metadata: Metadata = dataclasses.field(default_factory=Metadata)
+    icc_profile: bytes = b""
+    remark: str = ""
 
 
 @contextlib.contextmanager
-def opened(path, max_megapixels=MAX_MEGAPIXELS):
-    """Open a file and give its Pillow image, of which only the header is read yet.
+def opened(path, max_megapixels=MAX_MEGAPIXELS, page=0):
+    """Open a file and give its Pillow image or DeepTiff, of which only the header is read yet.
 
     Raises PhotographError for all that fails, in here or in the block that uses the image, and for
-    a picture of more than `max_megapixels` million pixels.
+    a picture of more than `max_megapixels` million pixels. `page` is the place, from 0, of a page
+    in a TIFF.
     """
     try:
         # Opening a pipe would wait for its writer for ever.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise PhotographError("it is not a regular file")
         with open(path, "rb") as file:
-            image = Image.open(file, formats=FORMATS)
+            magic = file.read(4)
+            file.seek(0)
+            deep = tiff.opened(file, page) if magic in tiff.MAGIC else None
+            image = deep or Image.open(file, formats=FORMATS)
+            if page and not deep:
+                image.seek(page)
             width, height = image.size
+            if not width * height:
+                raise PhotographError("it is damaged (it has no pixels)")
             if width * height > max_megapixels * 1e6:
                 raise PhotographError(
                     f"it has {width} x {height} pixels, more than {max_megapixels:g} megapixels"
@@ -125,6 +93,8 @@ def opened(path, max_megapixels=MAX_MEGAPIXELS):
             yield image
     except PhotographError:
         raise
+    except tiff.Refused as error:
+        raise PhotographError(str(error)) from error
     except Exception as error:
         # Pillow's readers raise whatever a broken file makes them stumble over.
         raise PhotographError(_reason(error)) from error
@@ -148,64 +118,110 @@ def read_rgb(path, at_least=None) -> np.ndarray:
     long as both its sides stay at least that long. Raises PhotographError.
     """
     with opened(path) as image:
-        if at_least is not None:
+        if at_least is not None and isinstance(image, Image.Image):
             image.draft(None, (at_least, at_least))
-        image, alpha = _upright_srgb(image)
-        image = image.convert("RGB")
+        deep = _is_deep(image)
+        orientation = metadata.read(image, texts=False)[1] if deep else 1
+        pixels, alpha = _decode(image, deep, orientation)
+        pixels = high_bits(pixels)
         if alpha is not None:
-            image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
-        return np.asarray(image)
+            pixels = _on_white(pixels, high_bits(alpha))
+        return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
 def load(image) -> Photograph:
     """Decode an `opened` image with its depth, its alpha, and what its file says about it."""
-    # Asked for now, because Pillow lets go of the file when it has decoded it.
-    file, deep = image.fp, _is_deep(image)
     format = "JPEG" if image.format == "MPO" else image.format
     profile = image.info.get("icc_profile")
-    exif, orientation, remark = _kept_exif(image)
+    # Asked for now, because Pillow forgets it when it has decoded the picture; and it would decode
+    # a PNG, to look for texts behind the picture.
+    deep = _is_deep(image)
+    kept, orientation, remark = metadata.read(image, texts=not deep)
     frames = _frames(image)
-    if frames > 1 and image.format != "MPO":
-        remark = f"only the first of its {frames} {'pages' if format == 'TIFF' else 'frames'}"
-    if deep:
-        pixels, alpha = _load_deep(file, orientation, profile)
+    if frames > 1 and image.format not in ("MPO", "TIFF"):
+        remark = f"only the first of its {frames} frames"
+    if image.format in ("JPEG", "MPO") and (whole := _salvaged(image)):
+        image, remark = whole, "it is cut off; what is missing is gray"
+    pixels, alpha = _decode(image, deep, orientation)
+    return Photograph(pixels, alpha, format, kept, icc.written(profile), remark)
+
+
+def _decode(image, deep, orientation):
+    """Decode an `opened` image: pixels, upright and in sRGB, and alpha or None.
+
+    `orientation`, EXIF's 1 to 8, is asked for where it is `deep`, with more than 8 bits a channel.
+    """
+    if not deep:
+        return _decode_eight_bit(image)
+    profile = image.info.get("icc_profile")
+    if isinstance(image, tiff.DeepTiff):
+        pixels, alpha = image.load()
     else:
-        image, alpha = _upright_srgb(image)
-        pixels = np.asarray(image).reshape(image.height, image.width, -1)
-        alpha = None if alpha is None else np.asarray(alpha)
-    return Photograph(pixels, alpha, format, exif, _kept_profile(profile), remark)
+        pixels, alpha = _load_deep_png(image.fp)
+    if isinstance(pixels, Image.Image):
+        pixels = np.asarray(icc.to_srgb(pixels, profile).convert("RGB"))
+    pixels = np.ascontiguousarray(_upright(pixels, orientation))
+    if alpha is not None:
+        alpha = np.ascontiguousarray(_upright(alpha[..., np.newaxis], orientation)[..., 0])
+    if profile and pixels.dtype == np.uint16:
+        pixels = _deep_srgb(pixels, profile)
+    return pixels, alpha
+
+
+def _salvaged(image):
+    """Decode a JPEG; return another image of the same file where it is cut off, else None.
+
+    With an end where it breaks off, libjpeg decodes what there is, as viewers do.
+    """
+    content = image.fp
+    try:
+        image.load()
+    except OSError as error:
+        if "truncated" not in str(error):
+            raise
+        content.seek(0)
+        return Image.open(io.BytesIO(content.read() + b"\xff\xd9"), formats=FORMATS)
+    return None
 
 
 def _frames(image) -> int:
-    """Count the pages of a TIFF or the frames of an animation; damage behind the first is none."""
+    """Count the frames of an animation; damage behind the first is none."""
     try:
         return getattr(image, "n_frames", 1)
     except Exception:
-        # Pillow stumbles over later pages in as many ways as over the first.
+        # Pillow stumbles over later frames in as many ways as over the first.
         return 1
 
 
-def _upright_srgb(image):
-    """Turn an 8-bit image of any mode upright and into sRGB; return it, L or RGB, and its alpha."""
+def _decode_eight_bit(image):
+    """Turn a Pillow image of any mode upright and into sRGB: uint8 (H, W, 1 or 3), and alpha."""
     profile = image.info.get("icc_profile")
     ImageOps.exif_transpose(image, in_place=True)
     alpha = None
     if image.has_transparency_data:
+        gray = image.mode in ("1", "L", "LA", "La", "I;16")
         image = image.convert("RGBA")
-        alpha = image.getchannel("A")
-        image = image.convert("RGB")
+        alpha = np.asarray(image.getchannel("A"))
+        image = image.convert("L" if gray else "RGB")
     elif image.mode in ("I", "F", "I;16", "I;16B", "I;16L", "I;16N"):
         image = _eight_bit(image)
     elif image.mode == "1":
         image = image.convert("L")
     elif image.mode in ("P", "RGBX", "YCbCr"):
         image = image.convert("RGB")
-    transform = _to_srgb(profile, image.mode) if profile else None
-    if transform:
-        image = ImageCms.applyTransform(image, transform)
+    image = icc.to_srgb(image, profile)
     if image.mode not in ("L", "RGB"):
         image = image.convert("RGB")
-    return image, alpha
+    return np.asarray(image).reshape(image.height, image.width, -1), alpha
+
+
+def _on_white(pixels, alpha) -> np.ndarray:
+    """Lay pixels uint8 (H, W, 1 or 3) with their alpha (H, W) on white."""
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    laid = Image.composite(
+        image, Image.new(image.mode, image.size, "white"), Image.fromarray(alpha)
+    )
+    return np.asarray(laid).reshape(pixels.shape)
 
 
 def _eight_bit(image):
@@ -216,37 +232,39 @@ def _eight_bit(image):
 
 
 def _is_deep(image) -> bool:
-    """Tell whether a PNG or TIFF holds 16 bits a channel (Pillow itself would halve them)."""
-    if image.format == "PNG":
-        return ";16" in str(image.tile[0][3]) if image.tile else False
-    if image.format == "TIFF":
-        return set(image.tag_v2.get(ExifTags.Base.BitsPerSample, ())) == {16}
-    return False
+    """Tell whether an `opened` image holds 16 bits a channel (Pillow would halve a PNG's)."""
+    if isinstance(image, tiff.DeepTiff):
+        return True
+    return image.format == "PNG" and bool(image.tile) and ";16" in str(image.tile[0][3])
 
 
-def _load_deep(file, orientation, profile):
-    """Decode a 16-bit PNG or TIFF with OpenCV; return upright pixels in sRGB, and alpha or None."""
+def _load_deep_png(file):
+    """Decode a 16-bit PNG with OpenCV; return its pixels as stored, and alpha or None."""
     file.seek(0)
-    pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), flags)
     if pixels is None or pixels.dtype != np.uint16:
         raise PhotographError("it is damaged (its 16-bit pixels cannot be decoded)")
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     alpha = None
     if pixels.shape[2] == 4:
-        alpha = np.ascontiguousarray(_upright(pixels[..., 3:], orientation)[..., 0])
+        alpha = pixels[..., 3]
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB)
     elif pixels.shape[2] == 3:
         cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
-    pixels = np.ascontiguousarray(_upright(pixels, orientation))
-    transform = _to_srgb(profile, "RGB" if pixels.shape[2] == 3 else "L") if profile else None
-    if transform:
-        # Little CMS is within reach for 8 bits only: it converts those, the rest is carried over.
-        high = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        rest = pixels - 257 * high.astype(np.int32)
-        image = Image.fromarray(high[..., 0] if high.shape[2] == 1 else high)
-        high = np.asarray(ImageCms.applyTransform(image, transform))
-        pixels = np.clip(257 * high.astype(np.int32) + rest, 0, 65535).astype(np.uint16)
     return pixels, alpha
+
+
+def _deep_srgb(pixels, profile) -> np.ndarray:
+    """Convert 16-bit pixels to sRGB by their profile.
+
+    Little CMS is within reach for 8 bits only: it converts those, the rest is carried over.
+    """
+    high = high_bits(pixels)
+    image = Image.fromarray(high[..., 0] if high.shape[2] == 1 else high)
+    converted = np.asarray(icc.to_srgb(image, profile)).reshape(high.shape)
+    rest = pixels - 257 * high.astype(np.int32)
+    return np.clip(257 * converted.astype(np.int32) + rest, 0, 65535).astype(np.uint16)
 
 
 def _upright(pixels, orientation) -> np.ndarray:
@@ -260,58 +278,6 @@ def _upright(pixels, orientation) -> np.ndarray:
     return pixels
 
 
-@functools.lru_cache(maxsize=16)
-def _to_srgb(profile, mode):
-    """Build the conversion from an embedded profile to sRGB; None where there is nothing to do."""
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if _is_srgb(source):
-            return None
-        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
-    except (ImageCms.PyCMSError, OSError):
-        # A broken profile, or one for another mode: the pixels are read without it, as browsers do.
-        return None
-
-
-def _is_srgb(profile) -> bool:
-    return "srgb" in ImageCms.getProfileDescription(profile).lower()
-
-
-@functools.lru_cache(maxsize=16)
-def _kept_profile(profile) -> bytes:
-    """Give the profile to write for pixels in sRGB: the file's own if it is sRGB, else a plain one.
-
-    Empty where the file had none, or one that cannot be read.
-    """
-    if not profile:
-        return b""
-    try:
-        if _is_srgb(ImageCms.ImageCmsProfile(io.BytesIO(profile))):
-            return profile
-    except (ImageCms.PyCMSError, OSError):
-        return b""
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def _kept_exif(image):
-    """Return the EXIF to write with the upright photograph, its orientation, and a remark."""
-    if image.format == "PNG" and "exif" not in image.info:
-        # Pillow would decode the whole picture to look behind it.
-        return b"", 1, ""
-    try:
-        source, kept, kept_any = image.getexif(), Image.Exif(), False
-        kept.update({tag: source[tag] for tag in KEPT_EXIF if tag in source})
-        for folder in KEPT_EXIF_FOLDERS:
-            if source.get_ifd(folder):
-                kept.get_ifd(folder).update(source.get_ifd(folder))
-                kept_any = True
-        content = kept.tobytes() if kept_any or len(kept) else b""
-        return content, source.get(ExifTags.Base.Orientation, 1), ""
-    except Exception:
-        # A photograph is worth more than its EXIF, which breaks in as many ways as a picture.
-        return b"", 1, "its EXIF is damaged and was left out"
-
-
 def encode(photograph, format=None) -> bytes:
     """Encode a photograph in `format`, by default its own, with its EXIF and colour profile.
 
@@ -322,8 +288,11 @@ def encode(photograph, format=None) -> bytes:
     try:
         if photograph.pixels.dtype == np.uint16 and format == "PNG":
             return _encode_deep_png(photograph)
-        if photograph.pixels.dtype == np.uint16 and format == "TIFF":
-            return _encode_deep_tiff(photograph)
+        if format == "TIFF":
+            colours = photograph.pixels.shape[2]
+            return tiff.encode(
+                _channels(photograph), colours, photograph.metadata, photograph.icc_profile
+            )
         return _encode_eight_bit(photograph, format)
     except (OSError, ValueError, RuntimeError) as error:
         raise PhotographError(f"it cannot be written as {format} ({error})") from error
@@ -332,22 +301,22 @@ def encode(photograph, format=None) -> bytes:
 def _encode_eight_bit(photograph, format) -> bytes:
     """Encode 8 bits a channel with Pillow."""
     pixels = high_bits(photograph.pixels)
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     if photograph.alpha is not None:
-        alpha = Image.fromarray(high_bits(photograph.alpha))
-        if format in ("JPEG", "BMP"):
-            image = Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
-        else:
-            image.putalpha(alpha)
+        alpha = high_bits(photograph.alpha)
+        opaque = format in ("JPEG", "BMP", "PPM")
+        pixels = _on_white(pixels, alpha) if opaque else np.dstack([pixels, alpha])
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     settings = {
         "JPEG": {"quality": JPEG_QUALITY, "subsampling": "4:4:4"},
         "WEBP": {"quality": JPEG_QUALITY},
-        # Pillow cannot compress a TIFF that carries EXIF.
-        "TIFF": {} if photograph.exif else {"compression": "tiff_adobe_deflate"},
+        "AVIF": {"quality": JPEG_QUALITY},
+        "HEIF": {"quality": JPEG_QUALITY},
     }.get(format, {})
-    if photograph.exif and format in ("JPEG", "PNG", "WEBP", "TIFF"):
-        settings["exif"] = photograph.exif
-    if photograph.icc_profile and format in ("JPEG", "PNG", "WEBP", "TIFF"):
+    known, left_out = metadata.pillow_settings(photograph.metadata, format)
+    settings |= known
+    if left_out:
+        photograph.remark = f"its {', '.join(left_out)} is too long for a {format} and left out"
+    if photograph.icc_profile and format in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "JPEG2000"):
         settings["icc_profile"] = photograph.icc_profile
     encoded = io.BytesIO()
     image.save(encoded, format=format, **settings)
@@ -361,8 +330,8 @@ def high_bits(values) -> np.ndarray:
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _deep_channels(photograph) -> np.ndarray:
-    """Put the alpha of a 16-bit photograph behind its colours: (H, W, 1 to 4)."""
+def _channels(photograph) -> np.ndarray:
+    """Put the alpha of a photograph behind its colours: (H, W, 1 to 4)."""
     if photograph.alpha is None:
         return photograph.pixels
     return np.dstack([photograph.pixels, photograph.alpha])
@@ -370,7 +339,7 @@ def _deep_channels(photograph) -> np.ndarray:
 
 def _encode_deep_png(photograph) -> bytes:
     """Encode 16 bits a channel with OpenCV, and put EXIF and profile behind the PNG's header."""
-    channels = _deep_channels(photograph)
+    channels = _channels(photograph)
     swap = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[channels.shape[2]]
     # OpenCV wants blue first. Swapped in place and back: a copy is 600 MB at 100 megapixels.
     if swap is not None:
@@ -384,30 +353,15 @@ def _encode_deep_png(photograph) -> bytes:
     if photograph.icc_profile:
         profile = b"ICC profile\0\0" + zlib.compress(photograph.icc_profile)
         PngImagePlugin.putchunk(encoded, b"iCCP", profile)
-    if photograph.exif:
-        PngImagePlugin.putchunk(encoded, b"eXIf", photograph.exif.removeprefix(b"Exif\0\0"))
+    kept = photograph.metadata
+    if kept.resolution:
+        across, down = (round(dpi / 0.0254) for dpi in kept.resolution)
+        PngImagePlugin.putchunk(encoded, b"pHYs", struct.pack(">LLB", across, down, 1))
+    if kept.exif:
+        PngImagePlugin.putchunk(encoded, b"eXIf", kept.exif)
+    for kind, text, *_ in metadata.png_chunks(kept).chunks:
+        PngImagePlugin.putchunk(encoded, kind, text)
     encoded.write(content[header_end:])
-    return encoded.getbuffer()
-
-
-def _encode_deep_tiff(photograph) -> bytes:
-    """Encode 16 bits a channel with tifffile, with the profile and the EXIF it can hold."""
-    channels = _deep_channels(photograph)
-    exif = Image.Exif()
-    exif.load(photograph.exif)
-    texts = [(tag, "s", 0, value, True) for tag, value in exif.items() if isinstance(value, str)]
-    encoded = io.BytesIO()
-    tifffile.imwrite(
-        encoded,
-        channels[..., 0] if channels.shape[2] == 1 else channels,
-        photometric="rgb" if photograph.pixels.shape[2] == 3 else "minisblack",
-        extrasamples=None if photograph.alpha is None else ["unassalpha"],
-        compression="adobe_deflate",
-        iccprofile=photograph.icc_profile or None,
-        extratags=texts,
-        metadata=None,
-        software=False,
-    )
     return encoded.getbuffer()
 
 
@@ -447,18 +401,6 @@ def grayscale(rgb) -> np.ndarray:
     """
     luma = cv2.cvtColor(rgb.reshape(-1, rgb.shape[-2], 3), cv2.COLOR_RGB2GRAY)
     return luma.reshape(*rgb.shape[:-1], 1)
-
-
-def is_gray(rgb) -> bool:
-    """Tell whether RGB (H, W, 3) is a black-and-white photograph.
-
-    True when no more than GRAY_EXCEPTIONS of the pixels have channels over GRAY_TOLERANCE apart.
-    """
-    red, green, blue = cv2.split(rgb)
-    highest = cv2.max(cv2.max(red, green), blue)
-    lowest = cv2.min(cv2.min(red, green), blue)
-    coloured = np.count_nonzero(cv2.subtract(highest, lowest) > GRAY_TOLERANCE)
-    return coloured <= GRAY_EXCEPTIONS * red.size
 
 
 def resize(picture, height, width) -> np.ndarray:

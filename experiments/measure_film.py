@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 import itertools
 
-from colorizer import Colorizer, chroma, photos, steady, video
+from colorizer import Colorizer, chroma, formats, photos, steady, tone, video
 from colorizer.files import write_json
 
 import cv2
@@ -260,8 +260,8 @@ def main(argv=None) -> int:
     for path in settings.clips:
         rows += measure(path.stem, read_clip(path), None, colorizer, settings.output)
     if not settings.clips:
-        samples = [photos.read_rgb(path) for path in photos.find_photographs(ROOT / "samples")]
-        coloured = [sample for sample in samples if not photos.is_gray(sample)]
+        samples = [photos.read_rgb(path) for path in formats.find_photographs(ROOT / "samples")]
+        coloured = [sample for sample in samples if not tone.is_gray(sample)]
         for number, sample in enumerate(coloured):
             clip, motions = pan_and_zoom(sample, number)
             rows += measure(f"pan-{number}", clip, motions, colorizer, settings.output)

@@ -53,7 +53,7 @@ def make(arguments) -> None:
         picture = sheet(arguments.before, arguments.after)
     except photos.PhotographError as error:
         raise errors.UserError(f"a photograph cannot be read: {error}") from error
-    photos.write(arguments.output, photos.Photograph(picture, None, "JPEG", b"", b"", ""))
+    photos.write(arguments.output, photos.Photograph(picture))
     print(f"wrote {arguments.output}")
 
 

@@ -9,6 +9,7 @@ compression, so that one picture can be read without reading the shard:
     label  int32 (N,)                 place of the picture's class in the manifest's `classes`
 """
 
+import hashlib
 import json
 import shlex
 import zipfile
@@ -20,12 +21,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from colorizer import errors, files
+from colorizer.progress import Progress
 
 import numpy as np
 
 SPLITS = ("train", "test")
 SHARD_PICTURES = 1000
 MANIFEST = "manifest.json"
+CHECKED_AT_ONCE = 4  # shards that are read at the same time when they are checked
 
 
 class Shard(NamedTuple):
@@ -38,12 +41,13 @@ class Shard(NamedTuple):
 
 @dataclass(frozen=True)
 class ShardFile:
-    """A checked shard on disk, and the bytes at which its pictures start."""
+    """A checked shard on disk, the bytes at which its pictures start, and its CRC-32s."""
 
     path: Path
     pictures: int
     gray_offset: int
     rgb_offset: int
+    checksums: tuple
 
 
 # ---------------------------------------------------------------------------------- writing
@@ -125,19 +129,32 @@ def preparing_command(folder, manifest) -> str:
 def open_split(folder, split) -> "Split":
     """Check every shard of the split "train" or "test" of a data folder and return it.
 
-    The check reads a few hundred bytes a shard: names, dtypes, shapes and sizes against the
-    manifest. Raises `errors.UserError`, with the command that mends it, when there is no
-    prepared data, or a shard is missing, truncated, of another size, or holds pickled objects.
+    The check reads every byte once, so that nothing flipped is learned or measured: names, dtypes,
+    shapes, sizes and labels against the manifest, and checksums. It happens here, and not when a
+    shard is first used, because an epoch is shuffled: its first batches use every shard. A second
+    for each GB that is in memory, under a bar. Raises `errors.UserError`, with the command that
+    mends it, when there is no prepared data, or a shard is missing, truncated, changed, of another
+    size, or holds pickled objects.
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, not {split!r}")
     folder = Path(folder)
     manifest = read_manifest(folder)
+    classes = len(manifest["classes"])
     files = []
-    for entry in manifest["splits"][split]["shards"]:
-        path = folder / entry["file"]
+    entries = manifest["splits"][split]["shards"]
+    bar = Progress(entries, desc=f"checking {split}", unit="shard", leave=False, delay=2)
+    with bar, ThreadPoolExecutor(CHECKED_AT_ONCE) as checkers:
+        waiting = [
+            checkers.submit(
+                check_shard, folder / entry["file"], entry["pictures"], manifest["size"], classes
+            )
+            for entry in entries
+        ]
         try:
-            files.append(check_shard(path, entry["pictures"], manifest["size"]))
+            for entry, checked in zip(bar, waiting, strict=True):
+                path = folder / entry["file"]
+                files.append(checked.result())
         except FileNotFoundError:
             raise errors.UserError(
                 f"{path} is missing; prepare the data again: {preparing_command(folder, manifest)}"
@@ -148,14 +165,26 @@ def open_split(folder, split) -> "Split":
                 f"{path} cannot be used ({reason}); prepare the data again: "
                 f"{preparing_command(folder, manifest)}"
             ) from error
+        finally:
+            checkers.shutdown(cancel_futures=True)
     return Split(folder, split, manifest["size"], files)
 
 
-def check_shard(path, pictures, size) -> ShardFile:
+def fingerprint(*splits) -> str:
+    """Return what tells the pictures and labels of these splits from all others, wherever they are.
+
+    It is a hash of their shards' checksums and sizes.
+    """
+    shards = [[file.path.name, file.pictures, *file.checksums] for s in splits for file in s.files]
+    return hashlib.sha256(json.dumps(shards).encode()).hexdigest()
+
+
+def check_shard(path, pictures, size, classes) -> ShardFile:
     """Return where the pictures of a shard are, if it holds `pictures` pairs of `size` pixels.
 
-    Raises OSError, EOFError, ValueError or zipfile.BadZipFile with what is wrong. A truncated
-    file has lost the directory at its end, so it is found without reading the pictures.
+    Their labels are of so many classes. Raises OSError, EOFError, ValueError or zipfile.BadZipFile
+    with what is wrong. A truncated file has lost the directory at its end, so it is found without
+    reading the pictures.
     """
     expected = {
         "gray.npy": (np.dtype(np.uint8), (pictures, size, size, 1)),
@@ -169,7 +198,16 @@ def check_shard(path, pictures, size) -> ShardFile:
             name: check_member(path, archive, name, dtype, shape)
             for name, (dtype, shape) in expected.items()
         }
-    return ShardFile(Path(path), pictures, offsets["gray.npy"], offsets["rgb.npy"])
+        # Raises BadZipFile where the bytes do not have the checksum that was written with them.
+        for name in ("gray.npy", "rgb.npy"):
+            with archive.open(name) as member:
+                while member.read(1 << 20):
+                    pass
+        label = np.frombuffer(archive.read("label.npy"), np.uint8)[-4 * pictures :].view(np.int32)
+        checksums = tuple(archive.getinfo(name).CRC for name in sorted(expected))
+    if pictures and not 0 <= label.min() <= label.max() < classes:
+        raise ValueError(f"it has labels from {label.min()} to {label.max()}, of {classes} classes")
+    return ShardFile(Path(path), pictures, offsets["gray.npy"], offsets["rgb.npy"], checksums)
 
 
 def check_member(path, archive, name, dtype, shape) -> int:
@@ -257,6 +295,10 @@ class Split:
         bit for bit, also from its `first_step` on. Raises `errors.UserError` when one batch
         cannot be filled.
         """
+        if not self.pictures:
+            raise errors.UserError(
+                f"{self.folder} has no {self.name} pictures that could be used; give another --data"
+            )
         if batch_size > self.pictures:
             raise errors.UserError(
                 f"a batch of {batch_size} needs more than the {self.pictures} {self.name} pictures"

@@ -110,6 +110,9 @@ def prepare(folder, size, **pictures):
         "splits": {},
     }
     for split, count in pictures.items():
+        if not count:
+            manifest["splits"][split] = {"pictures": 0, "shards": []}
+            continue
         rgb = coloured_pictures(count, seed=count, size=size)
         name = dataset.shard_name(split, 0, 1)
         labels = np.zeros(count, np.int32)

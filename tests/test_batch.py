@@ -1,10 +1,12 @@
 """batch.py: many photographs at once, each with its own fate."""
 
+import dataclasses
 import os
 import re
 import threading
 
 from colorizer import Colorizer, batch, photos
+from colorizer.results import RECORD, Record, Source
 
 import numpy as np
 import pytest
@@ -30,20 +32,27 @@ def make_jobs(folder, count):
         source = folder / f"{number}.png"
         Image.fromarray(picture(number)[..., 0]).save(source)
         target = folder / "out" / source.name
-        jobs.append(batch.Job(source, source.name, target, target.with_suffix(".jpg")))
+        jobs.append(batch.Job(Source(source), source.name, target))
     return jobs
 
 
 def colorize(jobs, colorizer, **options):
     """Colorize the jobs and return the outcomes by name."""
     outcomes = []
-    batch.colorize_files(jobs, colorizer, batch.Options(**options), outcomes.append)
-    assert len(outcomes) == len({outcome.job for outcome in outcomes})
+    options = batch.Options(**options)
+    batch.colorize_files(jobs, colorizer, options, record_of(jobs), outcomes.append)
+    assert len(outcomes) == len({outcome.job.name for outcome in outcomes})
     return {outcome.job.name: outcome for outcome in outcomes}
 
 
+def record_of(jobs):
+    folder = jobs[0].target.parent
+    folder.mkdir(exist_ok=True)
+    return Record(folder)
+
+
 def written(folder):
-    return sorted(path.name for path in (folder / "out").glob("*"))
+    return sorted(path.name for path in (folder / "out").glob("*") if path.name != RECORD)
 
 
 def test_every_photograph_gets_its_own_colours(tmp_path, brown):
@@ -57,8 +66,11 @@ def test_every_photograph_gets_its_own_colours(tmp_path, brown):
 
 
 def test_the_options_arrive(tmp_path, brown):
-    jobs = make_jobs(tmp_path, 2)
-    colorize(jobs, brown, strength=0.5, compare=True)
+    jobs = [
+        dataclasses.replace(job, compare_target=job.target.with_suffix(".jpg"))
+        for job in make_jobs(tmp_path, 2)
+    ]
+    colorize(jobs, brown, strength=0.5)
     for number, job in enumerate(jobs):
         expected = brown.colorize(picture(number), strength=0.5)
         np.testing.assert_array_equal(photos.read_rgb(job.target), expected)
@@ -70,13 +82,13 @@ def test_the_options_arrive(tmp_path, brown):
 
 def test_photographs_in_colour_are_told_and_left_alone_where_that_is_asked(tmp_path, brown):
     jobs = make_jobs(tmp_path, 2)
-    coloured = picture(1) // 2 + np.array([0, 40, 90], np.uint8)
-    Image.fromarray(coloured).save(jobs[1].source)
+    coloured = np.dstack([picture(1), picture(2), picture(3)])
+    Image.fromarray(coloured).save(jobs[1].source.path)
     outcomes = colorize(jobs, brown, keep_colour=True)
     assert [outcomes[job.name].in_colour for job in jobs] == [False, True]
-    assert written(tmp_path) == ["0.png"]
+    assert jobs[1].target.read_bytes() == jobs[1].source.path.read_bytes()
     assert colorize(jobs, brown)["1.png"].in_colour
-    assert written(tmp_path) == ["0.png", "1.png"]
+    assert jobs[1].target.read_bytes() != jobs[1].source.path.read_bytes()
 
 
 STAGES = {
@@ -119,7 +131,7 @@ def test_an_error_on_one_photograph_is_its_failure_and_the_others_are_done(
 def test_numbers_that_are_not_finite_fail_the_photograph_that_brings_them(tmp_path):
     colorizer = Colorizer(standins.save_fading(tmp_path / "fading.onnx"))
     jobs = make_jobs(tmp_path, 3)
-    Image.fromarray(np.zeros((60, 80), np.uint8)).save(jobs[1].source)
+    Image.fromarray(np.zeros((60, 80), np.uint8)).save(jobs[1].source.path)
     outcomes = colorize(jobs, colorizer)
     assert "fading.onnx paints numbers that are not finite" in outcomes["1.png"].failure
     assert written(tmp_path) == ["0.png", "2.png"]
@@ -186,6 +198,8 @@ def test_stopped_it_tells_of_what_was_under_way_and_begins_nothing_more(
             assert stopped.wait(30)
         return colorize_one(*given, **named)
 
+    (tmp_path / "out").mkdir()
+
     def jobs():
         for job in make_jobs(tmp_path, 60):
             taken.append(job)
@@ -201,7 +215,7 @@ def test_stopped_it_tells_of_what_was_under_way_and_begins_nothing_more(
     monkeypatch.setattr(Colorizer, "colorize", slow_from_the_second)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     with pytest.raises(KeyboardInterrupt):
-        batch.colorize_files(jobs(), brown, batch.Options(), tell)
+        batch.colorize_files(jobs(), brown, batch.Options(), Record(tmp_path / "out"), tell)
     assert len(taken) == 4
     assert 2 <= len(told) <= 3
     assert sorted(outcome.job.name for outcome in told) == written(tmp_path)

@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 import colorize
-from colorizer import photos
+from colorizer import album, photos
 from colorizer.errors import UserError
+from colorizer.results import RECORD, Record
 
 import cv2
 import keras
@@ -62,8 +63,9 @@ def lightness(picture):
 
 
 def files(folder):
-    """Return the relative paths of all files, half-written ones too."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """Return the relative paths of all files, half-written ones too, but for the record."""
+    found = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    return sorted(name for name in found if name != RECORD)
 
 
 def test_a_folder_is_colorized_under_the_same_names_and_sizes(tmp_path, run):
@@ -153,6 +155,7 @@ def test_finished_files_are_skipped_unless_told_otherwise(tmp_path, run):
     assert status == 0
     assert "1 colorized, 1 skipped" in printed
     assert (tmp_path / "out" / "a.png").read_bytes() == b"finished earlier"
+    assert "a.png: changed since it was written, and kept" in printed
     assert "2 colorized, 0 failed" in run("--overwrite")[1]
     assert "0 colorized, 2 skipped" in run()[1]
 
@@ -168,8 +171,10 @@ def test_photographs_in_colour_can_be_left_alone(tmp_path, run):
     write(tmp_path / "in" / "gray.png", scene(90, 120, 1).repeat(3, 2))
     status, printed = run("--keep-colour")
     assert status == 0
-    assert files(tmp_path / "out") == ["gray.png"]
-    assert "1 colorized, 1 in colour and left alone" in printed
+    assert files(tmp_path / "out") == ["colour.png", "gray.png"]
+    kept = (tmp_path / "out" / "colour.png").read_bytes()
+    assert kept == (tmp_path / "in" / "colour.png").read_bytes()
+    assert "1 colorized, 1 in colour and copied as they are" in printed
 
 
 def test_compare_puts_before_and_after_beside_each_other(tmp_path, run):
@@ -265,10 +270,9 @@ def test_a_result_never_lies_over_an_input_in_another_folder(tmp_path):
     write(tmp_path / "in" / "a.png", scene())
     write(tmp_path / "in" / "b" / "b" / "a.png", scene())
     (tmp_path / "out").symlink_to(tmp_path / "in" / "b" / "b")
+    inner = tmp_path / "in" / "b"
     with pytest.raises(UserError, match="over an input"):
-        colorize.plan(
-            tmp_path / "in" / "b", tmp_path / "in" / "b" / "b" / "..", None, colorize.Report()
-        )
+        album.plan([inner], inner / "b" / "..", None, Record(inner / "b" / ".."), {})
 
 
 def hostile_folder(folder):
@@ -290,6 +294,7 @@ def hostile_folder(folder):
     (folder / "text.jpg").write_text("This is no picture.")
     content = (folder / "good.jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(content[: len(content) // 2])
+    (folder / "header.jpg").write_bytes(content[:100])
     (folder / "noise.tif").write_bytes(os.urandom(5000))
     os.mkfifo(folder / "pipe.jpg")
     (folder / "nothing behind.jpg").symlink_to(folder / "no such file.jpg")
@@ -300,7 +305,8 @@ def hostile_folder(folder):
     large[16:24] = (100_000).to_bytes(4, "big") * 2
     (folder / "header.png").write_bytes(large)
     (folder / "folder.jpg").mkdir()
-    return [*good, os.fsdecode(b"raw \xff\xfe.png"), "new\nline.png", "pages.tif"]
+    more = [os.fsdecode(b"raw \xff\xfe.png"), "new\nline.png", "pages.tif", "pages-page-2.tif"]
+    return [*good, *more, "cut.jpg"]
 
 
 def test_a_hostile_folder_is_done_as_far_as_it_can_be(tmp_path, run):
@@ -311,11 +317,11 @@ def test_a_hostile_folder_is_done_as_far_as_it_can_be(tmp_path, run):
     assert files(tmp_path / "out") == sorted(good)
     for name in good:
         photos.read_rgb(tmp_path / "out" / name)
-    for name in ("empty.png", "text.jpg", "cut.jpg", "noise.tif", "header.png", "pipe.jpg"):
+    for name in ("empty.png", "text.jpg", "header.jpg", "noise.tif", "header.png", "pipe.jpg"):
         assert f"failed: {name}: it " in printed
     assert "failed: nothing behind.jpg: no such file or directory" in printed
     assert "failed: loop.jpg: too many levels of symbolic links" in printed
-    assert "pages.tif: only the first of its 2 pages" in printed
+    assert "cut.jpg: it is cut off; what is missing is gray" in printed
     assert f"{len(good)} colorized, 8 failed" in printed
     assert {p: p.read_bytes() for p in before} == before
 

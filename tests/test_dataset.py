@@ -227,6 +227,39 @@ def test_a_shard_cut_anywhere_is_refused(tmp_path):
     assert dataset.open_split(tmp_path, "train").pictures == 3
 
 
+@pytest.mark.parametrize("member", ["gray", "rgb", "label"])
+def test_a_flipped_byte_is_refused(tmp_path, member):
+    write_data(tmp_path, pictures=(3,))
+    shard = tmp_path / "train-00000-of-00001.npz"
+    content = bytearray(shard.read_bytes())
+    place = content.index(f"{member}.npy".encode())
+    # The last byte of the member: the next local header, or the directory, begins behind it.
+    content[content.index(b"PK", place) - 1] ^= 1
+    shard.write_bytes(content)
+    assert f"{shard} cannot be used (Bad CRC-32" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("label", [-1, 7])
+def test_a_label_out_of_range_is_refused(tmp_path, label):
+    write_data(tmp_path, pictures=(3,))
+    wrong = arrays(label=np.array([0, label, 1], np.int32))
+    np.savez(tmp_path / "train-00000-of-00001.npz", **wrong)
+    assert re.search("has labels from .* of . classes", refusal(tmp_path))
+
+
+def test_the_fingerprint_is_that_of_the_pictures_wherever_they_are(tmp_path):
+    for name in ("one", "two", "other"):
+        (tmp_path / name).mkdir()
+        write_data(tmp_path / name, pictures=(3,))
+    changed = arrays(gray=np.ones((3, SIZE, SIZE, 1), np.uint8))
+    np.savez(tmp_path / "other" / "train-00000-of-00001.npz", **changed)
+    one, two, other = (
+        dataset.fingerprint(dataset.open_split(tmp_path / name, "train"))
+        for name in ("one", "two", "other")
+    )
+    assert one == two != other
+
+
 def arrays(**changed):
     whole = {
         "gray": np.zeros((3, SIZE, SIZE, 1), np.uint8),

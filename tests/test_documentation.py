@@ -117,7 +117,7 @@ def newcomer(tmp_path, monkeypatch):
 
 def write_jpeg(path, picture):
     path.parent.mkdir(parents=True, exist_ok=True)
-    photos.write(path, photos.Photograph(picture, None, "JPEG", b"", b"", ""))
+    photos.write(path, photos.Photograph(picture))
 
 
 def assert_same_luminance(before, after):

@@ -1,7 +1,10 @@
 """The evaluation, end to end on generated pictures and stand-in models of one layer."""
 
 import csv
+import errno
 import json
+import os
+import shutil
 from pathlib import Path
 
 import evaluate
@@ -12,6 +15,7 @@ from training import features
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 SIZE = 24
 NO_INCEPTION = ("--inception-weights", "no-such-file.h5")  # nothing is downloaded by a test
@@ -317,8 +321,7 @@ def test_an_earlier_evaluation_is_replaced_whole(tmp_path, orange, monkeypatch):
     fewer = write_data(tmp_path / "fewer", *orange_pictures(3))
     with monkeypatch.context() as patch:
         patch.setattr(evaluate, "measure_pictures", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run(model, fewer, output, *NO_INCEPTION)
+        assert run(model, fewer, output, *NO_INCEPTION) == 130
     assert (output / "metrics.json").read_bytes() == first
     assert len(list((output / "generated").iterdir())) == 7
 
@@ -384,3 +387,47 @@ def test_photographs_that_all_fail_are_an_error(tmp_path, capsys):
     model = save_model(tmp_path / "gray.keras", GRAY)
     refused(capsys, "no photograph in", model, folder, tmp_path / "evaluation")
     assert not (tmp_path / "evaluation").exists()
+
+
+def test_names_that_are_no_text_are_measured_and_written_escaped(tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number in range(2):
+        path = folder / os.fsdecode(b"odd \xff%d.png" % number)
+        Image.fromarray(np.full((32, 32, 3), 90 + number, np.uint8)).save(tmp_path / "a.png")
+        (tmp_path / "a.png").rename(path)
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+    output = tmp_path / "evaluation"
+    assert run(model, folder, output, *NO_INCEPTION, "--size", 32) == 0
+    assert r"odd \xff1.png" in (output / "per_image.csv").read_text()
+
+
+@pytest.mark.parametrize("place", ["flipped", "label"])
+def test_damaged_test_pictures_are_refused(tmp_path, orange, capsys, place):
+    data = shutil.copytree(orange[0], tmp_path / "changed")
+    shard = next(data.glob("test-*.npz"))
+    if place == "flipped":
+        content = bytearray(shard.read_bytes())
+        content[len(content) // 2] ^= 1
+        shard.write_bytes(content)
+    else:
+        with np.load(shard) as arrays:
+            changed = dict(arrays)
+        changed["label"] = changed["label"] + 1000
+        np.savez(shard, **changed)
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+    refused(capsys, f"{shard} cannot be used", model, data, tmp_path / "evaluation")
+
+
+def test_a_full_disk_is_one_sentence_and_the_earlier_evaluation_stays(
+    tmp_path, orange, capsys, monkeypatch
+):
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(evaluate.files, "write_json", full)
+    refused(capsys, "No space left", model, orange[0], tmp_path / "evaluation", *NO_INCEPTION)
+    assert not (tmp_path / "evaluation").exists()
+    assert not list(tmp_path.glob(".*partial-*"))

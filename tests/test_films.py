@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import colorize
-from colorizer import films, formats, mux, photos, video
+from colorizer import film_formats, films, mux, photos, video
 
 import av
 import cv2
@@ -114,6 +114,12 @@ SOUNDS = {
 }
 
 
+def results(folder):
+    """Return the names of all that a run wrote but its record, half-written files too."""
+    names = {path.name for path in (folder / "out").iterdir()}
+    return sorted(names - {"colorized.jsonl"})
+
+
 def times_of(path):
     """Return the times of a film's frames, in seconds, in the order of showing."""
     with video.opened(path) as (container, stream):
@@ -145,7 +151,7 @@ def test_a_film_of_any_container_gets_colour_and_keeps_all_else(tmp_path, run, s
     source = write_film(tmp_path / "in" / f"film{suffix}")
     status, printed = run()
     assert status == 0, printed
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [source.name]
+    assert results(tmp_path) == [source.name]
     target = tmp_path / "out" / source.name
     assert times_of(target) == times_of(source)
     assert packets_of(target, "audio") == packets_of(source, "audio")
@@ -333,7 +339,7 @@ def test_a_codec_that_the_container_does_not_hold_is_named(tmp_path, run):
     status, printed = run("--codec", "h264")
     assert status == 1
     assert "failed: film.webm: .webm files hold no h264; give another --codec" in printed
-    assert not list((tmp_path / "out").iterdir())
+    assert not results(tmp_path)
 
 
 @pytest.mark.parametrize("size", [(48, 63), (47, 64), (33, 35)])
@@ -363,7 +369,7 @@ def test_an_animated_gif_becomes_a_film_and_a_still_one_stays_a_photograph(tmp_p
     pictures[0].save(tmp_path / "in" / "still.gif")
     status, printed = run()
     assert status == 0, printed
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["moving.mp4", "still.gif"]
+    assert results(tmp_path) == ["moving.mp4", "still.gif"]
     assert times_of(tmp_path / "out" / "moving.mp4") == [Fraction(2 * n, 25) for n in range(5)]
     assert "2 colorized, 0 failed" in printed
 
@@ -440,7 +446,7 @@ def test_every_broken_film_is_one_sentence_and_leaves_nothing(tmp_path, run):
     for name, sentence in said.items():
         assert f"failed: {name}: {sentence}\n" in printed
     assert f"1 colorized, {len(said)} failed" in printed
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["zz.mkv"]
+    assert results(tmp_path) == ["zz.mkv"]
 
 
 def test_a_film_that_breaks_off_is_coloured_as_far_as_it_goes(tmp_path, run):
@@ -487,8 +493,10 @@ def test_films_in_colour_can_be_left_alone(tmp_path, run):
         output.mux(stream.encode(None))
     status, printed = run("--keep-colour")
     assert status == 0
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["gray.mp4"]
-    assert "1 colorized, 1 in colour and left alone" in printed
+    assert results(tmp_path) == ["colour.mp4", "gray.mp4"]
+    copied = (tmp_path / "out" / "colour.mp4").read_bytes()
+    assert copied == (tmp_path / "in" / "colour.mp4").read_bytes()
+    assert "1 colorized, 1 in colour and copied as they are" in printed
 
 
 def test_finished_films_are_skipped(tmp_path, run):
@@ -511,11 +519,11 @@ def test_a_photograph_does_not_wait_for_what_films_need(tmp_path, model):
 def test_films_are_told_by_what_they_hold(tmp_path):
     for suffix in mux.CONTAINERS:
         path = write_film(tmp_path / f"film{suffix}", count=2, sound=False)
-        assert formats.is_film(path.rename(tmp_path / f"{suffix[1:]}.jpg")), suffix
+        assert film_formats.is_film(path.rename(tmp_path / f"{suffix[1:]}.jpg")), suffix
     for format in ("PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "AVIF"):
         Image.fromarray(picture(0)).save(tmp_path / "photograph", format=format)
-        assert not formats.is_film(tmp_path / "photograph"), format
-    assert not formats.is_film(tmp_path / "nowhere.jpg")
+        assert not film_formats.is_film(tmp_path / "photograph"), format
+    assert not film_formats.is_film(tmp_path / "nowhere.jpg")
 
 
 def pixels_and_times(path):
@@ -541,7 +549,7 @@ def test_a_stopped_film_goes_on_and_becomes_the_same(tmp_path, run, model, sent,
         assert process.returncode == 130, err
         assert b"the same command goes on" in out
         assert b"Traceback" not in err
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [parts.name]
+    assert results(tmp_path) == [parts.name]
     finished = sorted(parts.glob("0*.npz"))
     assert 3 <= len(finished) < 16
     kept = {path.name: path.stat().st_mtime_ns for path in finished}
@@ -558,7 +566,7 @@ def test_a_stopped_film_goes_on_and_becomes_the_same(tmp_path, run, model, sent,
     assert run("--quality", "0")[0] == 0
     assert len(still) == 16
     assert {name: still[name] for name in kept} == kept
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["film.mkv"]
+    assert results(tmp_path) == ["film.mkv"]
     (tmp_path / "out" / "film.mkv").rename(tmp_path / "resumed.mkv")
     assert run("--quality", "0")[0] == 0
     resumed = pixels_and_times(tmp_path / "resumed.mkv")

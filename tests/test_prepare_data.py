@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import tarfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import prepare_data
@@ -20,15 +22,19 @@ from pictures import dataset
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 ROOT = Path(prepare_data.__file__).parent
 FLAGS = "--classes 3 --images-per-class 4 --test-images-per-class 2 --size 8"
 
 
 def write_picture(path, colour, size=(20, 24), mode="RGB", **options):
+    """Write a picture of one colour; files of the same colour differ by a text in them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, colour).save(path, **options)
+    text = PngImagePlugin.PngInfo()
+    text.add_text("path", ascii(path))
+    told = {".png": {"pnginfo": text}, ".jpg": {"comment": ascii(path)}}.get(path.suffix, {})
+    Image.new(mode, size, colour).save(path, **told | options)
 
 
 def write_classes(folder, classes, pictures, blue=200, first=0):
@@ -197,7 +203,7 @@ def test_shrinking_takes_the_mean_of_the_area(tmp_path, in_threads):
     for p in range(2):
         path = tmp_path / "source" / "stripes" / f"{p}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(stripes).save(path)
+        Image.fromarray(stripes).save(path, compress_level=p)  # the same picture, not the same file
     flags = "--classes 1 --images-per-class 1 --test-images-per-class 1 --size 12"
     assert run(tmp_path / "source", tmp_path / "data", flags) == 0
     assert (prepared(tmp_path / "data")[1]["train"][0] == 100).all()
@@ -229,7 +235,7 @@ def test_unreadable_pictures_are_replaced_and_named(tmp_path, in_threads, capsys
         for row, file in enumerate(files):
             assert (rgb[row] == (40 * int(file[2]), 10 * int(file[4:6]), 200)).all()
             assert manifest["classes"][label[row]] == file[:3]
-    assert f"{len(skipped)} files could not be read" in capsys.readouterr().out
+    assert f"{len(skipped)} files could not be used" in capsys.readouterr().out
 
 
 def test_a_class_with_too_few_readable_pictures_is_not_drawn(tmp_path, in_threads):
@@ -366,7 +372,7 @@ def test_all_leaves_out_what_cannot_be_read(tmp_path, in_threads, capsys):
     assert [len(of_class(found["train"], name)) for name in ("n00", "n02")] == [5, 7]
     printed = capsys.readouterr().out
     assert "some pictures cannot be read: drawing without them" in printed
-    assert "11 files could not be read" in printed
+    assert "11 files could not be used" in printed
 
 
 def test_the_command_in_the_manifest_makes_the_data_again(tmp_path, in_threads, mixed):
@@ -502,6 +508,68 @@ def test_a_full_disk_is_noticed_before_the_work(tmp_path, error):
     assert "the disk has" in error()
 
 
+def test_room_that_is_short_by_little_is_named_in_megabytes(tmp_path, error, monkeypatch):
+    write_classes(tmp_path / "source", 1, 2)
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    flags = "--classes 1 --images-per-class 1 --test-images-per-class 1 --size 120"
+    assert run(tmp_path / "source", tmp_path / "data", flags) == 2
+    assert "needs 0.115 MB and the disk has 0.001 MB left" in error()
+
+
+@pytest.mark.parametrize("take", ["--all", "--classes 2 --images-per-class 4"])
+@pytest.mark.parametrize("own_val", [False, True])
+def test_the_same_picture_never_trains_and_tests(tmp_path, in_threads, take, own_val):
+    """Half of the files of each class are copies of others."""
+    source = tmp_path / "source"
+    write_classes(source / "train" if own_val else source, 2, 8)
+    for split in ("train", "val") if own_val else ("",):
+        for c in range(2):
+            for p in range(6):
+                copy = source / split / f"n0{c}" / f"copy{p}.png"
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                first = source / ("train" if own_val else "") / f"n0{c}" / f"{p:02d}.png"
+                shutil.copy(first, copy)
+            if own_val:
+                write_picture(source / "val" / f"n0{c}" / "own.png", (40 * c, 99, 7))
+    flags = f"{take} --test-images-per-class {1 if own_val else 2} --size 8"
+    assert run(source, tmp_path / "data", flags) == 0
+    manifest, splits = prepared(tmp_path / "data")
+    seen = {
+        split: {(int(label), picture.tobytes()) for picture, label in zip(*two[:2], strict=True)}
+        for split, two in splits.items()
+    }
+    assert splits["test"][0].any()
+    assert not seen["train"] & seen["test"]
+    if take == "--all":
+        assert any("which trains" in each["reason"] for each in manifest["skipped"])
+
+
+def test_names_that_are_no_text_are_refused_before_the_work(tmp_path, error):
+    odd = tmp_path / os.fsdecode(b"odd \xff")
+    write_classes(odd, 1, 2)
+    assert run(odd, tmp_path / "data") == 2
+    assert r"odd \xff is a name that is not UTF-8" in error()
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path, error, in_threads):
+    write_classes(tmp_path / "source", 3, 6)
+    (tmp_path / "file").touch()
+    assert run(tmp_path / "source", tmp_path / "file" / "data") == 2
+    assert "cannot be written" in error()
+
+
+def test_a_process_that_was_ended_from_outside_is_one_sentence(tmp_path, error, monkeypatch):
+    def ended(*_):
+        raise BrokenProcessPool("A process in the process pool was terminated abruptly")
+
+    write_classes(tmp_path / "source", 3, 6)
+    monkeypatch.setattr(prepare_data, "write_data", ended)
+    assert run(tmp_path / "source", tmp_path / "data") == 2
+    assert "was ended from outside" in error()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]
+
+
 # --------------------------------------------------------------------------- being interrupted
 
 
@@ -510,8 +578,9 @@ def running(tmp_path):
     """Start a run that replaces data of 3 classes, and give it when its first shard is written."""
     source = tmp_path / "source" / "n00"
     write_picture(source / "0.jpg", (10, 20, 30), size=(500, 500))
+    content = (source / "0.jpg").read_bytes()
     for number in range(1, 4000):
-        os.link(source / "0.jpg", source / f"{number}.jpg")
+        (source / f"{number}.jpg").write_bytes(content + b"%d" % number)
     flags = "--classes 1 --images-per-class 3990 --test-images-per-class 10 --size 16"
     command = [sys.executable, ROOT / "prepare_data.py", "--source", tmp_path / "source"]
     command += [*flags.split(), "--output", tmp_path / "data", "--overwrite"]

@@ -33,16 +33,25 @@ def name_of(system) -> str:
     return f"{module}.{system.__qualname__}"
 
 
-def write_config(system, settings) -> None:
-    """Write config.json: the system, its settings, the versions, the commit, the device."""
+def write_config(system, settings, fingerprint=None) -> None:
+    """Write config.json: the system, its settings, the data, the versions, the commit, the device.
+
+    `fingerprint` is that of the data. Raises UserError where the folder cannot be written.
+    """
     config = {
         "system": name_of(system),
         "settings": dataclasses.asdict(settings),
+        "data_fingerprint": fingerprint,
         "versions": record.versions(),
         "git_commit": record.git_commit(),
         "device": devices.device(),
     }
-    files.write_json(Path(settings.output) / "config.json", config)
+    try:
+        files.write_json(Path(settings.output) / "config.json", config)
+    except OSError as error:
+        raise UserError(
+            f"{settings.output} cannot be written ({error.strerror}); give another --output"
+        ) from error
 
 
 def read_config(folder) -> dict:
@@ -54,7 +63,7 @@ def read_config(folder) -> dict:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         return config | {"system": str(config["system"]), "settings": dict(config["settings"])}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
@@ -67,10 +76,11 @@ def as_recorded(settings) -> dict:
     return json.loads(json.dumps(dataclasses.asdict(settings)))
 
 
-def check_config(system, settings) -> None:
+def check_config(system, settings, fingerprint=None) -> None:
     """Raise UserError unless the run in the settings' folder was begun with these.
 
-    The number of epochs may be another, and the folder may have been moved.
+    The number of epochs may be another, and the run's folder and that of the data may have been
+    moved: the data are the same where their `fingerprint` is.
     """
     folder = settings.output
     begun = read_config(folder)
@@ -80,8 +90,17 @@ def check_config(system, settings) -> None:
             "it by the command that began it"
         )
     before, now = begun["settings"], as_recorded(settings)
+    may_differ = {"epochs", "output"}
+    known = begun.get("data_fingerprint")
+    if known and fingerprint:
+        may_differ.add("data")
+        if known != fingerprint:
+            raise UserError(
+                f"the run in {folder} was begun with other data than {settings.data} holds now; "
+                "give --data the folder of those, or start another run with --output"
+            )
     for name in before | now:
-        if name not in ("epochs", "output") and before.get(name) != now.get(name):
+        if name not in may_differ and before.get(name) != now.get(name):
             raise UserError(
                 f"the run in {folder} was begun with {name} {before.get(name)}, not "
                 f"{now.get(name)}; go on with it by the command that began it, or delete the folder"
@@ -126,6 +145,29 @@ def checkpoints(model, progress, folder):
     )
 
 
+def save(manager, step) -> None:
+    """Write a checkpoint; where the disk is full, the older of the last two makes room for it.
+
+    Raises UserError when it still cannot be written.
+    """
+    try:
+        try:
+            manager.save(step)
+        except (tf.errors.OpError, OSError):
+            kept = manager.checkpoints
+            if len(kept) < CHECKPOINTS_KEPT:
+                raise
+            for path in Path(kept[0]).parent.glob(Path(kept[0]).name + ".*"):
+                path.unlink()
+            manager.save(step)
+    except (tf.errors.OpError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"the checkpoint of step {int(step)} cannot be written ({reason}); make room on the "
+            f"disk, and go on from the one before with --resume"
+        ) from error
+
+
 def restore(manager) -> bool:
     """Load the newest checkpoint, if there is one; tell whether there is.
 
@@ -145,13 +187,27 @@ def restore(manager) -> bool:
     return True
 
 
-def read_history(folder, epochs) -> list[dict]:
-    """Return the first `epochs` rows of history.csv, all of text; none where there is no file."""
+def read_history(folder, epochs, columns=None) -> list[dict]:
+    """Return the first `epochs` rows of history.csv, all of text.
+
+    Raises UserError where there are fewer, or they do not have the `columns`, if those are given:
+    better before an epoch than behind it.
+    """
     path = Path(folder) / "history.csv"
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))[:epochs]
+    try:
+        content = path.read_text(encoding="utf-8") if path.exists() else ""
+        rows = list(csv.DictReader(content.splitlines()))[:epochs]
+        numbers = [int(row["epoch"]) for row in rows]
+        as_numbers = [float(value) for row in rows for value in row.values()]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        numbers = as_numbers = None
+    wrong = numbers != list(range(1, epochs + 1)) or as_numbers is None
+    if wrong or (columns and rows and list(rows[0]) != list(columns)):
+        raise UserError(
+            f"{path} is not the history of the {epochs} epochs that the checkpoint has behind it; "
+            "put it back as it was, or start another run with --output"
+        )
+    return rows
 
 
 def write_history(folder, history) -> None:

@@ -38,6 +38,14 @@ def positive(kind):
     return parse
 
 
+def seed(text) -> int:
+    """Parse --seed."""
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
+
+
 # Setting -> what argparse makes of its flag. Settings without one are for experiments.
 FLAGS = {
     "epochs": {"type": positive(int), "help": "passes over the training pictures"},
@@ -60,7 +68,7 @@ FLAGS = {
         "batch, and the update is the same",
     },
     "seed": {
-        "type": int,
+        "type": seed,
         "help": "decides the first weights, the order of pictures and the labels' noise",
     },
 }
@@ -126,6 +134,13 @@ def resumed(output, given, systems):
             f"{begun['system']}, which the run in {output} trains, has no setting "
             f"{', '.join(sorted(unknown))}; leave it out, or start another run with --output"
         )
+    for name, default in dataclasses.asdict(system.Settings()).items():
+        value = settings.get(name, default)
+        if isinstance(default, int | float) and not isinstance(value, int | float):
+            raise UserError(
+                f"the config.json of the run in {output} has {name} {value!r}, which is no number; "
+                "put it back as it was, or start another run with --output"
+            )
     return system, system.Settings(**settings)
 
 

@@ -1,0 +1,192 @@
+"""From what a user names to a list of jobs: which photographs, and where each result goes."""
+
+import dataclasses
+import itertools
+import os
+import unicodedata
+from pathlib import Path
+
+from colorizer import film_formats, formats, tiff
+from colorizer.batch import Job, page_settings
+from colorizer.errors import UserError
+from colorizer.files import shown
+from colorizer.results import Source, State
+
+# What file systems take, in bytes.
+LONGEST_NAME = 255
+
+# What may be written over: without being asked, and with --overwrite.
+OURS = (State.FREE, State.FINISHED, State.OUTDATED)
+OVERWRITTEN = (*OURS, State.CHANGED, State.REPLACED, State.UNKNOWN)
+
+
+@dataclasses.dataclass
+class Plan:
+    """What a run is to do: its `jobs`, and names of photographs that are `skipped` as finished.
+
+    `kept` are names of results that somebody has changed since, and that therefore stay, as do
+    their photographs' among the skipped; `failures` pairs of a name and a phrase that says why.
+    """
+
+    jobs: list = dataclasses.field(default_factory=list)
+    skipped: list = dataclasses.field(default_factory=list)
+    kept: list = dataclasses.field(default_factory=list)
+    failures: list = dataclasses.field(default_factory=list)
+
+
+def plan(
+    inputs, output, format, record, settings, compare=False, overwrite=False, film_settings=None
+) -> Plan:
+    """Find photographs and films and name the files to write; no two get the same name.
+
+    `inputs` are files and folders; `format` is a suffix of batch.FORMATS, or None to keep each
+    photograph's name; `record` and `settings` decide what is finished, with `film_settings` for
+    films. Raises UserError where nothing is found, or where a result would lie over an input.
+    """
+    planned = Plan()
+    found = find(inputs, output, planned.failures)
+    if not found and not planned.failures:
+        raise UserError(
+            f"{', '.join(map(shown, inputs))} holds no photographs "
+            f"({', '.join(formats.SUFFIXES)}) and no films "
+            f"({', '.join(film_formats.SUFFIXES)}); give another --input"
+        )
+    read = {identity for path, _ in found for identity in _identities(path)}
+    names = Names(record, settings, read, overwrite, film_settings)
+    for path, relative in found:
+        source = Source(path)
+        if film_formats.is_film(path):
+            target = output / film_formats.target_of(relative)
+            _plan_one(Job(source, shown(relative), target, film=True), names, False, planned)
+            continue
+        pages = tiff.pages(path) if path.suffix.lower() in (".tif", ".tiff") else [0]
+        for number, page in enumerate(pages, start=1):
+            wanted = output / relative
+            if number > 1:
+                ending = f"-page-{number}{wanted.suffix}"
+                wanted = wanted.with_name(_fitting(wanted.stem, ending))
+            if format:
+                wanted = wanted.with_name(_fitting(wanted.stem, f".{format}"))
+            name = shown(relative) + (f", page {number}" if len(pages) > 1 else "")
+            _plan_one(Job(source, name, wanted, page=page), names, compare, planned)
+    return planned
+
+
+def _plan_one(job, names, compare, planned) -> None:
+    """Choose where the results of a job go, of which `target` is wanted, and what is to be done."""
+    wanted = job.target
+    target, state = names.choose(wanted, "picture", job)
+    compared = compare_state = None
+    if compare:
+        beside = target.with_name(_fitting(target.stem, "-compare.jpg"))
+        compared, compare_state = names.choose(beside, "compare", job)
+    paint = names.overwrite or state in (State.FREE, State.OUTDATED)
+    if state is State.CHANGED and not names.overwrite:
+        planned.kept.append(shown(target))
+    draw = compare and (paint or compare_state in (State.FREE, State.OUTDATED))
+    if not paint and not draw:
+        planned.skipped.append(job.name)
+        return
+    note = "" if target == wanted else f"written as {shown(target.name)}"
+    if note and os.path.lexists(wanted):
+        note += f", because {shown(wanted.name)} is there and not known as its result"
+    targets = {"target": target, "compare_target": compared if draw else None}
+    planned.jobs.append(dataclasses.replace(job, **targets, paint=paint, note=note))
+
+
+class Names:
+    """Free names for results."""
+
+    def __init__(self, record, settings, read, overwrite, film_settings=None):
+        """`read` are the identities of all inputs, which no result may lie over."""
+        self.film_settings = settings | (film_settings or {})
+        self.record, self.settings, self.read = record, settings, read
+        self.overwrite = overwrite
+        self.writable = OVERWRITTEN if overwrite else (*OURS, State.CHANGED)
+        self.taken = set()
+
+    def choose(self, wanted, kind, job):
+        """Return the first of NAME, NAME-2, NAME-3, ... that may be this result's, and its state.
+
+        Raises UserError where that would be an input.
+        """
+        settings = self.film_settings if job.film else page_settings(self.settings, job.page)
+        for number in itertools.count(1):
+            suffix = wanted.suffix if number == 1 else f"-{number}{wanted.suffix}"
+            path = wanted.with_name(_fitting(wanted.stem, suffix))
+            # Some file systems take these for the same name.
+            same = unicodedata.normalize("NFC", str(path)).casefold()
+            if same in self.taken:
+                continue
+            if self.read.intersection(_identities(path, follow=False)):
+                raise UserError(
+                    f"{shown(path)} would be written over an input; give another folder as --output"
+                )
+            state = self.record.state(path, kind, job.source, settings)
+            if state in self.writable:
+                self.taken.add(same)
+                return path, state
+
+
+def find(inputs, output, failures) -> list:
+    """List the photographs of all inputs, as pairs of a path and the relative path of its result.
+
+    A folder's photographs keep their paths below it; those of several folders go below the folder's
+    own name. Results of earlier runs below `output` are left out, as is what was listed before.
+    What looks like a picture and cannot be read, and folders that cannot be listed, go into
+    `failures`.
+    """
+
+    def fail(error):
+        failures.append((shown(error.filename), error.strerror.lower()))
+
+    found, listed = [], set()
+    several = sum(given.is_dir() for given in inputs) > 1
+    for given in inputs:
+        if not os.path.lexists(given):
+            raise UserError(f"there is no {shown(given)}; give a folder or a file as --input")
+        if not given.is_dir():
+            paths, root, below = [given], given.parent, Path()
+            if reason := formats.advice(given):
+                failures.append((shown(given.name), reason))
+                continue
+        else:
+            paths, unreadable = formats.find_pictures(given, onerror=fail)
+            paths, unreadable = (_without(each, given, output) for each in (paths, unreadable))
+            failures += [(shown(p.relative_to(given)), formats.advice(p)) for p in unreadable]
+            root = given
+            below = Path(given.resolve().name) if several else Path()
+        for path in paths:
+            place = path.parent.resolve() / path.name
+            if place not in listed:
+                listed.add(place)
+                found.append((path, below / path.relative_to(root)))
+    return found
+
+
+def _without(paths, folder, output) -> list:
+    """Leave out what lies below `output`, if that lies in the folder."""
+    results = output.resolve()
+    if folder.resolve() not in results.parents:
+        return paths
+    return [path for path in paths if results not in (path.parent / "x").resolve().parents]
+
+
+def _identities(path, follow=True) -> set:
+    """Return (device, inode) of a file, and with `follow` also of what it leads to."""
+    identities = set()
+    for look in (os.lstat, os.stat) if follow else (os.lstat,):
+        try:
+            status = look(path)
+        except OSError:
+            continue
+        identities.add((status.st_dev, status.st_ino))
+    return identities
+
+
+def _fitting(stem, ending) -> str:
+    """Return a file name of this stem and ending; the stem is cut where that would be too long."""
+    room = LONGEST_NAME - len(os.fsencode(ending))
+    while len(os.fsencode(stem)) > room:
+        stem = stem[:-1]
+    return stem + ending

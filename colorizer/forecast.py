@@ -1,0 +1,76 @@
+"""What a run would do: photographs, formats, megapixels, time; nothing is written."""
+
+import math
+import os
+import time
+from collections import Counter
+
+from colorizer import photos
+from colorizer.files import shown
+
+import numpy as np
+
+# The photograph on which the time is measured, in pixels.
+TRIAL_HEIGHT, TRIAL_WIDTH = 1000, 1000
+
+
+def print_forecast(planned, colorizer, options) -> int:
+    """Print a line for each photograph of a plan, then counts, formats, megapixels and time.
+
+    Returns how many would fail, as far as their headers tell.
+    """
+    formats, pixels, failures = Counter(), 0, list(planned.failures)
+    for name in planned.skipped:
+        print(f"{name}: skipped, finished earlier")
+    for name in planned.kept:
+        print(f"{name}: stays, changed since it was written")
+    films = [job for job in planned.jobs if job.film]
+    for job in films:
+        print(f"{job.name}: a film, to {shown(job.target)}")
+    for job in planned.jobs:
+        if job.film:
+            continue
+        try:
+            with photos.opened(job.source.path, options.max_megapixels, job.page) as image:
+                size, format = math.prod(image.size), image.format
+        except photos.PhotographError as error:
+            failures.append((job.name, str(error)))
+            continue
+        formats[format] += 1
+        pixels += size
+        note = f" ({job.note})" if job.note else ""
+        print(f"{job.name}: {format}, {size / 1e6:.1f} megapixels, to {shown(job.target)}{note}")
+    for name, reason in failures:
+        print(f"would fail: {name}: {reason}")
+    count = formats.total()
+    kinds = ", ".join(f"{number} {format}" for format, number in formats.most_common())
+    seconds = _seconds(colorizer, count, pixels) if count else 0
+    print(
+        f"would colorize {f'{len(films)} films and ' if films else ''}{count} photographs of "
+        f"{pixels / 1e6:.1f} megapixels"
+        f"{kinds and f' ({kinds})'} in about {_duration(seconds)}; {len(planned.skipped)} skipped, "
+        f"{len(failures)} would fail; nothing was written"
+    )
+    return len(failures)
+
+
+def _seconds(colorizer, count, pixels) -> float:
+    """Measure one photograph and return how long so many of so many pixels take, all together."""
+    levels = np.random.default_rng(0).integers(0, 256, (TRIAL_HEIGHT // 8, TRIAL_WIDTH // 8, 1))
+    trial = photos.resize(levels.astype(np.uint8), TRIAL_HEIGHT, TRIAL_WIDTH)
+    colorizer.predict(trial)  # the first is slower than the others
+    started = time.perf_counter()
+    chroma = colorizer.predict(trial)
+    each = time.perf_counter() - started
+    started = time.perf_counter()
+    photos.encode(photos.Photograph(colorizer.paint(trial, chroma)))
+    # Decoding takes about half as long as encoding does.
+    per_pixel = 1.3 * (time.perf_counter() - started) / (TRIAL_HEIGHT * TRIAL_WIDTH)
+    return (count * each + pixels * per_pixel) / min(os.cpu_count() or 1, count)
+
+
+def _duration(seconds) -> str:
+    """Write a duration for people."""
+    if seconds < 90:
+        return f"{math.ceil(seconds)} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
