@@ -1,10 +1,10 @@
-"""Colorize photographs at their own size: colour from a network, luminance from the photograph.
+"""Colorize photographs and films at their own size: colour from a network, luminance their own.
 
     python colorize.py --input DIR_OR_FILE ...
 
-Reads every photograph below each DIR, and each FILE, and writes each one in colour, under the same
-relative path, below outputs/colorized/, where colorized.jsonl records what each result was made of.
-Exit status: 0 all done, 1 some failed, 2 wrong call.
+Reads every photograph and film below each DIR, and each FILE, and writes each one in colour, under
+the same relative path, below outputs/colorized/, where colorized.jsonl records what each result was
+made of. Exit status: 0 all done, 1 some failed, 2 wrong call.
 """
 
 import argparse
@@ -20,7 +20,7 @@ if __name__ == "__main__":
     # What follows takes seconds to import. Ctrl-C ends it at once; later `errors.run` answers it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from colorizer import Colorizer, batch, photos
+from colorizer import Colorizer, batch, film_formats, photos
 from colorizer.album import plan
 from colorizer.colorizer import SHIPPED, WORKING_SIZE
 from colorizer.errors import STOPPED, UserError, run
@@ -74,8 +74,8 @@ def arguments():
         required=True,
         nargs="+",
         metavar="DIR_OR_FILE",
-        help="folders of photographs, and photographs; results of several folders go below the "
-        "folders' own names",
+        help="folders of photographs and films, and single ones; results of several folders go "
+        "below the folders' own names",
     )
     parser.add_argument(
         "--output",
@@ -138,6 +138,20 @@ def arguments():
         help="write nothing; say what would be done, skipped and refused, and how long it takes",
     )
     parser.add_argument(
+        "--codec",
+        choices=film_formats.CODECS,
+        help="codec of coloured films (default: h264; vp9 in .webm, mpeg2 in .mpg, mpeg4 in .avi "
+        "and .wmv)",
+    )
+    parser.add_argument(
+        "--quality",
+        type=quality,
+        metavar="CRF",
+        help="constant rate factor of coloured films, 0 to 63, lower is better (default: "
+        + ", ".join(f"{value} for {name}" for name, value in film_formats.CODECS.items())
+        + ")",
+    )
+    parser.add_argument(
         "--max-megapixels",
         type=megapixels,
         default=photos.MAX_MEGAPIXELS,
@@ -178,6 +192,14 @@ def strength(text) -> float:
     return share
 
 
+def quality(text) -> int:
+    """Parse --quality."""
+    factor = int(text)
+    if not 0 <= factor <= 63:
+        raise argparse.ArgumentTypeError(f"{factor} is not between 0 and 63")
+    return factor
+
+
 def colorize(settings) -> int:
     """Colorize what `settings` name and say what became of it; return the exit status."""
     if settings.model.endswith(".keras"):
@@ -193,6 +215,7 @@ def colorize(settings) -> int:
         max_megapixels=settings.max_megapixels,
     )
     record = Record(settings.output)
+    film_settings = {"codec": settings.codec, "quality": settings.quality}
     planned = plan(
         settings.input,
         settings.output,
@@ -201,6 +224,7 @@ def colorize(settings) -> int:
         batch.recorded_settings(colorizer, options),
         settings.compare,
         settings.overwrite,
+        film_settings,
     )
     if settings.dry_run:
         return 1 if print_forecast(planned, colorizer, options) else 0
@@ -213,8 +237,11 @@ def colorize(settings) -> int:
             f"{shown(settings.output)} cannot be made ({error.strerror}); "
             "give another folder as --output"
         ) from error
-    jobs = planned.jobs
+    jobs = [job for job in planned.jobs if not job.film]
     stopped = bool(jobs) and colorize_jobs(jobs, colorizer, options, record, report)
+    jobs = [job for job in planned.jobs if job.film]
+    if jobs and not stopped:
+        stopped = colorize_films(jobs, colorizer, options, film_settings, record, report)
     print_report(report, settings)
     if stopped:
         print("stopped; the same command goes on from here")
@@ -234,6 +261,33 @@ def colorize_jobs(jobs, colorizer, options, record, report) -> bool:
             batch.colorize_files(jobs, colorizer, options, record, tell)
         except KeyboardInterrupt:
             return True
+    return False
+
+
+def colorize_films(jobs, colorizer, options, film_settings, record, report) -> bool:
+    """Colorize films one after the other, as `colorize_jobs` does photographs."""
+    # Not imported above, because a photograph need not wait for FFmpeg's libraries.
+    try:
+        from colorizer import films
+    except ImportError as error:
+        raise UserError(
+            f"films need PyAV ({error}); run `pip install -r requirements-colorize.txt`"
+        ) from error
+    film_options = films.Options(options.strength, keep_colour=options.keep_colour, **film_settings)
+    recorded = batch.recorded_settings(colorizer, options) | film_settings
+    writer = batch.Writer(record, recorded)
+    for job in jobs:
+        with Progress(desc=job.name, unit=" frames", smoothing=0.05) as progress:
+
+            def tell(frames, all_frames, progress=progress):
+                progress.total = all_frames or None
+                progress.update(frames)
+
+            try:
+                outcome = films.colorize_film(job, colorizer, film_options, writer, tell)
+            except KeyboardInterrupt:
+                return True
+        report.add(outcome)
     return False
 
 

@@ -6,7 +6,7 @@ import os
 import unicodedata
 from pathlib import Path
 
-from colorizer import formats, tiff
+from colorizer import film_formats, formats, tiff
 from colorizer.batch import Job, page_settings
 from colorizer.errors import UserError
 from colorizer.files import shown
@@ -34,24 +34,31 @@ class Plan:
     failures: list = dataclasses.field(default_factory=list)
 
 
-def plan(inputs, output, format, record, settings, compare=False, overwrite=False) -> Plan:
-    """Find the photographs and name the files to write; no two get the same name.
+def plan(
+    inputs, output, format, record, settings, compare=False, overwrite=False, film_settings=None
+) -> Plan:
+    """Find photographs and films and name the files to write; no two get the same name.
 
     `inputs` are files and folders; `format` is a suffix of batch.FORMATS, or None to keep each
-    file's name; `record` and `settings` decide what is finished. Raises UserError where nothing is
-    found, or where a result would lie over an input.
+    photograph's name; `record` and `settings` decide what is finished, with `film_settings` for
+    films. Raises UserError where nothing is found, or where a result would lie over an input.
     """
     planned = Plan()
     found = find(inputs, output, planned.failures)
     if not found and not planned.failures:
         raise UserError(
             f"{', '.join(map(shown, inputs))} holds no photographs "
-            f"({', '.join(formats.SUFFIXES)}); give another --input"
+            f"({', '.join(formats.SUFFIXES)}) and no films "
+            f"({', '.join(film_formats.SUFFIXES)}); give another --input"
         )
     read = {identity for path, _ in found for identity in _identities(path)}
-    names = Names(record, settings, read, overwrite)
+    names = Names(record, settings, read, overwrite, film_settings)
     for path, relative in found:
         source = Source(path)
+        if film_formats.is_film(path):
+            target = output / film_formats.target_of(relative)
+            _plan_one(Job(source, shown(relative), target, film=True), names, False, planned)
+            continue
         pages = tiff.pages(path) if path.suffix.lower() in (".tif", ".tiff") else [0]
         for number, page in enumerate(pages, start=1):
             wanted = output / relative
@@ -90,8 +97,9 @@ def _plan_one(job, names, compare, planned) -> None:
 class Names:
     """Free names for results."""
 
-    def __init__(self, record, settings, read, overwrite):
+    def __init__(self, record, settings, read, overwrite, film_settings=None):
         """`read` are the identities of all inputs, which no result may lie over."""
+        self.film_settings = settings | (film_settings or {})
         self.record, self.settings, self.read = record, settings, read
         self.overwrite = overwrite
         self.writable = OVERWRITTEN if overwrite else (*OURS, State.CHANGED)
@@ -102,7 +110,7 @@ class Names:
 
         Raises UserError where that would be an input.
         """
-        settings = page_settings(self.settings, job.page)
+        settings = self.film_settings if job.film else page_settings(self.settings, job.page)
         for number in itertools.count(1):
             suffix = wanted.suffix if number == 1 else f"-{number}{wanted.suffix}"
             path = wanted.with_name(_fitting(wanted.stem, suffix))

@@ -33,11 +33,11 @@ FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF"}
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One photograph: where it is, what it is called in messages, where the results go.
+    """One photograph or film: where it is, its name in messages, where the results go.
 
     `compare_target` is where the picture before and after goes, or None. Without `paint`, that is
     made of the result that is there. `note` is a phrase for the user, or empty. `page` is the
-    place, from 0, of a page in a TIFF.
+    place, from 0, of a page in a TIFF. `film` tells that it is one.
     """
 
     source: Source
@@ -47,6 +47,7 @@ class Job:
     paint: bool = True
     note: str = ""
     page: int = 0
+    film: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,7 +24,12 @@ def print_forecast(planned, colorizer, options) -> int:
         print(f"{name}: skipped, finished earlier")
     for name in planned.kept:
         print(f"{name}: stays, changed since it was written")
+    films = [job for job in planned.jobs if job.film]
+    for job in films:
+        print(f"{job.name}: a film, to {shown(job.target)}")
     for job in planned.jobs:
+        if job.film:
+            continue
         try:
             with photos.opened(job.source.path, options.max_megapixels, job.page) as image:
                 size, format = math.prod(image.size), image.format
@@ -41,7 +46,8 @@ def print_forecast(planned, colorizer, options) -> int:
     kinds = ", ".join(f"{number} {format}" for format, number in formats.most_common())
     seconds = _seconds(colorizer, count, pixels) if count else 0
     print(
-        f"would colorize {count} photographs of {pixels / 1e6:.1f} megapixels"
+        f"would colorize {f'{len(films)} films and ' if films else ''}{count} photographs of "
+        f"{pixels / 1e6:.1f} megapixels"
         f"{kinds and f' ({kinds})'} in about {_duration(seconds)}; {len(planned.skipped)} skipped, "
         f"{len(failures)} would fail; nothing was written"
     )

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from colorizer.film_formats import is_film
+
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff"),
     *(".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx"),
@@ -48,8 +50,8 @@ def find_photographs(folder, onerror=None) -> list[Path]:
 def find_pictures(folder, onerror=None):
     """List what looks like a picture below `folder`, as `find_photographs` does.
 
-    Returns two sorted lists: photographs, by suffix or, where that says nothing, by content, and
-    pictures in formats that cannot be read, for which there is `advice`.
+    Returns two sorted lists: films, and photographs by suffix or, where that says nothing, by
+    content; and pictures in formats that cannot be read, for which there is `advice`.
     """
     photographs, others = [], []
     for path in _files(folder, onerror):
@@ -57,7 +59,7 @@ def find_pictures(folder, onerror=None):
             photographs.append(path)
         elif advice(path):
             others.append(path)
-        elif _begins_like_a_photograph(path):
+        elif is_film(path) or _begins_like_a_photograph(path):
             photographs.append(path)
     return photographs, others
 

@@ -1,0 +1,266 @@
+"""Films in and out with PyAV: frames and their times, encoders, and files with all other streams.
+
+Times are whole numbers of the film's own time base, as its file has them.
+"""
+
+import contextlib
+import dataclasses
+import heapq
+import os
+import stat
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+
+# A frame is black-and-white when at most one in a thousand of its colour samples is further than
+# this from gray, of 255.
+GRAY_TOLERANCE = 5
+GRAY_EXCEPTIONS = 0.001
+
+# How luma is weighed, by FFmpeg's number of the colour space. Where a film does not say, players
+# take BT.709 for one of this many rows or more, and else BT.601.
+WEIGHTS = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+}
+HIGH_DEFINITION = 720
+
+
+class FilmError(Exception):
+    """A file cannot be read or written as a film; the message is one phrase that says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Film:
+    """What a film is, as far as its coloured copy has to be the same.
+
+    `size` is (height, width) in pixels as stored, `rotation` the degrees, a multiple of 90, by
+    which players turn it counterclockwise, and `matrix` the numbers that tell them so, or None.
+    `bits` are those of a sample, `full_range` tells that they begin at 0; `colorspace`, a key of
+    WEIGHTS, `color_primaries` and `color_trc` are FFmpeg's numbers. `frames` guesses their count,
+    or is 0.
+    """
+
+    size: tuple
+    bits: int
+    full_range: bool
+    colorspace: int
+    color_primaries: int
+    color_trc: int
+    rotation: int
+    matrix: tuple | None
+    interlaced: bool
+    time_base: Fraction
+    rate: Fraction
+    sample_aspect_ratio: Fraction | None
+    frames: int
+    in_colour: bool
+    has_alpha: bool
+
+
+@contextlib.contextmanager
+def opened(path):
+    """Open a film and give its container and its video stream; raises FilmError for all errors."""
+    try:
+        regular = stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        raise FilmError(error.strerror.lower()) from error
+    if not regular:
+        # Opening a pipe would wait for its writer for ever.
+        raise FilmError("it is not a regular file")
+    try:
+        with av.open(os.fspath(path), metadata_errors="replace") as container:
+            name = container.format.name
+            if name == "image2" or name.endswith("_pipe"):
+                raise FilmError("it holds a picture, not a film")
+            streams = [s for s in container.streams.video if not is_cover(s)]
+            if not streams:
+                raise FilmError("it holds no moving pictures")
+            if streams[0].codec_context is None:
+                raise FilmError("its pictures are in a codec that this program cannot read")
+            streams[0].thread_type = "AUTO"
+            yield container, streams[0]
+    except av.FFmpegError as error:
+        raise FilmError(reason(error)) from error
+
+
+def is_cover(stream) -> bool:
+    """Tell whether a video stream is a still picture beside the film."""
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def reason(error) -> str:
+    """Say in one phrase why FFmpeg cannot read or write a film."""
+    if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
+        return "it is damaged, or no film"
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def probe(path) -> Film:
+    """Decode the first frame of a film and tell what it is; raises FilmError."""
+    with opened(path) as (container, stream):
+        first = next((frame for frame, *_ in frames(container, stream)), None)
+        if first is None:
+            raise FilmError("it holds no frame that can be decoded")
+        format, context = first.format, stream.codec_context
+        rate = stream.guessed_rate or stream.average_rate or Fraction(25)
+        matrix = first.side_data.get("DISPLAYMATRIX")
+        length = float(stream.duration * stream.time_base) if stream.duration else 0
+        if not length and container.duration:
+            length = container.duration / av.time_base
+        alpha = any(component.is_alpha for component in format.components)
+        stored_in_full = format.name.startswith(("gray", "yuvj"))
+        return Film(
+            size=(first.height, first.width),
+            bits=max(component.bits for component in format.components),
+            full_range=int(first.color_range) == ColorRange.JPEG or stored_in_full,
+            colorspace=_colorspace(first),
+            color_primaries=int(context.color_primaries),
+            color_trc=int(context.color_trc),
+            rotation=round(first.rotation / 90) * 90 % 360,
+            matrix=tuple(np.frombuffer(matrix, np.int32).tolist()) if matrix else None,
+            interlaced=first.interlaced_frame,
+            time_base=stream.time_base,
+            rate=rate,
+            sample_aspect_ratio=stream.sample_aspect_ratio,
+            frames=stream.frames or round(length * rate),
+            in_colour=pixels_of(first).shape[2] == 3,
+            has_alpha=alpha,
+        )
+
+
+def _colorspace(frame) -> int:
+    """Return the colour space that a frame names, a key of WEIGHTS, or what players take it for."""
+    if int(frame.colorspace) in WEIGHTS:
+        return int(frame.colorspace)
+    return 1 if frame.height >= HIGH_DEFINITION else 6
+
+
+def frames(container, stream):
+    """Yield a film's frames in the order of showing: (frame, time, length, whether it is repeated).
+
+    `frame` is an av.VideoFrame, shown at `time` for `length`. Where one cannot be decoded the one
+    before it takes its place, at the time of the packet that was lost.
+    """
+    usual = max(1, round(1 / ((stream.guessed_rate or 25) * stream.time_base)))
+    # AVI numbers its frames in the order of decoding, and FFmpeg guesses the rest.
+    numbered = container.format.name == "avi"
+    waiting, lost, last, time = [], 0, None, None
+    for packet in _packets(container, stream):
+        due = packet.dts if numbered else packet.pts
+        if due is not None and packet.size:
+            heapq.heappush(waiting, (due, packet.duration or usual))
+        try:
+            decoded = packet.decode()
+        except av.FFmpegError:
+            decoded, lost = [], lost + 1
+        for frame in decoded:
+            due, length = frame.pts, frame.duration or usual
+            if numbered and waiting:
+                due, length = waiting[0]
+            elif due is None:
+                due = usual + (time or 0)
+            while waiting and waiting[0][0] < due:
+                missed, missed_length = heapq.heappop(waiting)
+                if lost and last is not None and missed > time:
+                    lost, time = lost - 1, missed
+                    yield last, missed, missed_length, True
+            if waiting and waiting[0][0] == due:
+                length = heapq.heappop(waiting)[1]
+            # Two frames cannot have one time; in files that were cut badly they have.
+            last, time = frame, due if time is None else max(due, time + 1)
+            yield frame, time, length, False
+    while waiting and last is not None:
+        missed, length = heapq.heappop(waiting)
+        if lost and missed > time:
+            lost, time = lost - 1, missed
+            yield last, missed, length, True
+
+
+def _packets(container, stream):
+    """Yield a stream's packets, the last of them empty; a file that breaks off ends there."""
+    try:
+        yield from container.demux(stream)
+    except av.FFmpegError:
+        last = av.Packet()
+        last.stream = stream
+        yield last
+
+
+def pixels_of(frame) -> np.ndarray:
+    """Return a frame's pixels, gray (H, W, 1) or RGB (H, W, 3): uint8, uint16 for over 8 bits.
+
+    Gray where its colours are all but gray: its luma then, brought to the full range. What is
+    transparent is laid on white.
+    """
+    format = frame.format
+    bits = max(component.bits for component in format.components)
+    if format.is_rgb or format.has_palette or not _is_gray(frame, bits):
+        return _rgb(frame, bits)
+    luma = _plane(frame, 0, bits)
+    if format.name.startswith(("gray", "yuvj")) or int(frame.color_range) == ColorRange.JPEG:
+        lowest, highest = 0, 2**bits - 1
+    else:
+        lowest, highest = 16 << (bits - 8), 235 << (bits - 8)
+    most = 255 if bits == 8 else 65535
+    levels = np.arange(2**bits) if bits == 8 else np.arange(65536)
+    table = np.rint(np.clip((levels - lowest) / (highest - lowest), 0, 1) * most)
+    return cv2.LUT(luma, table.astype(luma.dtype))[..., np.newaxis]
+
+
+def _is_gray(frame, bits) -> bool:
+    """Tell whether a frame of luma and colour samples is black-and-white."""
+    if len(frame.planes) == 1:
+        return frame.format.name.startswith("gray")
+    if len(frame.planes) != 3:
+        return False
+    middle, tolerance = 128 << (bits - 8), GRAY_TOLERANCE << (bits - 8)
+    for number in (1, 2):
+        plane = _plane(frame, number, bits)
+        near = cv2.inRange(plane, middle - tolerance, middle + tolerance)
+        if plane.size - cv2.countNonZero(near) > GRAY_EXCEPTIONS * plane.size:
+            return False
+    return True
+
+
+def _plane(frame, number, bits) -> np.ndarray:
+    """Return a view on a plane of samples, uint8 or uint16 (h, w)."""
+    plane = frame.planes[number]
+    kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
+    rows = np.frombuffer(plane, kind).reshape(-1, plane.line_size // kind.itemsize)
+    return rows[: plane.height, : plane.width]
+
+
+def _rgb(frame, bits) -> np.ndarray:
+    """Convert a frame to RGB with the colour space and range that it names."""
+    if not any(component.is_alpha for component in frame.format.components):
+        return frame.to_ndarray(format="rgb24" if bits <= 8 else "rgb48le")
+    pixels = frame.to_ndarray(format="rgba")
+    share = pixels[..., 3:].astype(np.uint16)
+    return ((pixels[..., :3] * share + 255 * (255 - share) + 127) // 255).astype(np.uint8)
+
+
+def frame_of(pixels, film, format, time) -> av.VideoFrame:
+    """Make a frame of pixel format `format` from RGB (H, W, 3), uint8 or uint16, at a time.
+
+    Colours are those of `film`. Sides that are odd grow by a pixel, the last one's copy.
+    """
+    height, width = pixels.shape[:2]
+    if height % 2 or width % 2:
+        pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    name = "rgb24" if pixels.dtype == np.uint8 else "rgb48le"
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=name)
+    frame = frame.reformat(
+        format=format,
+        dst_colorspace=WEIGHTS[film.colorspace],
+        dst_color_range=ColorRange.JPEG if film.full_range else ColorRange.MPEG,
+    )
+    frame.pts, frame.time_base = time, film.time_base
+    return frame

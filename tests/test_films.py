@@ -1,0 +1,629 @@
+"""Films, end to end with a stand-in model of one layer: pictures, sound, times, stops, troubles."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import colorize
+from colorizer import film_formats, films, mux, photos, video
+
+import av
+import cv2
+import numpy as np
+import pytest
+import standins
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+
+RATE = Fraction(30000, 1001)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    return standins.save_brown(tmp_path_factory.mktemp("model") / "brown.onnx")
+
+
+@pytest.fixture
+def run(tmp_path, model, capsys):
+    """Return a function that runs colorize.py on tmp_path/in and returns its status and lines."""
+
+    def run(*flags):
+        paths = ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+        status = colorize.main([*paths, "--model", str(model), *flags])
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.out + printed.err
+        return status, printed.out + printed.err
+
+    return run
+
+
+def picture(number, height=48, width=64):
+    """Return a gray frame, uint8 (h, w), whose left and right halves tell its number."""
+    gray = np.empty((height, width), np.uint8)
+    gray[:, : width // 2] = 60 + number * 7 % 120
+    gray[:, width // 2 :] = 180 - number * 11 % 100
+    return gray
+
+
+def write_film(path, count=30, times=None, sound=True, size=(48, 64), **settings):
+    """Write gray frames with B-frames, and a tone; return the path.
+
+    `times` are those of the frames in a time base of 1/30000; by default they go by RATE.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    suffix = path.suffix
+    codec = settings.pop("codec", CODECS.get(suffix, "libx264"))
+    with av.open(str(path), "w", format=mux.CONTAINERS[suffix]) as output:
+        output.metadata["title"] = "A film"
+        pictures = output.add_stream(codec, RATE)
+        pictures.height, pictures.width = size
+        pictures.pix_fmt = settings.pop("pix_fmt", "yuv420p")
+        pictures.time_base = pictures.codec_context.time_base = Fraction(1, 30000)
+        if codec == "libx264":
+            pictures.options = {"bf": "3", "crf": "4", "g": "12", **settings.get("options", {})}
+        if suffix in (".avi", ".mpg"):
+            pictures.time_base = pictures.codec_context.time_base = 1 / RATE
+        if "shape" in settings:
+            pictures.sample_aspect_ratio = Fraction(settings["shape"])
+        if settings.get("matrix"):
+            pictures.set_display_rotation(settings["matrix"])
+        tone = (
+            output.add_stream(SOUNDS[suffix], 48000, layout="mono", bit_rate=64000)
+            if sound
+            else None
+        )
+        if tone:
+            tone.metadata["language"] = "nld"
+        settings.get("before", lambda output: None)(output)
+        ticks = 1 if suffix in (".avi", ".mpg") else 1001
+        times = times or [number * ticks for number in range(count)]
+        for number, shown in enumerate(times):
+            gray = picture(number, *size)
+            frame = av.VideoFrame.from_ndarray(gray, format="gray").reformat(
+                format=pictures.pix_fmt
+            )
+            frame.pts, frame.time_base = shown, pictures.codec_context.time_base
+            output.mux(pictures.encode(frame))
+        output.mux(pictures.encode(None))
+        if tone:
+            samples = round(float(times[-1] * pictures.codec_context.time_base) * 48000) + 1600
+            wave = (8000 * np.sin(np.arange(samples) / 20)).astype(np.int16)
+            heard = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
+            heard.sample_rate, heard.pts, heard.time_base = 48000, 0, Fraction(1, 48000)
+            for each in (heard, None):
+                output.mux(tone.encode(each))
+        settings.get("behind", lambda output: None)(output)
+    return path
+
+
+CODECS = {".webm": "libvpx-vp9", ".avi": "mpeg4", ".mpg": "mpeg2video", ".wmv": "wmv2"}
+SOUNDS = {
+    ".mp4": "aac",
+    ".m4v": "aac",
+    ".mov": "aac",
+    ".mkv": "flac",
+    ".webm": "libopus",
+    ".avi": "mp2",
+    ".mpg": "mp2",
+    ".wmv": "wmav2",
+}
+
+
+def results(folder):
+    """Return the names of all that a run wrote but its record, half-written files too."""
+    names = {path.name for path in (folder / "out").iterdir()}
+    return sorted(names - {"colorized.jsonl"})
+
+
+def times_of(path):
+    """Return the times of a film's frames, in seconds, in the order of showing."""
+    with video.opened(path) as (container, stream):
+        return [shown * stream.time_base for _, shown, *_ in video.frames(container, stream)]
+
+
+def packets_of(path, kind):
+    """Return time, length and content of a film's packets of one kind of stream."""
+    with av.open(str(path)) as container:
+        streams = [stream for stream in container.streams if stream.type == kind]
+        packets = [packet for packet in container.demux(streams) if packet.size] if streams else []
+        return [
+            (packet.pts * packet.time_base, packet.duration * packet.time_base, bytes(packet))
+            for packet in packets
+        ]
+
+
+def frames_of(path, format="rgb24"):
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format=format) for frame in container.decode(video=0)]
+
+
+def lightness(rgb):
+    return cv2.cvtColor(photos.to_unit(rgb), cv2.COLOR_RGB2LAB)[..., 0]
+
+
+@pytest.mark.parametrize("suffix", [s for s in mux.CONTAINERS if s != ".mpeg"])
+def test_a_film_of_any_container_gets_colour_and_keeps_all_else(tmp_path, run, suffix):
+    source = write_film(tmp_path / "in" / f"film{suffix}")
+    status, printed = run()
+    assert status == 0, printed
+    assert results(tmp_path) == [source.name]
+    target = tmp_path / "out" / source.name
+    assert times_of(target) == times_of(source)
+    assert packets_of(target, "audio") == packets_of(source, "audio")
+    assert len(packets_of(target, "audio")) > 5
+    before, after = frames_of(source), frames_of(target)
+    for gray, painted in zip(before, after, strict=True):
+        assert painted.shape == gray.shape
+        assert np.abs(lightness(painted) - lightness(gray)).mean() < 1
+        for half in (painted[8:-8, 8:24], painted[8:-8, 40:-8]):
+            assert half[..., 0].mean() - half[..., 2].mean() > 25
+    with av.open(str(source)) as given, av.open(str(target)) as written:
+        last = packets_of(source, "video")[-1][1] or 1 / RATE
+        assert abs(Fraction(written.duration - given.duration, av.time_base)) < last
+        assert written.streams.video[0].guessed_rate == given.streams.video[0].guessed_rate
+        assert written.metadata.get("title") == given.metadata.get("title")
+        for kept, stream in zip(given.streams, written.streams, strict=True):
+            assert stream.type == kept.type
+            assert stream.metadata.get("language") == kept.metadata.get("language")
+
+
+def test_variable_frame_rates_stay(tmp_path, run):
+    steps = np.random.default_rng(0).integers(300, 5000, 40)
+    source = write_film(tmp_path / "in" / "film.mp4", times=np.cumsum(steps).tolist())
+    assert run()[0] == 0
+    target = tmp_path / "out" / "film.mp4"
+    assert times_of(target) == times_of(source)
+    assert len(set(np.diff(times_of(target)))) > 30
+    assert packets_of(target, "audio") == packets_of(source, "audio")
+    with av.open(str(target)) as written:
+        length = written.streams.video[0].duration * written.streams.video[0].time_base
+    shown = times_of(source)
+    assert shown[-1] < length + shown[0] < shown[-1] + Fraction(1, 10)
+
+
+def test_packets_with_frames_out_of_order_are_decoded_in_time(tmp_path, run):
+    write_film(tmp_path / "in" / "film.mkv", count=60)
+    assert run()[0] == 0
+    with av.open(str(tmp_path / "out" / "film.mkv")) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    shown = [packet.pts for packet in packets]
+    assert shown != sorted(shown)  # B-frames
+    decoded = [packet.dts for packet in packets if packet.dts is not None]
+    assert decoded == sorted(set(decoded))
+    assert all(packet.dts is None or packet.dts <= packet.pts for packet in packets)
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([0, 10, 20], [0, 10, 20]),
+        ([0, 30, 10, 20, 40], [-10, 0, 10, 20, 30]),
+        ([100, 104, 101, 110, 105], [95, 100, 101, 104, 105]),
+        ([7], [7]),
+    ],
+)
+def test_the_decoding_times_of_packets(times, expected):
+    line = mux.timeline(np.array(times), 5)
+    assert line.decode.tolist() == expected
+    assert line.show.tolist() == times
+    assert line.length[np.argmax(times)] == line.length[-1] == 5
+    assert line.length[0] == (sorted(times)[1] - times[0] if len(times) > 1 else 5)
+    assert line.decode[-1] + 5 - line.decode[0] == max(times) + 5 - min(times)
+
+
+def test_rotation_shape_chapters_and_subtitles_stay(tmp_path, run):
+    def add(output):
+        lines = output.add_mux_stream("mov_text")
+        lines.metadata["language"] = "fra"
+        output.set_chapters(
+            [
+                {"id": 1, "start": 0, "end": 400, "time_base": Fraction(1, 1000), "metadata": m}
+                for m in ({"title": "One"},)
+            ]
+        )
+
+    def say(output):
+        packet = av.Packet(b"\0\5Salut")
+        packet.stream, packet.time_base = output.streams[2], Fraction(1, 1000)
+        packet.pts = packet.dts = 100
+        packet.duration = 300
+        output.mux(packet)
+
+    source = write_film(
+        tmp_path / "in" / "film.mp4", matrix=90, shape="16/11", before=add, behind=say
+    )
+    assert run()[0] == 0
+    target = tmp_path / "out" / "film.mp4"
+    assert packets_of(target, "subtitle") == packets_of(source, "subtitle")
+    assert b"Salut" in packets_of(target, "subtitle")[-1][2]
+    with av.open(str(source)) as given, av.open(str(target)) as written:
+        assert [c["metadata"] for c in written.chapters()] == [{"title": "One"}]
+        assert [c["end"] for c in written.chapters()] == [c["end"] for c in given.chapters()]
+        assert written.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
+        assert next(written.decode(video=0)).rotation == next(given.decode(video=0)).rotation == 90
+
+
+def test_all_the_streams_of_a_matroska_stay(tmp_path, run):
+    """Two sounds, subtitles and a font, in their order, with their names."""
+
+    def add(output):
+        output.add_mux_stream("subrip").metadata["title"] = "Ondertitels"
+        comment = output.add_stream("libmp3lame", 44100, layout="mono")
+        comment.metadata["title"] = "Commentaar"
+        comment.disposition = av.stream.Disposition.comment
+        output.add_attachment("font.ttf", "application/x-truetype-font", b"a font")
+
+    def say(output):
+        heard = av.AudioFrame.from_ndarray(np.zeros((1, 22050), np.int16), "s16p", "mono")
+        heard.sample_rate, heard.pts, heard.time_base = 44100, 0, Fraction(1, 44100)
+        for each in (heard, None):
+            output.mux(output.streams[3].encode(each))
+        for number in range(3):
+            packet = av.Packet(f"regel {number}".encode())
+            packet.stream, packet.time_base = output.streams[2], Fraction(1, 1000)
+            packet.pts = packet.dts = 300 * number
+            packet.duration = 200
+            output.mux(packet)
+
+    source = write_film(tmp_path / "in" / "film.mkv", before=add, behind=say)
+    assert run()[0] == 0
+    target = tmp_path / "out" / "film.mkv"
+    for kind in ("audio", "subtitle"):
+        assert packets_of(target, kind) == packets_of(source, kind)
+    with av.open(str(source)) as given, av.open(str(target)) as written:
+        for kept, stream in zip(given.streams, written.streams, strict=True):
+            assert (stream.type, stream.disposition) == (kept.type, kept.disposition)
+            assert stream.metadata.get("title") == kept.metadata.get("title")
+        assert bytes(written.streams[4].data) == b"a font"
+        assert written.streams[2].metadata["title"] == "Ondertitels"
+
+
+def test_a_turned_film_is_seen_upright(tmp_path, run, monkeypatch):
+    seen = []
+
+    def look(self, image, known=None):
+        seen.append(image)
+        chroma = np.zeros((*self.shrink(image).shape[:2], 2), np.float32)
+        chroma[: len(chroma) // 2, :, 0] = 60  # the upper half is red
+        return chroma
+
+    monkeypatch.setattr(colorize.Colorizer, "predict", look)
+    write_film(tmp_path / "in" / "film.mp4", count=2, matrix=90)
+    assert run()[0] == 0
+    # Turned counterclockwise by 90 degrees, the right half is the upper one.
+    assert seen[0].shape == (64, 48, 1)
+    assert seen[0][:30].mean() > seen[0][34:].mean() + 60
+    painted = frames_of(tmp_path / "out" / "film.mp4")[0].astype(int)
+    assert painted.shape == (48, 64, 3)
+    red = painted[..., 0] - painted[..., 1]
+    assert red[:, 40:].min() > 30
+    assert abs(red[:, :24]).max() < 10
+
+
+def test_ten_bits_stay(tmp_path, run):
+    write_film(tmp_path / "in" / "film.mkv", count=5, pix_fmt="yuv420p10le")
+    assert run()[0] == 0
+    with av.open(str(tmp_path / "out" / "film.mkv")) as container:
+        frame = next(container.decode(video=0))
+    assert frame.format.name == "yuv420p10le"
+    painted = frame.to_ndarray(format="rgb24")
+    assert (
+        np.abs(lightness(painted)[8:-8, 4:28].mean() - lightness(np.full((1, 1, 3), 60, np.uint8)))
+        < 1
+    )
+    assert painted[..., 0].mean() - painted[..., 2].mean() > 25
+
+
+@pytest.mark.parametrize("flags", [("--codec", "hevc"), ("--codec", "av1"), ("--quality", "40")])
+def test_codec_and_quality_are_those_of_the_flags(tmp_path, run, flags):
+    source = write_film(tmp_path / "in" / "film.mkv", size=(96, 128), count=8)
+    assert run()[0] == 0
+    target = tmp_path / "out" / "film.mkv"
+    size = target.stat().st_size
+    assert run("--overwrite", *flags)[0] == 0
+    with av.open(str(target)) as container:
+        name = container.streams.video[0].codec_context.codec.canonical_name
+    assert name == (flags[1] if flags[0] == "--codec" else "h264")
+    assert times_of(target) == times_of(source)
+    if flags[0] == "--quality":
+        assert target.stat().st_size < size
+
+
+def test_a_codec_that_the_container_does_not_hold_is_named(tmp_path, run):
+    write_film(tmp_path / "in" / "film.webm", count=3)
+    status, printed = run("--codec", "h264")
+    assert status == 1
+    assert "failed: film.webm: .webm files hold no h264; give another --codec" in printed
+    assert not results(tmp_path)
+
+
+@pytest.mark.parametrize("size", [(48, 63), (47, 64), (33, 35)])
+def test_odd_sides_grow_by_a_pixel(tmp_path, run, size):
+    height, width = size
+    write_film(tmp_path / "in" / "film.mkv", 3, codec="ffv1", size=size, pix_fmt="gray")
+    status, printed = run()
+    assert status == 0
+    assert f"film.mkv: {width}x{height} pixels became even" in printed
+    painted = frames_of(tmp_path / "out" / "film.mkv")[0]
+    assert painted.shape == (height + height % 2, width + width % 2, 3)
+
+
+def test_a_film_of_one_pixel(tmp_path, run):
+    write_film(tmp_path / "in" / "film.mkv", 3, codec="ffv1", size=(1, 1), pix_fmt="gray")
+    status, _ = run()
+    assert status == 0
+    assert len(frames_of(tmp_path / "out" / "film.mkv")) == 3
+
+
+def test_an_animated_gif_becomes_a_film_and_a_still_one_stays_a_photograph(tmp_path, run):
+    (tmp_path / "in").mkdir()
+    pictures = [Image.fromarray(picture(number)) for number in range(5)]
+    pictures[0].save(
+        tmp_path / "in" / "moving.gif", save_all=True, append_images=pictures[1:], duration=80
+    )
+    pictures[0].save(tmp_path / "in" / "still.gif")
+    status, printed = run()
+    assert status == 0, printed
+    assert results(tmp_path) == ["moving.mp4", "still.gif"]
+    assert times_of(tmp_path / "out" / "moving.mp4") == [Fraction(2 * n, 25) for n in range(5)]
+    assert "2 colorized, 0 failed" in printed
+
+
+def test_what_is_transparent_is_laid_on_white(tmp_path, run):
+    pixels = np.zeros((48, 64, 4), np.uint8)
+    pixels[:24, :, 3] = 255
+    clear = [Image.fromarray(pixels), Image.fromarray(np.roll(pixels, 4, axis=0))]
+    (tmp_path / "in").mkdir()
+    clear[0].save(
+        tmp_path / "in" / "clear.gif",
+        save_all=True,
+        append_images=clear[1:],
+        duration=80,
+        disposal=2,
+    )
+    status, printed = run("--strength", "0")
+    assert status == 0, printed
+    assert "clear.gif: what is transparent was laid on white" in printed
+    first = frames_of(tmp_path / "out" / "clear.mp4")[0]
+    assert first[:16].mean() < 10
+    assert first[32:].mean() > 245
+
+
+def broken_folder(folder):
+    """Fill a folder with files that are no whole film; return what is said of each."""
+    whole = write_film(folder.parent / "whole.mp4").read_bytes()
+    folder.mkdir()
+    (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.mkv").touch()
+    (folder / "text.avi").write_text("This is no film." * 100)
+    (folder / "noise.webm").write_bytes(np.random.default_rng(0).bytes(5000))
+    for name, format in (("png.mp4", "PNG"), ("jpeg.mkv", "JPEG")):
+        Image.fromarray(picture(0)).save(folder / name, format=format)
+    with av.open(str(folder / "sound.mp4"), "w") as output:
+        tone = output.add_stream("aac", 48000, layout="mono")
+        heard = av.AudioFrame.from_ndarray(np.zeros((1, 4800), np.int16), "s16", "mono")
+        heard.sample_rate = 48000
+        for each in (heard, None):
+            output.mux(tone.encode(each))
+    with av.open(str(folder / "none.mkv"), "w") as output:
+        output.add_stream("libx264", 25, width=64, height=48, pix_fmt="yuv420p")
+        output.start_encoding()
+    os.mkfifo(folder / "pipe.mov")
+    (folder / "folder.mp4").mkdir()
+    (folder / "gone.mp4").symlink_to(folder / "nowhere.mp4")
+    return {
+        "cut.mp4": "it is damaged, or no film",
+        "empty.mkv": "it is damaged, or no film",
+        "text.avi": "it is damaged, or no film",
+        "noise.webm": "it is damaged, or no film",
+        "png.mp4": "it holds a picture, not a film",
+        "jpeg.mkv": "it holds a picture, not a film",
+        "sound.mp4": "it holds no moving pictures",
+        "none.mkv": "it is damaged, or no film",
+        "pipe.mov": "it is not a regular file",
+        "gone.mp4": "no such file or directory",
+    }
+
+
+def test_an_interlaced_film_is_named(tmp_path, run):
+    options = {"x264-params": "tff=1"}
+    write_film(tmp_path / "in" / "film.mkv", count=5, size=(64, 64), options=options)
+    status, printed = run()
+    assert status == 0
+    assert "film.mkv: it is interlaced; its fields were coloured together" in printed
+
+
+def test_every_broken_film_is_one_sentence_and_leaves_nothing(tmp_path, run):
+    said = broken_folder(tmp_path / "in")
+    write_film(tmp_path / "in" / "zz.mkv", count=4)
+    status, printed = run()
+    assert status == 1
+    for name, sentence in said.items():
+        assert f"failed: {name}: {sentence}\n" in printed
+    assert f"1 colorized, {len(said)} failed" in printed
+    assert results(tmp_path) == ["zz.mkv"]
+
+
+def test_a_film_that_breaks_off_is_coloured_as_far_as_it_goes(tmp_path, run):
+    whole = write_film(tmp_path / "film.mkv", count=120, size=(96, 128))
+    (tmp_path / "in").mkdir()
+    content = whole.read_bytes()
+    (tmp_path / "in" / "film.mkv").write_bytes(content[: len(content) // 2])
+    status, printed = run()
+    assert status == 0, printed
+    times = times_of(tmp_path / "in" / "film.mkv")
+    assert 20 < len(times) < 110
+    assert times_of(tmp_path / "out" / "film.mkv") == times
+
+
+def test_frames_that_cannot_be_decoded_are_repeated_and_counted(tmp_path, run):
+    source = write_film(tmp_path / "whole.mkv", count=20, codec="mjpeg", pix_fmt="yuvj420p")
+    (tmp_path / "in").mkdir()
+    with av.open(str(source)) as given, av.open(str(tmp_path / "in" / "film.mkv"), "w") as output:
+        stream = output.add_stream_from_template(given.streams.video[0], opaque=True)
+        for number, packet in enumerate(given.demux(video=0)):
+            if packet.size:
+                broken = av.Packet(b"\xff" * 3) if number in (7, 8, 15) else packet
+                broken.pts, broken.dts = packet.pts, packet.dts
+                broken.time_base, broken.is_keyframe = packet.time_base, packet.is_keyframe
+                broken.stream = stream
+                output.mux(broken)
+    status, printed = run()
+    assert status == 0, printed
+    assert "film.mkv: 3 frames cannot be decoded" in printed
+    assert times_of(tmp_path / "out" / "film.mkv") == times_of(source)
+    painted = frames_of(tmp_path / "out" / "film.mkv")
+    for number, same in ((7, 6), (8, 6), (15, 14)):
+        assert np.abs(painted[number].astype(int) - painted[same]).mean() < 1
+    assert np.abs(painted[9].astype(int) - painted[8]).mean() > 3
+
+
+def test_films_in_colour_can_be_left_alone(tmp_path, run):
+    write_film(tmp_path / "in" / "gray.mp4", count=3)
+    with av.open(str(tmp_path / "in" / "colour.mp4"), "w") as output:
+        stream = output.add_stream("libx264", 25, width=64, height=48, pix_fmt="yuv420p")
+        red = np.full((48, 64, 3), (200, 40, 30), np.uint8)
+        for _ in range(3):
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(red, format="rgb24")))
+        output.mux(stream.encode(None))
+    status, printed = run("--keep-colour")
+    assert status == 0
+    assert results(tmp_path) == ["colour.mp4", "gray.mp4"]
+    copied = (tmp_path / "out" / "colour.mp4").read_bytes()
+    assert copied == (tmp_path / "in" / "colour.mp4").read_bytes()
+    assert "1 colorized, 1 in colour and copied as they are" in printed
+
+
+def test_finished_films_are_skipped(tmp_path, run):
+    write_film(tmp_path / "in" / "film.mp4", count=3)
+    assert "1 colorized, 0 failed" in run()[1]
+    assert "0 colorized, 1 skipped" in run("--compare")[1]
+
+
+def test_a_photograph_does_not_wait_for_what_films_need(tmp_path, model):
+    Image.fromarray(picture(0)).save(tmp_path / "a.png")
+    code = (
+        "import sys, colorize; status = colorize.main(sys.argv[1:]); "
+        "assert 'av' not in sys.modules; "
+        "sys.exit(status)"
+    )
+    command = [sys.executable, "-c", code, "--input", tmp_path / "a.png", "--model", model]
+    subprocess.run([*command, "--output", tmp_path / "out"], check=True, cwd=ROOT)
+
+
+def test_films_are_told_by_what_they_hold(tmp_path):
+    for suffix in mux.CONTAINERS:
+        path = write_film(tmp_path / f"film{suffix}", count=2, sound=False)
+        assert film_formats.is_film(path.rename(tmp_path / f"{suffix[1:]}.jpg")), suffix
+    for format in ("PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "AVIF"):
+        Image.fromarray(picture(0)).save(tmp_path / "photograph", format=format)
+        assert not film_formats.is_film(tmp_path / "photograph"), format
+    assert not film_formats.is_film(tmp_path / "nowhere.jpg")
+
+
+def pixels_and_times(path):
+    return frames_of(path), times_of(path), packets_of(path, "audio")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_film_goes_on_and_becomes_the_same(tmp_path, run, model, sent, monkeypatch):
+    """In a process of its own, small segments; what went on is what was never stopped."""
+    source = write_film(tmp_path / "in" / "film.mkv", count=400)
+    code = "import sys, colorize; from colorizer import films; films.SEGMENT = 25;"
+    code += "sys.exit(colorize.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "--input", source, "--output", tmp_path / "out"]
+    # Without loss: x264 itself does not always answer with the same bytes.
+    command += ["--model", model, "--quality", "0"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    parts = tmp_path / "out" / ".film.mkv.parts"
+    while len(list(parts.glob("0*.npz"))) < 3 and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=60)
+    if sent == signal.SIGINT:
+        assert process.returncode == 130, err
+        assert b"the same command goes on" in out
+        assert b"Traceback" not in err
+    assert results(tmp_path) == [parts.name]
+    finished = sorted(parts.glob("0*.npz"))
+    assert 3 <= len(finished) < 16
+    kept = {path.name: path.stat().st_mtime_ns for path in finished}
+
+    monkeypatch.setattr(films, "SEGMENT", 25)
+    removed = films.Parts.remove
+    still = {}
+
+    def remove(self):
+        still.update({path.name: path.stat().st_mtime_ns for path in self.segments})
+        removed(self)
+
+    monkeypatch.setattr(films.Parts, "remove", remove)
+    assert run("--quality", "0")[0] == 0
+    assert len(still) == 16
+    assert {name: still[name] for name in kept} == kept
+    assert results(tmp_path) == ["film.mkv"]
+    (tmp_path / "out" / "film.mkv").rename(tmp_path / "resumed.mkv")
+    assert run("--quality", "0")[0] == 0
+    resumed = pixels_and_times(tmp_path / "resumed.mkv")
+    at_once = pixels_and_times(tmp_path / "out" / "film.mkv")
+    np.testing.assert_array_equal(resumed[0], at_once[0])
+    assert resumed[1:] == at_once[1:]
+    assert resumed[1] == times_of(source)
+
+
+def test_segments_of_other_settings_are_not_gone_on_with(tmp_path, run, monkeypatch):
+    write_film(tmp_path / "in" / "film.mkv", count=30)
+    monkeypatch.setattr(films, "SEGMENT", 10)
+    put_together = films.assemble
+
+    def full_disk(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(films, "assemble", full_disk)
+    status, printed = run()
+    assert status == 1
+    assert "failed: film.mkv: it cannot be written: no space left on device" in printed
+    parts = tmp_path / "out" / ".film.mkv.parts"
+    first = (parts / "000000.npz").stat().st_mtime_ns
+    run()
+    assert (parts / "000000.npz").stat().st_mtime_ns == first
+    run("--strength", "0")
+    assert (parts / "000000.npz").stat().st_mtime_ns != first
+    monkeypatch.setattr(films, "assemble", put_together)
+    assert run("--strength", "0")[0] == 0
+    assert (
+        max(np.ptp(frame, axis=2).max() for frame in frames_of(tmp_path / "out" / "film.mkv")) < 8
+    )
+
+
+def test_a_film_s_frames_in_memory_do_not_grow_with_its_length(tmp_path, run, monkeypatch):
+    write_film(tmp_path / "in" / "film.mkv", count=300)
+    begun, ended, most = [0], [0], [0]
+    pixels_of, encode = video.pixels_of, films.encode
+
+    def begin(frame):
+        begun[0] += 1
+        most[0] = max(most[0], begun[0] - ended[0])
+        return pixels_of(frame)
+
+    def counted(segment, *given):
+        def frames():
+            for frame in segment:
+                ended[0] += 1
+                yield frame
+
+        class Same:
+            __iter__ = staticmethod(lambda: frames())
+
+        return encode(Same(), *given)
+
+    monkeypatch.setattr(video, "pixels_of", begin)
+    monkeypatch.setattr(films, "encode", counted)
+    assert run()[0] == 0
+    assert ended[0] == 300
+    assert most[0] <= 4 + 2 * (os.cpu_count() or 1) + 4
