@@ -503,6 +503,17 @@ def test_finished_films_are_skipped(tmp_path, run):
     write_film(tmp_path / "in" / "film.mp4", count=3)
     assert "1 colorized, 0 failed" in run()[1]
     assert "0 colorized, 1 skipped" in run("--compare")[1]
+    assert "1 colorized, 0 failed" in run("--quality", "40")[1]
+    assert "0 colorized, 1 skipped" in run("--quality", "40")[1]
+
+
+def test_a_dry_run_names_films_and_writes_nothing(tmp_path, run):
+    write_film(tmp_path / "in" / "film.mp4", count=3)
+    status, printed = run("--dry-run")
+    assert status == 0
+    assert "film.mp4: a film, to " in printed
+    assert "would colorize 1 films and 0 photographs" in printed
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_photograph_does_not_wait_for_what_films_need(tmp_path, model):
