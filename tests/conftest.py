@@ -14,6 +14,18 @@ SIZE = 24
 
 RED, GREEN, BLUE, WHITE = (200, 30, 20), (20, 160, 40), (30, 40, 180), (255, 255, 255)
 
+# How a camera stores a picture that is to be turned by EXIF's orientation.
+STORED = {
+    1: lambda p: p,
+    2: lambda p: p[:, ::-1],
+    3: lambda p: p[::-1, ::-1],
+    4: lambda p: p[::-1],
+    5: lambda p: p.swapaxes(0, 1),
+    6: lambda p: p.swapaxes(0, 1)[::-1],
+    7: lambda p: p[::-1, ::-1].swapaxes(0, 1),
+    8: lambda p: p.swapaxes(0, 1)[:, ::-1],
+}
+
 # Names in models.py and values for tests in which the networks' widths do not matter.
 NARROW = {
     "ENCODER_WIDTHS": ((4, 4), (4, 4), (4, 4)),

@@ -6,24 +6,12 @@ import zlib
 from colorizer import formats, photos
 
 import numpy as np
-from conftest import quarters
+from conftest import STORED, quarters
 from PIL import Image
 from test_tiff import COLOUR, READ, REFUSED, store
 
 SHOWN = quarters(32, 48)
 GRAY = photos.grayscale(SHOWN)
-
-# How a camera stores a picture that is to be turned by EXIF's orientation.
-STORED = {
-    1: lambda p: p,
-    2: lambda p: p[:, ::-1],
-    3: lambda p: p[::-1, ::-1],
-    4: lambda p: p[::-1],
-    5: lambda p: p.swapaxes(0, 1),
-    6: lambda p: p.swapaxes(0, 1)[::-1],
-    7: lambda p: p[::-1, ::-1].swapaxes(0, 1),
-    8: lambda p: p.swapaxes(0, 1)[:, ::-1],
-}
 
 
 def make(folder):

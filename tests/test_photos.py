@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from conftest import BLUE, GREEN, WHITE, quarters
+from conftest import BLUE, GREEN, STORED, WHITE, quarters
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms
@@ -115,18 +115,7 @@ def test_exif_orientation_is_applied_once(tmp_path, orientation, suffix):
     exif[ExifTags.Base.Artist] = "someone"
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2001:02:03 04:05:06"
     path = tmp_path / f"turned.{suffix}"
-    # The picture as a camera stores it: turned back from upright by the inverse transposition.
-    back = {
-        1: lambda p: p,
-        2: lambda p: p[:, ::-1],
-        3: lambda p: p[::-1, ::-1],
-        4: lambda p: p[::-1],
-        5: lambda p: p.swapaxes(0, 1),
-        6: lambda p: p.swapaxes(0, 1)[::-1],
-        7: lambda p: p[::-1, ::-1].swapaxes(0, 1),
-        8: lambda p: p.swapaxes(0, 1)[:, ::-1],
-    }[orientation]
-    stored = np.ascontiguousarray(back(turned))
+    stored = np.ascontiguousarray(STORED[orientation](turned))
     if suffix == "deep.png":
         kept = photograph(stored, metadata=Metadata(exif.tobytes()[6:]))
         path.write_bytes(photos.encode(kept))

@@ -9,7 +9,7 @@ from colorizer import photos, tiff
 import numpy as np
 import pytest
 import tifffile
-from conftest import quarters
+from conftest import STORED, quarters
 from PIL import Image, ImageCms
 from test_photos import load, near
 
@@ -116,17 +116,7 @@ def test_an_independent_reader_sees_the_same(tmp_path, name):
 @pytest.mark.parametrize("bits", [8, 16])
 def test_orientation_is_applied_once_at_any_depth(tmp_path, orientation, bits):
     shown = quarters(40, 60)
-    back = {
-        1: lambda p: p,
-        2: lambda p: p[:, ::-1],
-        3: lambda p: p[::-1, ::-1],
-        4: lambda p: p[::-1],
-        5: lambda p: p.swapaxes(0, 1),
-        6: lambda p: p.swapaxes(0, 1)[::-1],
-        7: lambda p: p[::-1, ::-1].swapaxes(0, 1),
-        8: lambda p: p.swapaxes(0, 1)[:, ::-1],
-    }[orientation]
-    pixels = np.ascontiguousarray(back(shown))
+    pixels = np.ascontiguousarray(STORED[orientation](shown))
     if bits == 16:
         pixels = pixels.astype(np.uint16) * 257
     path = store(tmp_path / "a.tif", pixels, orientation, photometric="rgb")
