@@ -17,11 +17,12 @@ from colorizer.mux import assemble, codec_of, encode, pixel_format
 
 import numpy as np
 
-# Frames a segment: what a stop loses at most, and what is coloured between two key frames.
+# Frames a segment: what a stop loses at most, and what is coloured between two key frames. A whole
+# number of steady.BLOCK, so that films that were stopped become the same.
 SEGMENT = 240
 
 # Counts up when unfinished films of earlier versions cannot be gone on with.
-VERSION = 1
+VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,19 +42,21 @@ class Options:
 
 @dataclasses.dataclass
 class _Frame:
-    """A frame on its way: it is shown at `time` for `length`.
+    """A frame on its way: `raw` is the film's, shown at `time` for `length`.
 
-    `pixels` are the film's, `small` is gray at the network's size, and `chroma` the network's
-    answer, or None where it waits for what is known. `painted` is the av.VideoFrame to write, and
-    `memory` what has to be known to go on behind it.
+    `small` is gray at the network's size, `change` and `motion` are as steady.Frame has them, and
+    `chroma` is the network's answer. `painted` is the av.VideoFrame to write, and `memory` what has
+    to be known to go on behind it.
     """
 
+    raw: video.av.VideoFrame
     time: int
     length: int
     repeated: bool
-    pixels: np.ndarray
     small: Future
-    chroma: Future | None
+    change: str = ""
+    motion: Future | None = None
+    chroma: Future | None = None
     painted: Future | None = None
     memory: dict | None = None
 
@@ -97,7 +100,7 @@ def _colorize_film(job, colorizer, options, writer, tell) -> Outcome:
     if not parts.whole():
         format = pixel_format(film, codec)
         painter = _Painter(film, colorizer, options.strength, format, parts.memory)
-        with contextlib.closing(_painted(parts, film, painter)) as painted:
+        with contextlib.closing(painter.painted(_frames_behind(parts))) as painted:
             while True:
                 segment = _Segment(painted, lambda: tell(1, film.frames))
                 arrays = encode(segment, film, codec, options.quality, suffix)
@@ -124,7 +127,7 @@ def _remarks(film, parts) -> list[str]:
     if parts.repeated:
         remarks.append(f"{parts.repeated} frames cannot be decoded; the one before stands for each")
     if film.interlaced:
-        remarks.append("it is interlaced; its fields were coloured together")
+        remarks.append("it was interlaced, and is progressive now")
     if film.has_alpha:
         remarks.append("what is transparent was laid on white")
     if film.size[0] % 2 or film.size[1] % 2:
@@ -231,7 +234,7 @@ def _frames_behind(parts):
     last = parts.time
     for seek in (True, False):
         with video.opened(parts.source) as (container, stream):
-            frames = video.frames(container, stream)
+            frames = video.progressive(video.frames(container, stream))
             if last is None:
                 yield from frames
                 return
@@ -244,71 +247,88 @@ def _frames_behind(parts):
     raise video.FilmError(f"its unfinished segments do not fit it; remove {parts.folder}")
 
 
-def _painted(parts, film, painter):
-    """Yield the coloured frames behind those of `parts` as `_Frame`, in order.
-
-    The network and the painting work on several frames at once, on all cores; the steady colours,
-    which go from frame to frame, are found in between. So many frames are in memory as the
-    look-ahead and the cores need, whatever the film's length.
-    """
-    cores = os.cpu_count() or 1
-    most = steady.CONTEXT + cores
-    coming, leaving = deque(), deque()
-    with ThreadPoolExecutor(cores) as workers:
-        for raw, time, length, repeated in _frames_behind(parts):
-            pixels = video.pixels_of(raw)
-            small = workers.submit(painter.shrink, pixels)
-            chroma = None
-            if not painter.steadier.takes_known:
-                chroma = workers.submit(painter.predict, pixels)
-            coming.append(_Frame(time, length, repeated, pixels, small, chroma))
-            if len(coming) > most:
-                leaving.append(painter.begin(coming, workers))
-            if len(leaving) > cores:
-                yield leaving.popleft()
-        while coming:
-            leaving.append(painter.begin(coming, workers))
-        yield from leaving
-
-
 class _Painter:
-    """Gives the frames of one film their colours, and paints them."""
+    """Gives the frames of one film their colours, and paints them, on all cores.
+
+    So many frames are in memory as the look-ahead and the cores need, whatever the film's length.
+    """
 
     def __init__(self, film, colorizer, strength, format, memory):
         self.film, self.colorizer, self.strength, self.format = film, colorizer, strength, format
         self.turns = film.rotation // 90
-        self.steadier = steady.Steady(colorizer.network.takes_known)
-        self.before = []
+        self.before, self.last, self.steadier = [], None, steady.Steady()
         if memory:
-            self.before = list(memory["before"])
-            self.steadier.restore(memory)
+            self.before, self.last = list(memory["before"]), memory["gray"]
+            self.steadier = steady.Steady((memory["chroma"], memory["weight"]))
+        self.cores = os.cpu_count() or 1
+        self.workers = ThreadPoolExecutor(self.cores)
 
-    def shrink(self, pixels) -> np.ndarray:
+    def painted(self, frames):
+        """Yield what `video.frames` gives as painted `_Frame`, in order."""
+        leaving = deque()
+        try:
+            for frame in self._steadied(self._predicted(self._shrunk(frames))):
+                leaving.append(frame)
+                if len(leaving) > self.cores:
+                    yield leaving.popleft()
+            yield from leaving
+        finally:
+            self.workers.shutdown(cancel_futures=True)
+
+    def _shrunk(self, frames):
+        """Have each frame shrunk."""
+        for raw, time, length, repeated in frames:
+            yield _Frame(raw, time, length, repeated, self.workers.submit(self.shrink, raw))
+
+    def _predicted(self, frames):
+        """Find the scenes, and have the motion found and the chroma predicted."""
+        # Further ahead than it looks, so that nothing waits for a frame to shrink.
+        coming = deque(itertools.islice(frames, steady.CONTEXT + self.cores))
+        while coming:
+            frame = coming.popleft()
+            coming.extend(itertools.islice(frames, 1))
+            small = frame.small.result()
+            ahead = [each.small.result() for each in itertools.islice(coming, steady.CONTEXT)]
+            frame.change = steady.change(self.before, [small, *ahead])
+            if frame.change != "cut":
+                frame.motion = self.workers.submit(steady.motion, self.last, small)
+            frame.chroma = self.workers.submit(self.predict, frame.raw)
+            self.before = [*self.before, small][-steady.CONTEXT - 1 :]
+            if frame.change != "flash":
+                self.last = small
+            frame.memory = {"before": self.before, "gray": self.last}
+            yield frame
+
+    def _steadied(self, frames):
+        """Give each frame its steady chroma."""
+        ahead = deque(itertools.islice(frames, steady.BLOCK + steady.AHEAD))
+        while ahead:
+            block = [
+                steady.Frame(each.chroma.result(), each.change, each.motion and each.motion.result())
+                for each in ahead
+            ]
+            for chroma, (kept, weight) in self.steadier.steady(block):
+                frame = ahead.popleft()
+                ahead.extend(itertools.islice(frames, 1))
+                frame.memory |= {"chroma": kept, "weight": weight}
+                frame.painted = self.workers.submit(self.paint, frame, chroma)
+                yield frame
+
+    def shrink(self, raw) -> np.ndarray:
         """Return a frame at the network's size, upright: gray, uint8 (h, w)."""
-        small = self.colorizer.shrink(np.rot90(pixels, self.turns))
+        small = self.colorizer.shrink(self._upright(raw))
         return (photos.grayscale(small) if small.shape[2] == 3 else small)[..., 0]
 
-    def predict(self, pixels, known=None) -> np.ndarray:
+    def predict(self, raw) -> np.ndarray:
         """Ask the network for the chroma of a frame: upright, Lab a and b, float32 (h, w, 2)."""
-        return self.colorizer.predict(np.rot90(pixels, self.turns), known)
+        return self.colorizer.predict(self._upright(raw))
 
-    def begin(self, coming, workers) -> _Frame:
-        """Take the first of the coming frames, find its colours, and have a worker paint it."""
-        frame = coming.popleft()
-        small = frame.small.result()
-        ahead = [each.small.result() for each in itertools.islice(coming, steady.CONTEXT)]
-
-        def predict(known):
-            return frame.chroma.result() if frame.chroma else self.predict(frame.pixels, known)
-
-        change = steady.change(self.before, [small, *ahead])
-        chroma = self.steadier.step(small, predict, change)
-        self.before = [*self.before, small][-steady.CONTEXT - 1 :]
-        frame.memory = {"before": np.stack(self.before), **self.steadier.memory()}
-        frame.painted = workers.submit(self.paint, frame.pixels, frame.time, chroma)
-        return frame
-
-    def paint(self, pixels, time, chroma):
+    def paint(self, frame, chroma):
         """Paint a frame, and make of it what the encoder takes."""
+        pixels = video.pixels_of(frame.raw)
         painted = self.colorizer.paint(pixels, np.rot90(chroma, -self.turns), self.strength)
-        return video.frame_of(painted, self.film, self.format, time)
+        return video.frame_of(painted, self.film, self.format, frame.time)
+
+    def _upright(self, raw) -> np.ndarray:
+        """Return the pixels of a frame as it is seen."""
+        return np.rot90(video.pixels_of(raw), self.turns)
