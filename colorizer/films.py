@@ -304,7 +304,9 @@ class _Painter:
         ahead = deque(itertools.islice(frames, steady.BLOCK + steady.AHEAD))
         while ahead:
             block = [
-                steady.Frame(each.chroma.result(), each.change, each.motion and each.motion.result())
+                steady.Frame(
+                    each.chroma.result(), each.change, each.motion and each.motion.result()
+                )
                 for each in ahead
             ]
             for chroma, (kept, weight) in self.steadier.steady(block):

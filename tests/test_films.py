@@ -1,6 +1,7 @@
 """Films, end to end with a stand-in model of one layer: pictures, sound, times, stops, troubles."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -151,6 +152,7 @@ def test_a_film_of_any_container_gets_colour_and_keeps_all_else(tmp_path, run, s
     source = write_film(tmp_path / "in" / f"film{suffix}")
     status, printed = run()
     assert status == 0, printed
+    assert "breaks off" not in printed
     assert results(tmp_path) == [source.name]
     target = tmp_path / "out" / source.name
     assert times_of(target) == times_of(source)
@@ -473,16 +475,21 @@ def test_every_broken_film_is_one_sentence_and_leaves_nothing(tmp_path, run):
     assert results(tmp_path) == ["zz.mkv"]
 
 
-def test_a_film_that_breaks_off_is_coloured_as_far_as_it_goes(tmp_path, run):
-    whole = write_film(tmp_path / "film.mkv", count=120, size=(96, 128))
-    (tmp_path / "in").mkdir()
+@pytest.mark.parametrize("suffix", [".mkv", ".avi"])
+def test_a_film_that_breaks_off_is_coloured_as_far_as_it_goes(tmp_path, run, suffix):
+    whole = write_film(tmp_path / f"film{suffix}", count=120, size=(96, 128))
+    source = tmp_path / "in" / whole.name
+    source.parent.mkdir()
     content = whole.read_bytes()
-    (tmp_path / "in" / "film.mkv").write_bytes(content[: len(content) // 2])
+    source.write_bytes(content[: len(content) // 2])
     status, printed = run()
     assert status == 0, printed
-    times = times_of(tmp_path / "in" / "film.mkv")
+    times = times_of(source)
     assert 20 < len(times) < 110
-    assert times_of(tmp_path / "out" / "film.mkv") == times
+    assert times_of(tmp_path / "out" / whole.name) == times
+    said = re.search(rf"film{suffix}: it breaks off; (.*) of its (.*) seconds are there", printed)
+    assert float(said[1]) == pytest.approx(times[-1] + 1 / RATE, abs=0.2)
+    assert float(said[2]) == pytest.approx(120 / RATE, abs=0.1)
 
 
 def test_frames_that_cannot_be_decoded_are_repeated_and_counted(tmp_path, run):
