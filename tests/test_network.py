@@ -91,6 +91,12 @@ def test_known_colours_are_refused_where_the_model_has_no_input_for_them(tmp_pat
         network(pictures(1, 32, 32), np.zeros((1, 16, 16, 3), np.float32))
 
 
+def test_a_network_without_features_cannot_compare_pictures(tmp_path):
+    network = load_network(standins.save_knowing(tmp_path / "knowing.onnx"))
+    with pytest.raises(UserError, match=r"knowing\.onnx cannot tell what looks like a reference"):
+        network.features(pictures(1, 32, 32))
+
+
 def save_text(path):
     path.write_text("no model")
 
