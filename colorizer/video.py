@@ -6,6 +6,7 @@ Times are whole numbers of the film's own time base, as its file has them.
 import contextlib
 import dataclasses
 import heapq
+import math
 import os
 import stat
 from collections import deque
@@ -46,7 +47,7 @@ class Film:
     which players turn it counterclockwise, and `matrix` the numbers that tell them so, or None.
     `bits` are those of a sample, `full_range` tells that they begin at 0; `colorspace`, a key of
     WEIGHTS, `color_primaries` and `color_trc` are FFmpeg's numbers. `frames` guesses their count,
-    or is 0.
+    or is 0. `start` is when it begins, in seconds, from which players count.
     """
 
     size: tuple
@@ -62,8 +63,22 @@ class Film:
     rate: Fraction
     sample_aspect_ratio: Fraction | None
     frames: int
+    start: Fraction
     in_colour: bool
     has_alpha: bool
+
+    def seconds(self, time) -> Fraction | float:
+        """Return a frame's time as players show it; that of no frame is before all others."""
+        return -math.inf if time is None else time * self.time_base - self.start
+
+    def seen_sizes(self) -> list[tuple]:
+        """Return the sizes, (height, width), that an upright picture of it may have.
+
+        They are those of its pixels and, where these are not square, of what is shown.
+        """
+        (height, width), shape = self.size, self.sample_aspect_ratio or 1
+        sizes = [(height, width), (height, round(width * shape))]
+        return [size[::-1] for size in sizes] if self.rotation % 180 else sizes
 
 
 @contextlib.contextmanager
@@ -132,6 +147,7 @@ def probe(path) -> Film:
             rate=rate,
             sample_aspect_ratio=stream.sample_aspect_ratio,
             frames=stream.frames or round(length * rate),
+            start=Fraction(container.start_time or 0, av.time_base),
             in_colour=pixels_of(first).shape[2] == 3,
             has_alpha=alpha,
         )
