@@ -8,6 +8,7 @@ place moves with what it lies on.
 import dataclasses
 import functools
 import hashlib
+import os
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ from colorizer import known, photos
 from colorizer.errors import UserError
 from colorizer.files import shown
 from colorizer.formats import FILM_HINTS_SUFFIX
+from colorizer.results import sha256
 
 import cv2
 import numpy as np
@@ -64,16 +66,18 @@ class Hints:
 
     @functools.cached_property
     def files(self) -> list[Path]:
-        """The pictures in it, sorted by name."""
-        return sorted(path for path in self.path.iterdir() if path.suffix.lower() == ".png")
+        """The pictures in it, sorted by name; none where it cannot be listed."""
+        try:
+            return sorted(path for path in self.path.iterdir() if path.suffix.lower() == ".png")
+        except OSError:
+            return []
 
     @functools.cached_property
     def sha256(self) -> str:
         """A hash of the names and contents of the pictures."""
         digest = hashlib.sha256()
         for path in self.files:
-            digest.update(f"{path.name}\0".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            digest.update(os.fsencode(path.name) + sha256(path).encode())
         return digest.hexdigest()
 
     def read(self, *sizes) -> list[Hint]:

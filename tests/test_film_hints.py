@@ -196,19 +196,21 @@ def test_hints_of_a_turned_and_of_an_anamorphic_film_have_the_shape_that_is_seen
 
 def test_hints_that_are_none_are_named_with_what_to_do(tmp_path, run, monkeypatch):
     monkeypatch.setattr(test_films, "picture", scenes)
-    for name in ("empty", "name", "opaque", "shape"):
+    for name in ("empty", "folder", "name", "opaque", "shape"):
         write_film(tmp_path / "in" / f"{name}.mkv", 3, size=SIZE, sound=False)
         (tmp_path / "in" / f"{name}.hints").mkdir()
     write_hint(tmp_path / "in" / "name.hints" / "dress.png", 90, 50)
     Image.new("RGB", SIZE[::-1]).save(tmp_path / "in" / "opaque.hints" / "0.png")
+    (tmp_path / "in" / "folder.hints" / "0.png").mkdir()
     write_hint(tmp_path / "in" / "shape.hints" / "0.png", 90, 50, size=(96, 96))
     status, printed = run()
     assert status == 1
     assert "failed: empty.mkv: empty.hints holds no hints; put PNG files into it" in printed
+    assert "failed: folder.mkv: folder.hints/0.png: it is not a regular file" in printed
     assert "failed: name.mkv: name.hints/dress.png is named after no frame" in printed
     assert "failed: opaque.mkv: opaque.hints/0.png: it is opaque everywhere; paint" in printed
     assert "failed: shape.mkv: shape.hints/0.png: it has 96 x 96 pixels, another" in printed
-    assert "0 colorized, 4 failed" in printed
+    assert "0 colorized, 5 failed" in printed
     assert not results(tmp_path)
 
 
