@@ -107,6 +107,20 @@ def test_nothing_is_carried_from_outside_the_picture():
     np.testing.assert_allclose(chroma, flat(50, 0), atol=1e-3)
 
 
+def test_nothing_is_carried_where_forth_and_back_disagree():
+    gray, still = np.full(SIZE, 128, np.uint8), np.zeros((*SIZE, 2), np.float32)
+    back = still.copy()
+    back[30:60, 40:80] = (6, 0)
+    trust = steady._path(gray, gray, back, still).trust
+    np.testing.assert_allclose(trust[36:54, 46:74], 0, atol=1e-6)
+    np.testing.assert_allclose(trust[:20], 1, atol=1e-6)
+    # What goes six pixels and comes back by as many was not lost, nor by nearly as many.
+    for returned in (-6, -6.5):
+        back, forth = (np.full_like(still, (along, 0)) for along in (6, returned))
+        trust = steady._path(gray, gray, back, forth).trust
+        assert trust[:, :100].min() > 0.99
+
+
 def test_another_thing_in_the_same_place_has_the_network_s_colours():
     before = textured(1)[: SIZE[0], : SIZE[1]]
     after = before.copy()
