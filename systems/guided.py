@@ -82,7 +82,7 @@ def known_cells(values, mask, factor, name):
     sums = layers.AveragePooling2D(factor, name=f"{name}_sums")(values * mask)
     share = layers.AveragePooling2D(factor, name=f"{name}_share")(mask)
     any_known = layers.MaxPooling2D(factor, name=f"{name}_any")(mask)
-    return sums / (share + 1e-4) * any_known, any_known
+    return sums / (share + 1e-4), any_known
 
 
 def spread(x, values, mask):
@@ -180,7 +180,7 @@ def correct(automatic, known, quarter, half):
     return automatic + found + share * chroma_of(x, "correction")
 
 
-def build_generator(seed=0, widths=GuidedSettings.decoder_widths, scene=True):
+def build_generator(seed=0, widths=GuidedSettings.decoder_widths, scene=GuidedSettings.scene):
     """Build the generator that paints what it recognises and what it is told.
 
     Maps grayscale (B, H, W, 1) float32 in [0, 1] and known (B, H/2, W/2, 3) float32, Lab's a and b
