@@ -145,21 +145,22 @@ def chroma_of(x, name):
 
 
 def decode(features, widths, scene):
-    """Return the decoder's features at 1/4 and at 1/2 of the picture's sides."""
+    """Return the decoder's features at 1/16, 1/8, 1/4 and 1/2 of the picture's sides."""
     # 64x64x16, 32x32x24, 16x16x40, 8x8x112, 4x4x320
-    half, quarter, eighth, sixteenth, last = (
+    *skips, last = (
         layers.Rescaling(FEATURE_SCALE, name=f"features{number}")(feature)
         for number, feature in enumerate(features, start=1)
     )
-    x = decoder_stage(last, sixteenth, widths[0], "up4")  # 8x8x128
-    if scene:
-        x = layers.ReLU(name="scene_relu")(x + whole_scene(last, widths[0]))
-    x = decoder_stage(x, eighth, widths[1], "up3")  # 16x16x96
-    quarter = decoder_stage(x, quarter, widths[2], "up2")  # 32x32x64
-    return quarter, decoder_stage(quarter, half, widths[3], "up1")  # 64x64x32
+    x, decoded = last, []
+    for number, width in zip((4, 3, 2, 1), widths, strict=True):
+        x = decoder_stage(x, skips.pop(), width, f"up{number}")
+        if scene and number == 4:
+            x = layers.ReLU(name="scene_relu")(x + whole_scene(last, width))
+        decoded.append(x)
+    return decoded  # 8x8x128, 16x16x96, 32x32x64, 64x64x32
 
 
-def correct(automatic, known, quarter, half):
+def correct(automatic, known, decoded):
     """Correct chroma (B, H/2, W/2, 2) in Lab's units by what is known, and where nothing is, not.
 
     As far as known colours are from the automatic ones, so far, by their share, are the colours of
@@ -169,7 +170,13 @@ def correct(automatic, known, quarter, half):
     automatic = ops.stop_gradient(automatic)
     mask = known[..., 2:]
     amiss = layers.Rescaling(CHROMA_SCALE, name="known_chroma")(known[..., :2]) - automatic
-    found, share = spread(quarter, amiss, mask)
+    # What a place is and what it looks like, from all that the decoder knows of it.
+    *coarser, half = decoded
+    factors = (4, 2, 1)
+    places = layers.Concatenate(name="places")(
+        [layers.UpSampling2D(factor)(x) for factor, x in zip(factors, coarser, strict=True)]
+    )
+    found, share = spread(places, amiss, mask)
     found, share = enlarge(found, 2, "found"), enlarge(share, 2, "share")
     parts = layers.Concatenate(name="chromas")([automatic, found, amiss * mask])
     parts = layers.Rescaling(KNOWN_SCALE / CHROMA_SCALE, name="chromas_scaled")(parts)
@@ -197,9 +204,9 @@ def build_generator(seed=0, widths=GuidedSettings.decoder_widths, scene=GuidedSe
         padded = pad(padded, axis, TOTAL_STRIDE, "pad")
         padded_known = pad(padded_known, axis, TOTAL_STRIDE // 2, "pad_known")
     rgb = layers.Concatenate(name="gray_as_rgb")([padded] * 3)  # 128x128x3
-    quarter, half = decode(efficientnet_lite(rgb), widths, scene)  # 32x32x64, 64x64x32
-    automatic = chroma_of(half, "automatic")  # 64x64x2
-    chroma = correct(automatic, padded_known, quarter, half)  # 64x64x2
+    decoded = decode(efficientnet_lite(rgb), widths, scene)
+    automatic = chroma_of(decoded[-1], "automatic")  # 64x64x2
+    chroma = correct(automatic, padded_known, decoded)  # 64x64x2
     chroma = layers.Identity(dtype="float32", name="prediction")(chroma)
     chroma = enlarge(chroma, 2, "chroma_full", dtype="float32")  # 128x128x2
     painted = colour.srgb_from_lab(colour.lightness_from_gray(gray), crop(chroma, gray))
