@@ -194,7 +194,9 @@ def test_hues_are_turned_and_nothing_else():
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     data = prepare(tmp_path_factory.mktemp("guided"), size=64, train=4, test=2)
-    settings = guided.GuidedSettings(batch_size=4, crop=64, epochs=400, data=str(data))
+    settings = guided.GuidedSettings(
+        batch_size=4, crop=32, last_crop=64, epochs=400, data=str(data)
+    )
     return guided.Guided(settings, dataset.open_split(data, "train"))
 
 
@@ -214,9 +216,21 @@ def test_a_batch_is_gray_colour_places_and_turns(model):
     rgb = np.random.default_rng(0).integers(0, 256, (64, 64, 64, 3), dtype=np.uint8)
     gray, truth, mask, angles = model.draw(np.random.default_rng(0), rgb[..., :1], rgb)
     np.testing.assert_array_equal(gray, truth[..., :1])
-    assert mask.shape == (64, 32, 32, 1)
+    assert gray.shape == (64, 32, 32, 1)
+    assert mask.shape == (64, 16, 16, 1)
     assert (angles[~mask.any(axis=(1, 2, 3))] == 0).all()
     assert 0.03 < (angles != 0).mean() < 0.3
+
+
+def test_the_last_fifth_of_the_epochs_sees_larger_parts(model):
+    rgb = np.zeros((4, 64, 64, 3), np.uint8)
+    iterations = model.generator_optimizer.iterations
+    # One step an epoch.
+    for step, side in ((0, 32), (319, 32), (320, 64), (399, 64)):
+        iterations.assign(step)
+        gray, *_ = model.draw(np.random.default_rng(0), rgb[..., :1], rgb)
+        assert gray.shape == (4, side, side, 1)
+    iterations.assign(0)
 
 
 def test_gradients_reach_every_variable(model):
