@@ -192,7 +192,17 @@ def correct(automatic, known, decoded):
     return automatic + found + share * chroma_of(x, "correction")
 
 
-def build_generator(seed=0, widths=GuidedSettings.decoder_widths, scene=GuidedSettings.scene):
+def automatic_chroma(decoded):
+    """Return the chroma that is painted alone, (B, H/2, W/2, 2), from what was decoded."""
+    return chroma_of(decoded[-1], "automatic")
+
+
+def build_generator(
+    seed=0,
+    widths=GuidedSettings.decoder_widths,
+    scene=GuidedSettings.scene,
+    head=automatic_chroma,
+):
     """Build the generator that paints what it recognises and what it is told.
 
     Maps grayscale (B, H, W, 1) float32 in [0, 1] and known (B, H/2, W/2, 3) float32, Lab's a and b
@@ -210,7 +220,7 @@ def build_generator(seed=0, widths=GuidedSettings.decoder_widths, scene=GuidedSe
         padded_known = pad(padded_known, axis, TOTAL_STRIDE // 2, "pad_known")
     rgb = layers.Concatenate(name="gray_as_rgb")([padded] * 3)  # 128x128x3
     decoded = decode(efficientnet_lite(rgb), widths, scene)
-    automatic = chroma_of(decoded[-1], "automatic")  # 64x64x2
+    automatic = head(decoded)  # 64x64x2
     chroma = correct(automatic, padded_known, decoded)  # 64x64x2
     chroma = layers.Identity(dtype="float32", name="prediction")(chroma)
     chroma = enlarge(chroma, 2, "chroma_full", dtype="float32")  # 128x128x2
@@ -262,10 +272,9 @@ class Guided:
     def __init__(self, settings, train_split):
         self.settings = settings
         self.rarity = steps.rarity_of_bins(train_split, settings.rarity_exponent)
-        options = settings.seed, settings.decoder_widths, settings.scene
         with steps.precision(settings.precision):
-            self.generator = build_generator(*options)
-        self.averaged = build_generator(*options)
+            self.generator = self.build()
+        self.averaged = self.build()
         self.averaged.set_weights(self.generator.get_weights())
         outputs = [self.generator.get_layer(name).output for name in ("automatic", "prediction")]
         self.predictor = keras.Model(self.generator.input, outputs)
@@ -276,6 +285,11 @@ class Guided:
         self.frozen = build_encoder()
         last = math.ceil((1 - settings.last_share) * settings.epochs)
         self.last_step = last * (train_split.pictures // settings.batch_size)
+
+    def build(self):
+        """Build the generator as the settings say."""
+        settings = self.settings
+        return build_generator(settings.seed, settings.decoder_widths, settings.scene)
 
     def draw(self, random, gray, rgb):
         """Return a batch as the step takes it: gray, colour, known places, turns of the hues."""
