@@ -65,9 +65,10 @@ class GuidedSettings(Settings):
     # DDColor weighs its perceptual loss 50 times its L1 of chroma in [-1, 1]. Here: beside a smooth
     # L1 in Lab's units, of about 6, to which it adds about half as much.
     perceptual_weight: float = 2
-    # The share of pictures of which nothing is known, and of those with known places the share
-    # whose hues are turned by chance, so that what is said counts more than what is likely.
-    unknown_share: float = 0.3
+    # The share of pictures of which nothing is known (to paint alone it learns from all), and of
+    # those with known places the share whose hues are turned by chance, so that what is said counts
+    # more than what is likely.
+    unknown_share: float = 0.1
     turned_share: float = 0.2
     # Widths of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's sides, and whether it has the
     # branch that sees the scene as a whole: to be tried by experiments.
