@@ -35,17 +35,17 @@ KEPT_ANSWERS = 3
 RECENT_COLOURS = 8
 PROGRESS = gr.Progress()  # Gradio finds it among a handler's defaults
 FIRST_COLOUR = "#4a6fb5"
-PALETTE_SIZE = 100, 360
+PALETTE_SIZE = 120, 480
 
-# The page needs no font and no script but its own.
+# The page needs no font but the system's. Pictures must not be enlarged here: Gradio takes none for
+# larger than its file, and would tell wrong places of clicks.
 FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["monospace"]}
 CSS = """
 .unseen {position: absolute; left: -9999px}
-.caption {padding: 6px 12px 0}
-#picture img {cursor: crosshair; width: 100%; max-height: 72vh; object-fit: contain}
+.caption {padding: 8px 12px 4px}
+#picture img {cursor: crosshair; max-height: 75vh}
 #palette img {cursor: crosshair}
-#likely button, #recent button {padding: 2px}
-#likely button > div, #recent button > div {width: 26px; height: 26px}
+#likely .gallery > button, #recent .gallery > button {width: 30px; height: 30px; padding: 0}
 """
 SAVE = "() => {{setTimeout(() => document.querySelector('#{0}').click(), 200)}}"
 

@@ -13,8 +13,9 @@ from colorizer.results import Record
 import cv2
 import numpy as np
 
-# The longer side of the picture that is shown, in pixels. All but the file is made at this size.
-SHOWN_SIZE = 1280
+# The longer side of the picture that is shown, in pixels: of large photographs, and of small ones,
+# which are enlarged. All but the result is made at this size.
+LARGEST_SHOWN, SMALLEST_SHOWN = 1280, 800
 
 # A click within so many pixels of a point, or on its disc, means the point.
 REACH = 10
@@ -41,7 +42,8 @@ class Session:
         except photos.PhotographError as error:
             raise UserError(f"{self.path.name} cannot be shown: {error}.") from error
         height, width = pixels.shape[:2]
-        scale = min(1, SHOWN_SIZE / max(height, width))
+        longer = max(height, width)
+        scale = min(max(longer, SMALLEST_SHOWN), LARGEST_SHOWN) / longer
         size = max(1, round(height * scale)), max(1, round(width * scale))
         self.size = height, width
         self.shown = photos.high_bits(photos.shrink(pixels, *size))
