@@ -30,7 +30,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 20_000  # milliseconds until a page that does not answer is an error
+PATIENCE = 60_000  # milliseconds until a page that does not answer is an error
 BLUE = (74, 111, 181)  # app.py's first colour
 
 
@@ -88,8 +88,11 @@ class Visitor:
         """Wait until the block has changed the picture that is shown."""
         before = self.page.locator("#picture img").get_attribute("src")
         yield
+        # Loaded as well: a click before that would be lost.
         self.page.wait_for_function(
-            "old => document.querySelector('#picture img').getAttribute('src') != old", arg=before
+            "old => (image => image.getAttribute('src') != old && image.complete && "
+            "image.naturalWidth > 0)(document.querySelector('#picture img'))",
+            arg=before,
         )
 
     def click(self, x, y, selector="#picture img"):
@@ -219,13 +222,11 @@ def test_before_and_after_and_strength(tmp_path, visit):
     for number in range(visitor.page.locator("#slider img").count()):
         pictures.append(visitor.see(f"#slider img >> nth={number}"))
     assert sorted(int(colourfulness(each)[300, 400]) > 20 for each in pictures) == [False, True]
+    visitor.page.get_by_role("tab", name="Say colours").click()
     number = visitor.page.locator("#strength input[type=number]")
-    before = visitor.page.locator("#picture img").get_attribute("src")
-    number.fill("0")
-    number.press("Enter")
-    visitor.page.wait_for_function(
-        "old => document.querySelector('#picture img').getAttribute('src') != old", arg=before
-    )
+    with visitor.change():
+        number.fill("0")
+        number.press("Enter")
     # Only the point's own mark is in colour.
     assert (colourfulness(visitor.see()) > 4).mean() < 0.01
 
