@@ -119,6 +119,19 @@ def arguments():
         help="how much of the colour to use, 0 to 1 (default %(default)s)",
     )
     parser.add_argument(
+        "--hints",
+        type=path,
+        metavar="FILE",
+        help="colours for places of one photograph: a picture of its shape, transparent but where "
+        "it is painted in the colour wanted (default: NAME.hints.png beside the photograph NAME)",
+    )
+    parser.add_argument(
+        "--reference",
+        type=path,
+        metavar="FILE",
+        help="a photograph in colour; places that look like places of it get their colours",
+    )
+    parser.add_argument(
         "--keep-colour",
         nargs="?",
         choices=("colour", "toned"),
@@ -207,12 +220,14 @@ def colorize(settings) -> int:
         with contextlib.suppress(ImportError):
             import training  # noqa: F401
     colorizer = Colorizer(settings.model, settings.working_size)
+    reference = check_known(settings, colorizer)
     options = batch.Options(
         settings.strength,
         settings.format,
         keep_colour=settings.keep_colour is not None,
         keep_toned=settings.keep_colour == "toned",
         max_megapixels=settings.max_megapixels,
+        reference=reference,
     )
     record = Record(settings.output)
     film_settings = {"codec": settings.codec, "quality": settings.quality}
@@ -225,6 +240,8 @@ def colorize(settings) -> int:
         settings.compare,
         settings.overwrite,
         film_settings,
+        settings.hints,
+        colorizer.network.takes_known,
     )
     if settings.dry_run:
         return 1 if print_forecast(planned, colorizer, options) else 0
@@ -247,6 +264,24 @@ def colorize(settings) -> int:
         print("stopped; the same command goes on from here")
         return STOPPED
     return 1 if report.failures else 0
+
+
+def check_known(settings, colorizer) -> batch.Reference | None:
+    """Return what --reference says, if it is given.
+
+    Raises UserError where that or --hints cannot be used.
+    """
+    for flag, file in (("--hints", settings.hints), ("--reference", settings.reference)):
+        if file and not file.is_file():
+            raise UserError(f"there is no file {shown(file)}; give another as {flag}")
+        if file and not colorizer.network.takes_known:
+            raise UserError(
+                f"{colorizer.network.path.name} takes no known colours, which {flag} needs; "
+                "give a --model that does"
+            )
+    if settings.reference:
+        return batch.read_reference(settings.reference, colorizer)
+    return None
 
 
 def colorize_jobs(jobs, colorizer, options, record, report) -> bool:

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from colorizer import film_formats, formats, tiff
-from colorizer.batch import Job, page_settings
+from colorizer.batch import Job, job_settings
 from colorizer.errors import UserError
 from colorizer.files import shown
 from colorizer.results import Source, State
@@ -35,13 +35,24 @@ class Plan:
 
 
 def plan(
-    inputs, output, format, record, settings, compare=False, overwrite=False, film_settings=None
+    inputs,
+    output,
+    format,
+    record,
+    settings,
+    compare=False,
+    overwrite=False,
+    film_settings=None,
+    hints=None,
+    takes_hints=True,
 ) -> Plan:
     """Find photographs and films and name the files to write; no two get the same name.
 
     `inputs` are files and folders; `format` is a suffix of batch.FORMATS, or None to keep each
     photograph's name; `record` and `settings` decide what is finished, with `film_settings` for
-    films. Raises UserError where nothing is found, or where a result would lie over an input.
+    films. `hints` is a file of them for the only photograph; others have theirs beside them, which
+    are left out unless the model `takes_hints`. Raises UserError where nothing is found, where a
+    result would lie over an input, or where `hints` cannot be for several.
     """
     planned = Plan()
     found = find(inputs, output, planned.failures)
@@ -50,6 +61,11 @@ def plan(
             f"{', '.join(map(shown, inputs))} holds no photographs "
             f"({', '.join(formats.SUFFIXES)}) and no films "
             f"({', '.join(film_formats.SUFFIXES)}); give another --input"
+        )
+    if hints and (len(found) != 1 or film_formats.is_film(found[0][0])):
+        raise UserError(
+            f"--hints {shown(hints)} is for one photograph, and --input names "
+            f"{len(found)} photographs and films; put NAME{formats.HINTS_SUFFIX} beside each"
         )
     read = {identity for path, _ in found for identity in _identities(path)}
     names = Names(record, settings, read, overwrite, film_settings)
@@ -68,7 +84,15 @@ def plan(
             if format:
                 wanted = wanted.with_name(_fitting(wanted.stem, f".{format}"))
             name = shown(relative) + (f", page {number}" if len(pages) > 1 else "")
-            _plan_one(Job(source, name, wanted, page=page), names, compare, planned)
+            job = Job(source, name, wanted, page=page)
+            # Hints are drawn over one picture: of several pages, the first.
+            if number == 1 and (own := hints or formats.hints_beside(path)):
+                if takes_hints:
+                    job = dataclasses.replace(job, hints=Source(own))
+                else:
+                    note = f"{shown(own.name)} is left out, because this --model takes no hints"
+                    job = dataclasses.replace(job, note=note)
+            _plan_one(job, names, compare, planned)
     return planned
 
 
@@ -90,6 +114,7 @@ def _plan_one(job, names, compare, planned) -> None:
     note = "" if target == wanted else f"written as {shown(target.name)}"
     if note and os.path.lexists(wanted):
         note += f", because {shown(wanted.name)} is there and not known as its result"
+    note = "; ".join(phrase for phrase in (job.note, note) if phrase)
     targets = {"target": target, "compare_target": compared if draw else None}
     planned.jobs.append(dataclasses.replace(job, **targets, paint=paint, note=note))
 
@@ -110,7 +135,7 @@ class Names:
 
         Raises UserError where that would be an input.
         """
-        settings = self.film_settings if job.film else page_settings(self.settings, job.page)
+        settings = self.film_settings if job.film else job_settings(self.settings, job)
         for number in itertools.count(1):
             suffix = wanted.suffix if number == 1 else f"-{number}{wanted.suffix}"
             path = wanted.with_name(_fitting(wanted.stem, suffix))

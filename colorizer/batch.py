@@ -9,9 +9,9 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from colorizer import photos, tiff, tone
+from colorizer import known, photos, tiff, tone
 from colorizer.errors import UserError
-from colorizer.files import replacing
+from colorizer.files import replacing, shown
 from colorizer.results import Source, sha256
 
 import numpy as np
@@ -37,7 +37,8 @@ class Job:
 
     `compare_target` is where the picture before and after goes, or None. Without `paint`, that is
     made of the result that is there. `note` is a phrase for the user, or empty. `page` is the
-    place, from 0, of a page in a TIFF. `film` tells that it is one.
+    place, from 0, of a page in a TIFF. `film` tells that it is one. `hints` is its file of
+    hints, or None.
     """
 
     source: Source
@@ -48,6 +49,16 @@ class Job:
     note: str = ""
     page: int = 0
     film: bool = False
+    hints: Source | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """A photograph from which others take colours: its name, its hash, what it says."""
+
+    name: str
+    sha256: str
+    learned: known.Reference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +67,8 @@ class Options:
 
     `strength` scales chroma, 0 to 1. `format` is a suffix of FORMATS, or None for each file's own.
     `keep_colour` copies photographs in colour as they are, `keep_toned` toned prints. Photographs
-    of more than `max_megapixels` million pixels fail.
+    of more than `max_megapixels` million pixels fail. Where they look like `reference`, a Reference
+    or None, they take its colours.
     """
 
     strength: float = 1.0
@@ -64,11 +76,27 @@ class Options:
     keep_colour: bool = False
     keep_toned: bool = False
     max_megapixels: float = photos.MAX_MEGAPIXELS
+    reference: Reference | None = None
+
+
+def read_reference(path, colorizer) -> Reference:
+    """Read a photograph in colour to take colours from; raises UserError where it is none."""
+    try:
+        picture = photos.read_rgb(path)
+    except photos.PhotographError as error:
+        raise UserError(
+            f"{shown(path)} is no reference: {error}; give a photograph in colour as --reference"
+        ) from error
+    if tone.is_gray(picture):
+        raise UserError(
+            f"{shown(path)} is black-and-white; give a photograph in colour as --reference"
+        )
+    return Reference(shown(path.name), sha256(path), colorizer.reference(picture))
 
 
 def recorded_settings(colorizer, options) -> dict:
     """Return what decides about the pixels of a result, as the record keeps it."""
-    return {
+    settings = {
         "model": colorizer.network.path.name,
         "model_sha256": sha256(colorizer.network.path),
         "working_size": colorizer.working_size,
@@ -76,6 +104,9 @@ def recorded_settings(colorizer, options) -> dict:
         "keep_colour": options.keep_colour,
         "keep_toned": options.keep_toned,
     }
+    if options.reference:
+        settings["reference_sha256"] = options.reference.sha256
+    return settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,9 +161,23 @@ class PixelBudget:
             self.changed.notify_all()
 
 
-def page_settings(settings, page) -> dict:
-    """Return the settings of the record for a page of a TIFF, from 0; the first is like others."""
-    return settings | {"page": page + 1} if page else settings
+def job_settings(settings, job) -> dict:
+    """Return the settings of the record for one photograph: with its page, and its hints."""
+    if job.page:  # the first is like other photographs
+        settings = settings | {"page": job.page + 1}
+    if job.hints:
+        settings = settings | {"hints_sha256": job.hints.sha256}
+    return settings
+
+
+def hints_of(job, height, width) -> np.ndarray:
+    """Read the hints of a photograph of this upright size; raises PhotographError."""
+    try:
+        hints = known.read_hints(job.hints.path)
+        known.check_shape(hints.shape[:2], (height, width))
+    except photos.PhotographError as error:
+        raise photos.PhotographError(f"{shown(job.hints.path.name)}: {error}") from error
+    return hints
 
 
 def colorize_files(jobs, colorizer, options, record, tell) -> None:
@@ -205,13 +250,17 @@ def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> O
         toned = tinted and tone.is_toned(small)
         in_colour = tinted and not toned
         kept = (in_colour and options.keep_colour) or (toned and options.keep_toned)
+        kept = kept and not job.hints  # whoever gives hints wants them seen
+        match = ""
         if not job.paint:
             after = photos.read_rgb(job.target)
         elif kept:
             after = before
         else:
             with network_budget.hold(colorizer.working_size**2):
-                after = photograph.pixels = colorizer.colorize(before, strength=options.strength)
+                colours, match = _known_colours(job, before, colorizer, options)
+                chroma = colorizer.predict(before, colours)
+            after = photograph.pixels = colorizer.paint(before, chroma, options.strength)
         if job.compare_target:
             pair = photos.encode(_side_by_side(before, after))
             writer.write(job.compare_target, "compare", job, pair)
@@ -222,7 +271,24 @@ def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> O
             writer.write(job.target, "picture", job)
         elif job.paint:
             writer.write(job.target, "picture", job, photos.encode(photograph, format))
-        return Outcome(job, remark=photograph.remark, in_colour=in_colour, toned=toned, kept=kept)
+        remark = "; ".join(filter(None, (photograph.remark, match)))
+        return Outcome(job, remark=remark, in_colour=in_colour, toned=toned, kept=kept)
+
+
+def _known_colours(job, image, colorizer, options):
+    """Return what hints and a reference say of an image, float32 (h, w, 3) or None; and a phrase
+    for the user, or an empty one."""
+    colours, remark = [], ""
+    if job.hints:
+        hints = hints_of(job, *image.shape[:2])
+        colours.append(known.from_hints(hints, colorizer.shrink(image)))
+    if options.reference:
+        colours.append(colorizer.match(image, options.reference.learned))
+        share = colours[-1][..., 2].mean()
+        remark = f"{max(share, 0.01):.0%} of it looks like {options.reference.name}"
+        if not share:
+            remark = f"nothing in it looks like {options.reference.name}; colorized without it"
+    return known.first_of(*colours) if colours else None, remark
 
 
 class Writer:
@@ -236,7 +302,7 @@ class Writer:
 
         Raises PhotographError for all that the file system refuses.
         """
-        source, settings = job.source, page_settings(self.settings, job.page)
+        source, settings = job.source, job_settings(self.settings, job)
         try:
             with replacing(path) as temporary:
                 if content is None:

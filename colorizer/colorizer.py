@@ -4,7 +4,8 @@ import math
 from pathlib import Path
 
 from colorizer import chroma, photos
-from colorizer.network import load_network
+from colorizer.known import Reference, at_half_size, from_reference, reference_of
+from colorizer.network import FEATURE_STRIDE, load_network
 
 import numpy as np
 
@@ -50,14 +51,15 @@ class Colorizer:
         """Predict the chroma of an image at the network's size: Lab a and b, float32 (h, w, 2).
 
         h and w keep the image's aspect ratio and are those of `shrink(image)`. `known` are colours
-        that are known, as `Network.__call__` takes them, at half the size that the network sees.
+        that are known, float32 (h, w, 3), as `colorizer.known` makes them. Raises ValueError where
+        they have another size or the network does not take any.
         """
-        small = self.shrink(image)
-        gray = photos.to_unit(photos.grayscale(small) if small.shape[2] == 3 else small)
-        height, width = gray.shape[:2]
-        padding = (0, _padding(height)), (0, _padding(width)), (0, 0)
-        gray = np.pad(gray, padding, mode="symmetric")
-        rgb = self.network(gray[np.newaxis], None if known is None else known[np.newaxis])[0]
+        gray, (height, width) = self._seen(image)
+        if known is not None:
+            if known.shape != (height, width, 3):
+                raise ValueError(f"known is {(height, width, 3)} for this image, not {known.shape}")
+            known = at_half_size(_padded(known))[np.newaxis]
+        rgb = self.network(gray, known)[0]
         return chroma.chroma_of(rgb[:height, :width])
 
     def paint(self, image, chroma_small, strength=1.0) -> np.ndarray:
@@ -76,10 +78,33 @@ class Colorizer:
         """Predict the chroma of an image and paint it: RGB (H, W, 3) of the image's dtype."""
         return self.paint(image, self.predict(image, known), strength)
 
+    def reference(self, image) -> Reference:
+        """Learn which colours places have in a photograph in colour, RGB (H, W, 3).
+
+        Raises UserError where the network cannot tell what looks alike.
+        """
+        gray, _ = self._seen(image)
+        return reference_of(self.network.features(gray)[0], self.shrink(image), FEATURE_STRIDE)
+
+    def match(self, image, reference) -> np.ndarray:
+        """Return known colours of an image, float32 (h, w, 3), where it looks like a reference.
+
+        The mean of their mask, [..., 2], is the share of the image that found a match.
+        """
+        gray, _ = self._seen(image)
+        features = self.network.features(gray)[0]
+        return from_reference(reference, features, self.shrink(image), FEATURE_STRIDE)
+
     def shrink(self, image) -> np.ndarray:
         """Return an image at the network's size, uint8 (h, w, 1) or (h, w, 3)."""
         _check(image)
         return _shrink(image, *network_size(*image.shape[:2], self.working_size))
+
+    def _seen(self, image):
+        """Return gray as the network sees it, padded, (1, H, W, 1) in [0, 1], and h and w in it."""
+        small = self.shrink(image)
+        gray = photos.to_unit(photos.grayscale(small) if small.shape[2] == 3 else small)
+        return _padded(gray)[np.newaxis], gray.shape[:2]
 
 
 def network_size(height, width, working_size) -> tuple[int, int]:
@@ -94,9 +119,10 @@ def network_size(height, width, working_size) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _padding(length) -> int:
-    """Return how many pixels are missing to a length that networks take."""
-    return max(SHORTEST, -(-length // MULTIPLE) * MULTIPLE) - length
+def _padded(array) -> np.ndarray:
+    """Continue (h, w, C) in its mirror image, below and to the right, to sides networks take."""
+    lengths = (max(SHORTEST, -(-side // MULTIPLE) * MULTIPLE) - side for side in array.shape[:2])
+    return np.pad(array, [*((0, length) for length in lengths), (0, 0)], mode="symmetric")
 
 
 def _shrink(image, height, width) -> np.ndarray:

@@ -5,7 +5,7 @@ import os
 import time
 from collections import Counter
 
-from colorizer import photos
+from colorizer import batch, metadata, photos
 from colorizer.files import shown
 
 import numpy as np
@@ -33,12 +33,17 @@ def print_forecast(planned, colorizer, options) -> int:
         try:
             with photos.opened(job.source.path, options.max_megapixels, job.page) as image:
                 size, format = math.prod(image.size), image.format
+                if job.hints:
+                    turned = metadata.read(image, texts=False)[1] >= 5
+                    batch.hints_of(job, *(image.size if turned else image.size[::-1]))
         except photos.PhotographError as error:
             failures.append((job.name, str(error)))
             continue
         formats[format] += 1
         pixels += size
-        note = f" ({job.note})" if job.note else ""
+        notes = [job.hints and f"with {shown(job.hints.path.name)}", job.note]
+        note = "; ".join(filter(None, notes))
+        note = f" ({note})" if note else ""
         print(f"{job.name}: {format}, {size / 1e6:.1f} megapixels, to {shown(job.target)}{note}")
     for name, reason in failures:
         print(f"would fail: {name}: {reason}")

@@ -18,6 +18,9 @@ SIGNATURES = (
 )
 ISO_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif")
 
+# NAME.hints.png says what colours places of the photograph NAME have.
+HINTS_SUFFIX = ".hints.png"
+
 # Pictures that are named instead of read.
 UNREADABLE = {
     "a Photoshop document": (".psd", ".psb"),
@@ -44,24 +47,41 @@ def find_photographs(folder, onerror=None) -> list[Path]:
     Symlinks are followed, and each folder is entered once, so that loops end. A folder that cannot
     be listed is passed over; `onerror` is called with its OSError, as in `os.walk`.
     """
-    return [path for path in _files(folder, onerror) if path.name.lower().endswith(SUFFIXES)]
+    return [path for path in _files(folder, onerror) if _named_like_a_photograph(path)]
 
 
 def find_pictures(folder, onerror=None):
     """List what looks like a picture below `folder`, as `find_photographs` does.
 
     Returns two sorted lists: films, and photographs by suffix or, where that says nothing, by
-    content; and pictures in formats that cannot be read, for which there is `advice`.
+    content; and pictures in formats that cannot be read, and hints of which nothing is beside them,
+    for which there is `advice`.
     """
     photographs, others = [], []
     for path in _files(folder, onerror):
-        if path.name.lower().endswith(SUFFIXES):
+        if _named_like_a_photograph(path):
             photographs.append(path)
         elif advice(path):
             others.append(path)
         elif is_film(path) or _begins_like_a_photograph(path):
             photographs.append(path)
-    return photographs, others
+    of_photographs = {hints_beside(path) for path in photographs}
+    return photographs, [path for path in others if path not in of_photographs]
+
+
+def is_hints(path) -> bool:
+    """Tell by its name whether a file holds hints, and so is no photograph."""
+    return path.name.lower().endswith(HINTS_SUFFIX)
+
+
+def hints_beside(path) -> Path | None:
+    """Return the file of hints beside a photograph, or None where there is none."""
+    hints = path.with_name(path.stem + HINTS_SUFFIX)
+    return hints if os.path.isfile(hints) else None
+
+
+def _named_like_a_photograph(path) -> bool:
+    return path.name.lower().endswith(SUFFIXES) and not is_hints(path)
 
 
 def _files(folder, onerror) -> list[Path]:
@@ -80,6 +100,8 @@ def _files(folder, onerror) -> list[Path]:
 
 def advice(path) -> str:
     """Say why a picture's format cannot be read and what to do, empty where its name tells none."""
+    if is_hints(path):
+        return "by its name it holds hints; put it beside the photograph of that name"
     for kind, suffixes in UNREADABLE.items():
         if path.suffix.lower() in suffixes:
             return f"it is {kind}, which cannot be read; save it as TIFF or PNG"

@@ -1,17 +1,27 @@
 """From a model file to a function: `.onnx` with ONNX Runtime, `.keras` with Keras."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from colorizer.errors import UserError
 
 import numpy as np
+
+# ONNX Runtime would send Microsoft events of how it is used. Nothing leaves this machine; it asks
+# for this variable when it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 # The sides of the picture on which a model is tried when it is loaded, in pixels. They differ, so
 # that a model that swaps them is noticed.
 TRIAL_SIZE = 32, 40
+
+# The output `features` has a vector for each square of so many pixels a side.
+FEATURE_STRIDE = 16
+# The layer of a Keras model that has them.
+FEATURE_LAYER = "features4"
 
 # ONNX Runtime's own name for "nothing but fatal errors": what it would print is in its exceptions.
 FATAL = 4
@@ -22,12 +32,14 @@ class Network:
     """A colorizing network, loaded; safe to call from several threads.
 
     `path` is its file; `takes_known` tells whether it has the second input `known`. `run` computes
-    RGB from the inputs, without a check.
+    RGB from the inputs, without a check. `run_features` computes its output `features` from a gray
+    picture, or is None where it has no such output.
     """
 
     path: Path
     takes_known: bool
     run: Callable[..., np.ndarray]
+    run_features: Callable[[np.ndarray], np.ndarray] | None = None
 
     def __call__(self, gray, known=None) -> np.ndarray:
         """Colorize pictures of one size: float32 (B, h, w, 1) in [0, 1] to RGB (B, h, w, 3).
@@ -39,9 +51,8 @@ class Network:
         """
         inputs = [np.ascontiguousarray(gray, np.float32)]
         if self.takes_known:
-            batch, height, width, _ = gray.shape
             if known is None:
-                known = np.zeros((batch, height // 2, width // 2, 3), np.float32)
+                known = _nothing_known(gray)
             inputs.append(np.ascontiguousarray(known, np.float32))
         elif known is not None:
             raise ValueError(f"{self.path} has no input for known colours")
@@ -54,6 +65,21 @@ class Network:
         if not np.isfinite(rgb).all():
             raise UserError(f"{self.path} paints numbers that are not finite; give another --model")
         return np.clip(rgb, 0, 1)
+
+    def features(self, gray) -> np.ndarray:
+        """Return what the encoder sees in gray pictures, as `__call__` takes them.
+
+        float32 (B, rows, columns, C), one vector for each square of FEATURE_STRIDE pixels; the
+        last squares of a row or column may reach over the picture's edge. Raises UserError when
+        the network has no such output.
+        """
+        if self.run_features is None:
+            raise UserError(
+                f"{self.path} cannot tell what looks like a reference; give another --model"
+            )
+        found = self.run_features(np.ascontiguousarray(gray, np.float32))
+        rows, columns = (-(-side // FEATURE_STRIDE) for side in gray.shape[1:3])
+        return found[:, :rows, :columns]
 
 
 def load_network(path) -> Network:
@@ -121,7 +147,15 @@ def _load_onnx(path) -> Network:
     def run(*arrays):
         return session.run([output.name], dict(zip(names, arrays, strict=True)))[0]
 
-    return Network(path, len(names) == 2, run)
+    def run_features(gray):
+        # Only the encoder: the rest of the network is left out.
+        options = onnxruntime.RunOptions()
+        options.only_execute_path_to_fetches = True
+        inputs = {names[0]: gray, **dict.fromkeys(names[1:], _nothing_known(gray))}
+        return session.run(["features"], inputs, options)[0]
+
+    has_features = "features" in [each.name for each in session.get_outputs()]
+    return Network(path, len(names) == 2, run, run_features if has_features else None)
 
 
 def _load_keras(path) -> Network:
@@ -156,7 +190,19 @@ def _load_keras(path) -> Network:
         outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
         return tf.nest.flatten(outputs)[0]
 
-    return Network(path, len(names) == 2, lambda *arrays: traced(*arrays).numpy())
+    def run(*arrays):
+        return traced(*arrays).numpy()
+
+    if FEATURE_LAYER not in [layer.name for layer in model.layers]:
+        return Network(path, len(names) == 2, run)
+    gray_input = next(each for each in model.inputs if each.name == names[0])
+    encoder = keras.Model(gray_input, model.get_layer(FEATURE_LAYER).output)
+    traced_encoder = tf.function(encoder, input_signature=[tf.TensorSpec(shapes[0], tf.float32)])
+
+    def run_features(gray):
+        return traced_encoder(gray).numpy()
+
+    return Network(path, len(names) == 2, run, run_features)
 
 
 def _checked(path, inputs, output_shape) -> list[str]:
@@ -182,6 +228,12 @@ def _checked(path, inputs, output_shape) -> list[str]:
             "train.py writes"
         )
     return [gray[0][0], *known]
+
+
+def _nothing_known(gray) -> np.ndarray:
+    """Return the input `known` for gray pictures (B, H, W, 1) of which nothing is known."""
+    batch, height, width, _ = gray.shape
+    return np.zeros((batch, height // 2, width // 2, 3), np.float32)
 
 
 def _first_line(error) -> str:

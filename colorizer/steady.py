@@ -6,7 +6,7 @@ Everything here works on small pictures, at the size at which the network sees t
 
 import itertools
 
-from colorizer.colorizer import MULTIPLE, SHORTEST
+from colorizer.known import SCALE
 
 import cv2
 import numpy as np
@@ -141,16 +141,9 @@ class Steady:
 
 
 def known_colours(chroma, weight) -> np.ndarray:
-    """Write carried chroma (h, w, 2) as a network's input: float32 (H / 2, W / 2, 3).
+    """Write carried chroma (h, w, 2) as colours that are known, float32 (h, w, 3).
 
-    H and W are the sides that the network sees: h and w with the padding behind them, of which
-    nothing is known. The mask is `weight` (h, w) over LONGEST_MEMORY.
+    The mask is `weight` (h, w) over LONGEST_MEMORY.
     """
-    height, width = (max(SHORTEST, -(-side // MULTIPLE) * MULTIPLE) for side in weight.shape)
-    mask = np.clip(weight / LONGEST_MEMORY, 0, 1)[..., np.newaxis]
-    known = np.zeros((height, width, 3), np.float32)
-    known[: weight.shape[0], : weight.shape[1]] = np.dstack([chroma / 110 * mask, mask])
-    known = cv2.resize(known, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    # Of the mean over four pixels, only those whose colour is known count.
-    known[..., :2] /= np.maximum(known[..., 2:], 1e-6)
-    return known
+    mask = np.clip(weight / LONGEST_MEMORY, 0, 1)
+    return np.dstack([chroma / SCALE, mask]).astype(np.float32)

@@ -53,6 +53,47 @@ def save_knowing(path):
     return save_onnx(path, nodes, {"ones": np.ones((1, 3), np.float32)}, inputs, outputs)
 
 
+def save_echo(path):
+    """Save a model that adds known a / 110 to red and b / 110 to green, where they are known.
+
+    Its `features` of a square of 16 pixels are its upper left pixel's gray, and 1 minus that.
+    """
+    nodes = [
+        ("MatMul", ["grayscale", "ones"], ["repeated"]),
+        ("Slice", ["known", "starts", "ends", "last"], ["mask"]),
+        ("Mul", ["known", "mask"], ["masked"]),
+        ("Mul", ["masked", "red_and_green"], ["colours"]),
+        ("Resize", ["colours", "", "twice"], ["large"]),
+        ("Add", ["repeated", "large"], ["painted"]),
+        ("MatMul", ["grayscale", "one_and_minus_one"], ["signed"]),
+        ("Add", ["signed", "zero_and_one"], ["pair"]),
+        ("Resize", ["pair", "", "sixteenth"], ["features"]),
+    ]
+    arrays = {
+        "ones": np.ones((1, 3), np.float32),
+        **{"starts": np.array([2]), "ends": np.array([3]), "last": np.array([3])},
+        "red_and_green": np.array([1, 1, 0], np.float32),
+        "twice": np.array([1, 2, 2, 1], np.float32),
+        "one_and_minus_one": np.array([[1, -1]], np.float32),
+        "zero_and_one": np.array([0, 1], np.float32),
+        "sixteenth": np.array([1, 1 / 16, 1 / 16, 1], np.float32),
+    }
+    inputs = {"grayscale": GRAY, "known": RGB}
+    outputs = {"painted": RGB, "features": (None, None, None, 2)}
+    path = save_onnx(path, nodes, arrays, inputs, outputs)
+    model = onnx.load(path)
+    for node in model.graph.node:
+        if node.op_type == "Resize":
+            settings = {
+                "mode": "nearest",
+                "nearest_mode": "floor",
+                "coordinate_transformation_mode": "asymmetric",
+            }
+            node.attribute.extend(helper.make_attribute(*each) for each in settings.items())
+    onnx.save(model, path)
+    return path
+
+
 def save_fading(path):
     """Save a model that answers with infinity where gray is 0, and else with 0.1 / gray."""
     constants = {"tenth": np.full((1, 1, 1, 3), 0.1, np.float32)}

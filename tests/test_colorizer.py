@@ -162,18 +162,28 @@ def test_the_image_is_not_changed_and_need_not_be_in_one_piece(brown):
     np.testing.assert_array_equal(brown.colorize(view), brown.colorize(view.copy()))
 
 
-def test_known_colours_reach_the_network(brown):
+def test_known_colours_reach_the_network_at_half_its_size(brown):
     seen = []
 
     def network(gray, known):
-        seen.append(known)
+        seen.append((gray, known))
         return gray.repeat(3, axis=3)
 
-    known = np.ones((60, 60, 3), np.float32)
-    with_network(brown, network).colorize(noise(80, 80), known)
-    np.testing.assert_array_equal(seen[0], known[np.newaxis])
-    with pytest.raises(ValueError, match="known"):
-        brown.predict(noise(80, 80), known)
+    # 102x136, padded to 104x136.
+    known = np.zeros((*network_size(300, 400, 120), 3), np.float32)
+    known[4, 7] = 0.5, -0.5, 1
+    known[100:, 20:40] = 0.2, 0.1, 0.5
+    with_network(brown, network).colorize(noise(300, 400), known)
+    ((gray, given),) = seen
+    assert given.shape == (1, gray.shape[1] // 2, gray.shape[2] // 2, 3)
+    np.testing.assert_allclose(given[0, 2, 3], (0.5, -0.5, 1))
+    # As the picture does, they go on in their mirror image behind its edge.
+    np.testing.assert_allclose(given[0, 50:, 10:20], np.broadcast_to((0.2, 0.1, 0.5), (2, 10, 3)))
+    assert np.count_nonzero(given[..., 2]) == 1 + 2 * 10
+    with pytest.raises(ValueError, match="known colours"):
+        brown.predict(noise(300, 400), known)
+    with pytest.raises(ValueError, match=r"\(102, 136, 3\) for this image, not \(51, 68, 3\)"):
+        brown.predict(noise(300, 400), known[::2, ::2])
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_every_flag_exists(only_parse):
 def test_the_flags_of_the_table_are_those_of_colorize():
     table = text_of(README).split("## Your own photographs")[1].split("\n## ")[0]
     flags = re.findall(r"^\| `(--[^`]+)` \|", table, re.MULTILINE)
-    assert len(flags) == 8
+    assert len(flags) == 10
     parser = importlib.import_module("colorize").arguments()
     for flag in flags:
         name = flag.split()[0].removeprefix("--").replace("-", "_")
@@ -204,6 +204,7 @@ def test_make_demo_does_what_the_readme_says():
     makefile = text_of(ROOT / "Makefile")
     assert "colorize.py --input samples --output outputs/demo" in makefile
     assert "installed-colorize: requirements-colorize.txt" in makefile
+    assert "\napp: $(VENV)/installed-app\n\t@$(BIN)/python app.py --browser\n" in makefile
 
 
 def test_the_example_in_python_runs(newcomer):

@@ -1,5 +1,9 @@
 """The guided generator: alone like the semantic one, and towards the colours it is told."""
 
+from pathlib import Path
+
+from colorizer import Colorizer, chroma, photos
+from colorizer.network import load_network
 from pictures import dataset
 from systems import guided
 from training import colour, efficientnet, export, losses
@@ -11,6 +15,7 @@ import pytest
 from conftest import gradients_of, prepare
 from keras import layers, ops
 
+ROOT = Path(__file__).resolve().parent.parent
 EVEN = np.ones(len(colour.bins()), np.float32)
 
 
@@ -80,9 +85,41 @@ def test_as_onnx_it_has_both_inputs_by_name(generator, tmp_path):
     gray = grays(2, 40, 64)
     known = nothing(gray)
     known[:, 3:6, 3:6] = 0.3, -0.2, 1
-    (painted,) = session.run(None, {"grayscale": gray, "known": known})
+    (painted,) = session.run(["rgb"], {"grayscale": gray, "known": known})
     np.testing.assert_allclose(painted, array(generator([gray, known])), atol=1e-4)
     assert (tmp_path / "guided.onnx").stat().st_size < 30e6
+
+
+def test_what_the_encoder_sees_is_an_output_of_both_files(generator, tmp_path):
+    export.write_onnx(generator, tmp_path / "guided.onnx")
+    generator.save(tmp_path / "guided.keras")
+    fast, slow = (load_network(tmp_path / f"guided.{kind}") for kind in ("onnx", "keras"))
+    gray = grays(2, 40, 72)
+    layer = keras.Model(generator.input, generator.get_layer("features4").output)
+    expected = array(layer([gray, nothing(gray)]))
+    assert expected.shape[1:3] == (4, 6)  # 64x96 pixels, padded
+    for network in (fast, slow):
+        found = network.features(gray)
+        np.testing.assert_allclose(found, expected[:, :3, :5], atol=1e-3)
+        # And the pictures are the same as before.
+        np.testing.assert_allclose(
+            network(gray), array(generator([gray, nothing(gray)])), atol=1e-4
+        )
+
+
+def test_the_parts_of_a_photograph_match_where_they_are_in_another(generator, tmp_path):
+    """Its encoder is trained: a picture that is cut off on the left by two squares of 16 pixels."""
+    export.write_onnx(generator, tmp_path / "guided.onnx")
+    colorizer = Colorizer(tmp_path / "guided.onnx", 224)
+    picture = photos.resize(photos.read_rgb(ROOT / "samples" / "astronaut.jpg"), 256, 256)
+    reference = colorizer.reference(np.ascontiguousarray(picture[16:240, :224]))
+    part = np.ascontiguousarray(picture[16:240, 32:])
+    known = colorizer.match(photos.grayscale(part), reference)
+    where = known[..., 2] > 0
+    assert 0.3 < where.mean() < 0.95
+    true = chroma.chroma_of(photos.to_unit(part))
+    errors = np.hypot(*np.moveaxis(110 * known[..., :2] - true, -1, 0))
+    assert np.median(errors[where]) < 0.6 * np.median(np.hypot(*np.moveaxis(true, -1, 0))[where])
 
 
 # ------------------------------------------------------------------------------- what is known

@@ -181,7 +181,7 @@ def test_a_network_that_takes_known_colours_is_told_the_carried_ones():
     for gray in film:
         steadier.step(gray, predict)
     assert told[0] is None
-    assert told[1].shape == (SIZE[0] // 2, SIZE[1] // 2, 3)
+    assert told[1].shape == (*SIZE, 3)
     inner = told[-1][8:-8, 8:-8].reshape(-1, 3)
     np.testing.assert_allclose(inner.mean(axis=0), [22 / 110, -11 / 110, 1], atol=0.05)
     assert told[1][8:-8, 8:-8, 2].mean() < 0.1
@@ -196,10 +196,10 @@ def told_without(film):
     return told
 
 
-def test_known_colours_are_padded_as_the_network_s_picture_is():
+def test_known_colours_are_over_110_and_known_as_far_as_they_weigh():
     chroma, weight = np.full((30, 50, 2), 55, np.float32), np.full((30, 50), 99, np.float32)
+    weight[:, 20:] = steady.LONGEST_MEMORY / 4
     known = steady.known_colours(chroma, weight)
-    assert known.shape == (16, 28, 3)
-    np.testing.assert_allclose(known[:15, :25], np.broadcast_to([0.5, 0.5, 1], (15, 25, 3)))
-    assert not known[15:, :, 2].any()
-    assert not known[:, 25:, 2].any()
+    assert (known.shape, known.dtype) == ((30, 50, 3), np.float32)
+    np.testing.assert_allclose(known[:, :20], np.broadcast_to([0.5, 0.5, 1], (30, 20, 3)))
+    np.testing.assert_allclose(known[:, 20:], np.broadcast_to([0.5, 0.5, 0.25], (30, 30, 3)))
