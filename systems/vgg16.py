@@ -59,22 +59,21 @@ def vgg16(picture, weights):
     return encoder
 
 
-def load(encoder, path) -> None:
+def load(encoder, path, last=MAPS[-1]) -> None:
     """Give VGG-16 the weights of the `.keras` file at `path`, which holds its first blocks.
 
-    Raises UserError when there is no such file, or it holds less than the first three.
+    Raises UserError when there is no such file, or it ends before the layer `last`.
     """
     try:
         found = keras.saving.load_model(path, compile=False, safe_mode=True)
         for layer in found.layers:
             if layer.weights:
                 encoder.get_layer(layer.name).set_weights(layer.get_weights())
-        found.get_layer(MAPS[-1])
+        found.get_layer(last)
     except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"VGG-16's weights {path} cannot be loaded ({type(error).__name__}); give a file that "
-            "experiments/convert_vgg16.py wrote with --encoder-weights FILE, imagenet for the one "
-            "in weights/, or none to train without"
+            f"{path} does not hold VGG-16 up to {last} ({type(error).__name__}); "
+            "experiments/convert_vgg16.py writes it, weights/vgg16.keras is part of this project"
         ) from error
 
 
