@@ -54,7 +54,7 @@ TABLE = (
     ("ssim", "SSIM (higher is better)", 1, ".4f"),
     ("qssim", "QSSIM (higher is better)", 1, ".4f"),
     ("fid", "FID (Keras Inception v3, lower is better)", 1, ".2f"),
-    ("fd_lite2", "Fréchet distance, Lite2 (no FID; lower: better)", 1, ".2f"),
+    ("fd_lite2", "Fréchet distance, Lite2 (lower is better)", 1, ".2f"),
     ("ciede2000", "CIEDE2000 (lower is better)", 1, ".2f"),
     ("colourfulness", "Colourfulness (truth: {true_colourfulness:.1f})", 1, ".1f"),
     ("ssim_accuracy", "SSIM accuracy (% of pictures >= {ssim_threshold:g})", 100, ".1f"),

@@ -363,8 +363,9 @@ def main(argv=None) -> int:
     parser.add_argument(
         "--sgd-rate",
         type=float,
-        # Source: not found. The best one differs from picture to picture and from size to size.
-        default=0.1,
+        # Source: not found. Here: what goes down fastest on samples/palace.jpg at 128 pixels, of
+        # 0.003, 0.01, 0.03, 0.1 (which goes up). Larger pictures bear a higher one.
+        default=0.03,
         help="levels that SGD moves a pixel by for a gradient of 1 (default: %(default)s)",
     )
     parser.add_argument(
