@@ -297,7 +297,7 @@ def test_the_distance_in_lite2_stands_beside_that_of_the_gray_copy(tmp_path, ora
     report = read_report(output)
     truth, copy = (pictures.mean(axis=(1, 2)) / 255 for pictures in (rgb, gray.repeat(3, axis=-1)))
     expected = metrics.feature_distance(truth, copy)
-    assert report["gray_copy"]["fd_lite2"] == pytest.approx(expected, rel=1e-3)
+    assert report["gray_copy"]["fd_lite2"] == pytest.approx(expected, rel=0.01)  # resized
     assert 0 < report["generated"]["fd_lite2"] < expected / 2
     assert report["fd_lite2_reason"] is report["fd_lite2_warning"] is None  # 7 pictures, 3 features
     assert report["recognition_reason"] == "no picture is labelled with a class of ImageNet"
