@@ -43,8 +43,6 @@ PAPER_ACCURACY = 0.85  # Paper: 85% after 50 epochs. The SSIM threshold it used 
 # The two systems of every table, and the folder that holds the pictures of each.
 SYSTEMS = {"generated": "generated", "gray_copy": "grayscale"}
 FOLDERS = ("grayscale", "generated", "ground_truth")
-TOO_FEW = "a covariance needs at least two pictures"
-LITE2 = "efficientnet_lite2"  # what experiments/convert_efficientnet.py names the classifier
 CONTENTS = {*FOLDERS, "metrics.json", "per_image.csv", "accuracy_curve.png", "comparison.png"}
 
 # Key in metrics.json; label, scale and format in the printed table.
@@ -64,7 +62,10 @@ TABLE = (
     ("recognition", "Recognition (% top-1, truth: {true_recognition})", 100, ".1f"),
 )
 
+# What may be missing, by the key of its reason.
 REASONS = {"fid": "FID", "fd_lite2": "Fréchet distance in Lite2", "recognition": "recognition"}
+TOO_FEW = "a covariance needs at least two pictures"
+LITE2 = "efficientnet_lite2"  # what experiments/convert_efficientnet.py names the classifier
 
 # The comparison shows the pictures at these shares of the ranking by CIEDE2000, best first.
 SHOWN = {"good": (0.05, 0.1, 0.15), "middling": (0.45, 0.5, 0.55), "bad": (0.85, 0.9, 0.95)}
