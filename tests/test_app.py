@@ -242,6 +242,12 @@ def test_a_reference_is_used_and_taken_away(tmp_path, visit):
         visitor.upload(tmp_path / "red.png", to="#reference")
     assert colourfulness(visitor.see()).max() > 20
     visitor.page.get_by_text("of it looks like red.png").wait_for()
+    # It counts for photographs that come later, too.
+    photos.write_png(tmp_path / "later.png", steps()[::-1])
+    with visitor.change():
+        visitor.upload(tmp_path / "later.png")
+    visitor.page.get_by_text("later.png,").wait_for()
+    assert colourfulness(visitor.see()).max() > 20
     with visitor.change():
         visitor.page.locator("#reference button[aria-label*=lear]").first.click()
     assert colourfulness(visitor.see()).max() < 4
