@@ -56,13 +56,14 @@ HELP = (
 
 
 class Visit:
-    """What one browser works on: its photographs by path, the one that is shown, its colours.
+    """What one browser works on: photographs by path, the one that is shown, colours, reference.
 
     Its folder holds the photographs, and what was made last.
     """
 
     def __init__(self, folder):
         self.sessions, self.current, self.recent = {}, None, []
+        self.reference = None
         self.lock = threading.Lock()
         self.folder = Path(tempfile.mkdtemp(dir=folder))
         self.made = []
@@ -238,6 +239,8 @@ class Page:
                 except UserError as error:
                     failures.append(str(error))
             new = [path for path in sessions if path not in visit.sessions]
+            for path in new:
+                sessions[path].use_reference(visit.reference)
             visit.sessions = sessions
             if visit.current not in sessions.values() or new:
                 visit.current = sessions[(new or list(sessions))[0]] if sessions else None
@@ -320,6 +323,7 @@ class Page:
         """Take colours from a photograph, for all that are open, or from none."""
         reference = batch.read_reference(Path(path), self.colorizer) if path else None
         with visit.lock:
+            visit.reference = reference
             for session in visit.sessions.values():
                 session.use_reference(reference)
         return self.show(visit, strength)

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import standins
 from PIL import Image
+from test_known import reddish, steps
 
 gradio = pytest.importorskip("gradio", reason="the page needs Gradio (requirements-app.txt)")
 playwright = pytest.importorskip(
@@ -233,13 +234,20 @@ def test_before_and_after_and_strength(tmp_path, visit):
 
 def test_a_reference_is_used_and_taken_away(tmp_path, visit):
     visitor = visit()
-    visitor.open(save(tmp_path / "a.png"))
-    Image.fromarray(known.shades(128, np.full((64, 64, 2), (30, 0)))).save(tmp_path / "red.png")
+    photos.write_png(tmp_path / "a.png", steps())
+    visitor.open(tmp_path / "a.png")
+    photos.write_png(tmp_path / "red.png", reddish(steps()))
     visitor.page.get_by_text("Colours from another photograph").click()
     with visitor.change():
         visitor.upload(tmp_path / "red.png", to="#reference")
     assert colourfulness(visitor.see()).max() > 20
     visitor.page.get_by_text("of it looks like red.png").wait_for()
+    # It counts for photographs that come later, too.
+    photos.write_png(tmp_path / "later.png", steps()[::-1])
+    with visitor.change():
+        visitor.upload(tmp_path / "later.png")
+    visitor.page.get_by_text("later.png,").wait_for()
+    assert colourfulness(visitor.see()).max() > 20
     with visitor.change():
         visitor.page.locator("#reference button[aria-label*=lear]").first.click()
     assert colourfulness(visitor.see()).max() < 4

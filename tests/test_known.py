@@ -10,7 +10,7 @@ from colorizer import Colorizer, chroma, known, photos
 import numpy as np
 import pytest
 import standins
-from conftest import STORED
+from conftest import STORED, quarters
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -333,9 +333,10 @@ def test_only_the_first_page_has_hints(tmp_path, run):
 
 
 def test_a_photograph_in_colour_that_has_hints_is_not_left_alone(tmp_path, run):
-    save(tmp_path / "in" / "a.png", np.dstack([SCENE, SCENE // 2, SCENE]))
+    for name in ("a.png", "b.png"):
+        save(tmp_path / "in" / name, quarters(120, 160))
     save(tmp_path / "in" / "a.hints.png", hints_at(0.25, 0.25))
-    assert "1 colorized, 0 failed" in run("--keep-colour")[1]
+    assert "1 colorized, 1 in colour and copied as they are" in run("--keep-colour")[1]
 
 
 def test_a_model_that_takes_no_hints_says_so(tmp_path, run):

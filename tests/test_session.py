@@ -9,6 +9,7 @@ import pytest
 import standins
 from conftest import STORED
 from PIL import Image
+from test_known import reddish, steps
 
 RED, BLUE = (190, 120, 60), (90, 110, 190)
 
@@ -189,12 +190,14 @@ def test_the_result_is_that_of_colorize_with_the_hints(tmp_path, colorizer):
     np.testing.assert_array_equal(photos.read_rgb(tmp_path / "again" / "a.jpg"), picture)
 
 
-def test_a_reference_colours_what_looks_like_it(tmp_path, colorizer, session):
-    red = known.shades(128, np.full((64, 64, 2), (30, 0)))
-    Image.fromarray(red).save(tmp_path / "red.png")
+def test_a_reference_colours_what_looks_like_it(tmp_path, colorizer):
+    photos.write_png(tmp_path / "a.png", steps())
+    photos.write_png(tmp_path / "red.png", reddish(steps()))
+    session = Session(tmp_path / "a.png", colorizer)
+    assert np.abs(redness(session.painted())).max() <= 1
     session.use_reference(batch.read_reference(tmp_path / "red.png", colorizer))
     assert redness(session.painted()).max() > 20
-    assert "of it looks like red.png" in session.summary()
+    assert "% of it looks like red.png" in session.summary()
     assert redness(photos.read_rgb(session.write(tmp_path / "made"))).max() > 20
     session.use_reference(None)
     assert np.abs(redness(session.painted())).max() <= 1
