@@ -1,13 +1,17 @@
-# make demo: colorize samples/ with the shipped weights.  make test: lint and tests.
+# make demo: colorize samples/ with the shipped weights.  make app: a page in the browser.
+# make test: lint and tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test
+.PHONY: demo app test
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed-colorize
 	@$(BIN)/python colorize.py --input samples --output outputs/demo --overwrite
+
+app: $(VENV)/installed-app
+	@$(BIN)/python app.py --browser
 
 test: $(VENV)/installed-dev
 	@$(BIN)/ruff check .
@@ -23,7 +27,12 @@ $(VENV)/installed-colorize: requirements-colorize.txt | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt requirements.txt requirements-colorize.txt | $(VENV)/bin/python
-	@echo "installing $< into $(VENV) (a few minutes the first time)"
+$(VENV)/installed-app: requirements-app.txt requirements-colorize.txt | $(VENV)/bin/python
+	@echo "installing $< into $(VENV) (a minute the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@ $(VENV)/installed-colorize
+
+$(VENV)/installed-dev: requirements-dev.txt requirements.txt requirements-app.txt requirements-colorize.txt | $(VENV)/bin/python
+	@echo "installing $< into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@ $(VENV)/installed-colorize $(VENV)/installed-app

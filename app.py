@@ -13,6 +13,7 @@ import functools
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -29,17 +30,22 @@ import gradio as gr
 # Larger files are refused before they are read.
 MAX_FILE_SIZE = "1gb"
 # What nobody looks at any more is removed after so many seconds.
-KEPT_SECONDS = 3600
+KEPT_SECONDS = 24 * 3600
+KEPT_ANSWERS = 3
 RECENT_COLOURS = 8
+PROGRESS = gr.Progress()  # Gradio finds it among a handler's defaults
 FIRST_COLOUR = "#4a6fb5"
-PALETTE_SIZE = 100, 360
+PALETTE_SIZE = 120, 480
 
-# The page needs no font and no script but its own.
+# The page needs no font but the system's. Pictures must not be enlarged here: Gradio takes none for
+# larger than its file, and would tell wrong places of clicks.
 FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["monospace"]}
 CSS = """
 .unseen {position: absolute; left: -9999px}
-#picture img {cursor: crosshair}
+.caption {padding: 8px 12px 4px}
+#picture img {cursor: crosshair; max-height: 75vh}
 #palette img {cursor: crosshair}
+#likely .gallery > button, #recent .gallery > button {width: 30px; height: 30px; padding: 0}
 """
 SAVE = "() => {{setTimeout(() => document.querySelector('#{0}').click(), 200)}}"
 
@@ -50,21 +56,41 @@ HELP = (
 
 
 class Visit:
-    """What one browser works on: its photographs by path, the one that is shown, its colours."""
+    """What one browser works on: photographs by path, the one that is shown, colours, reference.
 
-    def __init__(self):
+    Its folder holds the photographs, and what was made last.
+    """
+
+    def __init__(self, folder):
         self.sessions, self.current, self.recent = {}, None, []
+        self.reference = None
         self.lock = threading.Lock()
+        self.folder = Path(tempfile.mkdtemp(dir=folder))
+        self.made = []
+
+    def new_folder(self) -> Path:
+        """Make a folder for files that are about to be handed to the browser.
+
+        Gradio copies them; so the folders of earlier answers go.
+        """
+        self.made.append(Path(tempfile.mkdtemp(dir=self.folder)))
+        while len(self.made) > KEPT_ANSWERS:
+            shutil.rmtree(self.made.pop(0), ignore_errors=True)
+        return self.made[-1]
+
+    def end(self) -> None:
+        """Remove its files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def said(handler):
-    """Let a handler say a UserError on the page."""
+    """Let a handler say on the page what a person can mend."""
 
     @functools.wraps(handler)
     def saying(*given):
         try:
             return handler(*given)
-        except (UserError, photos.PhotographError) as error:
+        except UserError as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from error
 
     return saying
@@ -90,23 +116,23 @@ class Page:
         with gr.Blocks(
             title="Colorize photographs",
             analytics_enabled=False,
-            delete_cache=(KEPT_SECONDS // 4, KEPT_SECONDS),
+            delete_cache=(3600, KEPT_SECONDS),
         ) as self.blocks:
             gr.Markdown(
                 "# Colorize black-and-white photographs\n"
                 "Everything happens on this computer; no photograph leaves it."
             )
+            visit = gr.State(delete_callback=lambda visit: visit and visit.end())
             with gr.Tab("One at a time"):
-                self.build_single()
+                self.build_single(visit)
             with gr.Tab("Many at once"):
-                self.build_many()
+                self.build_many(visit)
         self.blocks.queue(default_concurrency_limit=os.cpu_count() or 1)
 
     # --------------------------------------------------------------------- one photograph
 
-    def build_single(self) -> None:
+    def build_single(self, visit) -> None:
         """Lay out the tab on which a person decides colours, and wire it."""
-        visit = gr.State(time_to_live=KEPT_SECONDS)
         files = gr.File(
             label="Drop photographs here, or click to choose",
             file_count="multiple",
@@ -120,35 +146,35 @@ class Page:
                     picture = gr.Image(
                         show_label=False, interactive=False, buttons=[], elem_id="picture"
                     )
+                    with gr.Row():
+                        undo = gr.Button("Undo", size="sm", elem_id="undo")
+                        remove = gr.Button("Remove point", size="sm", elem_id="remove")
+                        clear = gr.Button("Remove all points", size="sm", elem_id="clear")
                     gr.Markdown(HELP)
                 with gr.Tab("Before and after"):
                     slider = gr.ImageSlider(
                         show_label=False, interactive=False, buttons=[], elem_id="slider"
                     )
                 message = gr.Markdown(elem_id="message")
-            with gr.Column(scale=1, min_width=280):
+            with gr.Column(scale=1, min_width=300):
                 colour = gr.ColorPicker(FIRST_COLOUR, label="Colour", elem_id="colour")
-                palette = gr.Image(
-                    label="All colours that the last place can have",
-                    interactive=False,
-                    buttons=[],
-                    height=PALETTE_SIZE[0],
-                    elem_id="palette",
-                )
-                likely = self.swatches("Usual colours there", "likely")
+                with gr.Group():
+                    gr.Markdown("All that are possible there", elem_classes="caption")
+                    palette = gr.Image(
+                        show_label=False, interactive=False, buttons=[], elem_id="palette"
+                    )
+                likely = self.swatches("Usual there", "likely")
                 recent = self.swatches("Used last", "recent")
-                radius = gr.Slider(0.2, 5, 1, step=0.1, label="Size of a point")
-                with gr.Row():
-                    undo = gr.Button("Undo", size="sm", min_width=60)
-                    remove = gr.Button("Remove point", size="sm", min_width=60)
-                    clear = gr.Button("Clear", size="sm", min_width=60)
-                strength = gr.Slider(0, 1, 1, step=0.05, label="Strength of all colours")
-                with gr.Accordion("Take colours from another photograph", open=False):
+                radius = gr.Slider(0.2, 5, 1, step=0.1, label="Size of a point", elem_id="radius")
+                strength = gr.Slider(
+                    0, 1, 1, step=0.05, label="Strength of all colours", elem_id="strength"
+                )
+                with gr.Accordion("Colours from another photograph", open=False):
                     reference = gr.File(
                         label="A photograph in colour", height=110, elem_id="reference"
                     )
-                save = gr.Button("Download the photograph", variant="primary")
-                save_hints = gr.Button("Download the points")
+                save = gr.Button("Download the photograph", variant="primary", elem_id="save")
+                save_hints = gr.Button("Download the points", elem_id="save-hints")
                 result = gr.DownloadButton("result", elem_id="result", elem_classes="unseen")
                 hints = gr.DownloadButton("hints", elem_id="hints", elem_classes="unseen")
 
@@ -172,9 +198,16 @@ class Page:
             )
         radius.input(self.resize, [visit, radius, strength], shown, **latest_only)
         strength.input(self.show, [visit, strength], shown, **latest_only)
-        for button, verb in ((undo, Session.undo), (remove, Session.remove), (clear, Session.clear)):
+        for button, verb in (
+            (undo, Session.undo),
+            (remove, Session.remove),
+            (clear, Session.clear),
+        ):
             button.click(
-                functools.partial(self.change, verb), [visit, strength], shown, show_progress="hidden"
+                functools.partial(self.change, verb),
+                [visit, strength],
+                shown,
+                show_progress="hidden",
             )
         reference.upload(self.refer, [visit, reference, strength], shown)
         reference.clear(self.refer, [visit, reference, strength], shown)
@@ -195,28 +228,30 @@ class Page:
     @said
     def open_files(self, visit, paths, strength):
         """Open photographs; those that are none are said and taken from the list."""
-        visit, paths, failures = visit or Visit(), paths or [], []
+        visit, failures = visit or Visit(self.folder), []
         with visit.lock:
             sessions = {}
-            for path in paths:
+            for path in paths or []:
                 try:
                     sessions[path] = visit.sessions.get(path) or Session(
-                        path, self.colorizer, self.max_megapixels
+                        put(path, visit.folder), self.colorizer, self.max_megapixels
                     )
                 except UserError as error:
                     failures.append(str(error))
             new = [path for path in sessions if path not in visit.sessions]
+            for path in new:
+                sessions[path].use_reference(visit.reference)
             visit.sessions = sessions
             if visit.current not in sessions.values() or new:
                 visit.current = sessions[(new or list(sessions))[0]] if sessions else None
         for failure in failures:
             gr.Warning(failure, duration=None, title="This is no photograph")
-        current = visit.current.path if visit.current else None
+        current = next((p for p, session in sessions.items() if session is visit.current), None)
         choices = [(session.path.name, path) for path, session in sessions.items()]
         return (
             visit,
             list(sessions) or None,
-            gr.Radio(choices, value=current and str(current), visible=len(choices) > 1),
+            gr.Radio(choices, value=current, visible=len(choices) > 1),
             gr.Row(visible=bool(sessions)),
             *self.show(visit, strength),
         )
@@ -288,6 +323,7 @@ class Page:
         """Take colours from a photograph, for all that are open, or from none."""
         reference = batch.read_reference(Path(path), self.colorizer) if path else None
         with visit.lock:
+            visit.reference = reference
             for session in visit.sessions.values():
                 session.use_reference(reference)
         return self.show(visit, strength)
@@ -300,51 +336,47 @@ class Page:
             return [None] * 2 + [gr.skip()] * 3 + [""]
         with visit.lock:
             painted = session.painted(strength)
-            before, after, marked = (
-                self.picture(each) for each in (session.shown, painted, session.marked(painted))
-            )
-            palette = self.picture(known.palette(session.level(), *PALETTE_SIZE))
-            likely = [[hex_of(colour)] for colour in known.likely(session.level())]
+            pictures = {
+                "before": session.shown,
+                "after": painted,
+                "marked": session.marked(painted),
+                "palette": known.palette(session.level(), *PALETTE_SIZE),
+            }
+            folder, files = visit.new_folder(), {}
+            for name, pixels in pictures.items():
+                files[name] = str(folder / f"{name}.jpg")
+                photos.write(files[name], photos.Photograph(pixels))
+            likely = [[hex_of(colour)] for colour in session.likely()]
             message = session.summary()
         recent = [[text] for text in visit.recent]
         return (
-            marked,
-            (before, after),
-            palette,
+            files["marked"],
+            (files["before"], files["after"]),
+            files["palette"],
             gr.Dataset(samples=likely),
             gr.Dataset(samples=recent),
             message,
         )
 
-    def picture(self, pixels) -> str:
-        """Write a picture for the browser and return its path."""
-        handle, path = tempfile.mkstemp(".jpg", dir=self.folder)
-        os.close(handle)
-        photos.write(path, photos.Photograph(pixels))
-        return path
-
     @said
     def write(self, visit, strength):
         """Colorize the current photograph at its own size."""
         with visit.lock:
-            return str(visit.current.write(self.new_folder(), strength))
+            return str(visit.current.write(visit.new_folder(), strength))
 
     @said
     def write_hints(self, visit):
         """Write the points of the current photograph as a picture."""
         with visit.lock:
-            return str(visit.current.write_hints(self.new_folder()))
-
-    def new_folder(self) -> Path:
-        return Path(tempfile.mkdtemp(dir=self.folder))
+            return str(visit.current.write_hints(visit.new_folder()))
 
     # --------------------------------------------------------------------- many photographs
 
-    def build_many(self) -> None:
+    def build_many(self, visit) -> None:
         """Lay out the tab for many photographs, and wire it."""
         gr.Markdown(
-            "Drop a whole box of scans, or choose a folder. The results come as one ZIP file; names, "
-            "sizes, formats and dates stay."
+            "Drop a whole box of scans, or choose a folder. The results come as one ZIP file; "
+            "names, sizes and formats stay."
         )
         with gr.Row():
             files = gr.File(
@@ -362,18 +394,20 @@ class Page:
         start = gr.Button("Colorize all", variant="primary", elem_id="start")
         report = gr.Markdown(elem_id="report")
         archive = gr.File(label="All results", visible=False, interactive=False, elem_id="archive")
-        start.click(self.colorize_all, [files, folder, reference, strength], [report, archive])
+        given = [visit, files, folder, reference, strength]
+        start.click(self.colorize_all, given, [visit, report, archive])
 
     @said
-    def colorize_all(self, files, folder, reference, strength, progress=gr.Progress()):
+    def colorize_all(self, visit, files, folder, reference, strength, progress=PROGRESS):
         """Colorize many photographs and pack the results."""
         paths = [*(files or []), *(folder or [])]
         if not paths:
             raise UserError("There are no photographs yet; drop some, or choose a folder.")
-        place = self.new_folder()
+        visit = visit or Visit(self.folder)
+        place = visit.new_folder()
         # In one folder, hints lie beside their photographs.
         for path in paths:
-            put(Path(path), place / "photographs")
+            put(path, place / "photographs")
         options = batch.Options(strength, max_megapixels=self.max_megapixels)
         if reference:
             read = batch.read_reference(Path(reference), self.colorizer)
@@ -394,19 +428,20 @@ class Page:
         archive = None
         if len(failures) < len(outcomes):
             archive = str(pack(results, place / "colorized.zip"))
-        shutil.rmtree(place / "photographs")
         shutil.rmtree(results)
-        return "\n".join(lines), gr.File(archive, visible=archive is not None)
+        return visit, "\n".join(lines), gr.File(archive, visible=archive is not None)
 
 
-def put(path, folder) -> None:
-    """Link a file into a folder, under a name that is free there."""
+def put(path, folder) -> Path:
+    """Link a file into a folder, under a name that is free there, and return that."""
+    path = Path(path)
     folder.mkdir(exist_ok=True)
-    number, name = 1, path.name
-    while (folder / name).exists():
+    target, number = folder / path.name, 1
+    while target.exists():
         number += 1
-        name = f"{path.stem}-{number}{path.suffix}"
-    os.link(path, folder / name)
+        target = folder / f"{path.stem}-{number}{path.suffix}"
+    os.link(path, target)
+    return target
 
 
 def pack(folder, path) -> Path:
@@ -424,7 +459,7 @@ def serving(settings, **launch):
     """Serve the page in the background during the block; gives its address."""
     # Gradio keeps uploads and results where this variable says.
     with tempfile.TemporaryDirectory(prefix="colorizer-") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder
+        os.environ["GRADIO_TEMP_DIR"] = os.path.join(folder, "served")
         colorizer = Colorizer(settings.model, settings.working_size)
         page = Page(colorizer, folder, settings.max_megapixels)
         try:
@@ -456,6 +491,8 @@ def serving(settings, **launch):
 
 def serve(settings) -> None:
     """Serve the page until it is stopped."""
+    # However it is stopped, its files are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with serving(settings, inbrowser=settings.browser) as address:
         print(f"the page is at {address} (Ctrl-C ends it)", flush=True)
         threading.Event().wait()

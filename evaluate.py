@@ -52,6 +52,7 @@ TABLE = (
     ("ssim", "SSIM (higher is better)", 1, ".4f"),
     ("qssim", "QSSIM (higher is better)", 1, ".4f"),
     ("fid", "FID (Keras Inception v3, lower is better)", 1, ".2f"),
+    ("fd_lite2", "Fréchet distance, Lite2 (lower is better)", 1, ".2f"),
     ("ciede2000", "CIEDE2000 (lower is better)", 1, ".2f"),
     ("colourfulness", "Colourfulness (truth: {true_colourfulness:.1f})", 1, ".1f"),
     ("ssim_accuracy", "SSIM accuracy (% of pictures >= {ssim_threshold:g})", 100, ".1f"),
@@ -60,6 +61,11 @@ TABLE = (
     ("auc_balanced", "AuC, class-balanced (%, higher is better)", 1, ".1f"),
     ("recognition", "Recognition (% top-1, truth: {true_recognition})", 100, ".1f"),
 )
+
+# What may be missing, by the key of its reason.
+REASONS = {"fid": "FID", "fd_lite2": "Fréchet distance in Lite2", "recognition": "recognition"}
+TOO_FEW = "a covariance needs at least two pictures"
+LITE2 = "efficientnet_lite2"  # what experiments/convert_efficientnet.py names the classifier
 
 # The comparison shows the pictures at these shares of the ranking by CIEDE2000, best first.
 SHOWN = {"good": (0.05, 0.1, 0.15), "middling": (0.45, 0.5, 0.55), "bad": (0.85, 0.9, 0.95)}
@@ -226,12 +232,12 @@ def measure_pictures(folder, sources):
     return rows, errors
 
 
-def summarize(rows, system, errors, distance, recognised, threshold) -> dict:
+def summarize(rows, system, errors, distances, recognised, threshold) -> dict:
     """Return the figures of one system, with the keys of the table.
 
-    `rows` as from `measure_pictures`, `errors` the chroma errors of this system, `distance` its
-    FID or None, `recognised` its share of recognised pictures or None, `threshold` the SSIM from
-    which a picture counts as right.
+    `rows` as from `measure_pictures`, `errors` the chroma errors of this system, `distances` its
+    Fréchet distances by key, each a number or None, `recognised` its share of recognised pictures
+    or None, `threshold` the SSIM from which a picture counts as right.
     """
     figures = ("mse", "psnr", "ssim", "qssim", "ciede2000", "colourfulness", "pixel_accuracy")
     mean = {key: float(column(rows, system, key).mean()) for key in figures}
@@ -240,7 +246,7 @@ def summarize(rows, system, errors, distance, recognised, threshold) -> dict:
         "psnr": mean["psnr"],
         "ssim": mean["ssim"],
         "qssim": mean["qssim"],
-        "fid": distance,
+        **distances,
         "ciede2000": mean["ciede2000"],
         "colourfulness": mean["colourfulness"],
         "ssim_accuracy": metrics.ssim_accuracy(column(rows, system, "ssim"), threshold),
@@ -251,57 +257,103 @@ def summarize(rows, system, errors, distance, recognised, threshold) -> dict:
     }
 
 
+def frechet_distances(name, found):
+    """Compare features {folder: float (N, D)} of the pictures in each folder with the truth's.
+
+    Returns {system: distance} and a warning, or None where the pictures are enough. `name` is what
+    the distance is called.
+    """
+    distances = {
+        system: metrics.feature_distance(found["ground_truth"], found[pictures])
+        for system, pictures in SYSTEMS.items()
+    }
+    pictures, width = found["ground_truth"].shape
+    warning = None
+    if pictures <= width:  # the covariance of so few is rank-deficient
+        warning = (
+            f"{name} of {pictures:,} pictures, not more than its {width:,} features, is too high "
+            "and compares only with that of as many pictures"
+        )
+    return distances, warning
+
+
+def in_batches(folder, names, batch_size, description):
+    """Yield the pictures `names` of a folder, uint8 RGB (B, H, W, 3), with a progress bar."""
+    for start in Progress(range(0, len(names), batch_size), desc=description, unit=" batch"):
+        batch = names[start : start + batch_size]
+        yield np.stack([photos.read_rgb(folder / name) for name in batch])
+
+
 def measure_fid(folder, names, weights, batch_size):
-    """Return {system: FID} and None, or {system: None} and the reason in words."""
+    """Return {system: FID}, a warning or None, and None; or {system: None}, None and the reason."""
     if len(names) < 2:
-        return dict.fromkeys(SYSTEMS), "a covariance needs at least two pictures"
+        return dict.fromkeys(SYSTEMS), None, TOO_FEW
     try:
         inception = features.load_inception(weights)
     except features.NoInception as error:
-        return dict.fromkeys(SYSTEMS), str(error)
-
-    def features_of(pictures):
-        found = []
-        for start in Progress(
-            range(0, len(names), batch_size), desc=f"FID, {pictures}", unit=" batch"
-        ):
-            batch = [
-                photos.read_rgb(folder / pictures / n) for n in names[start : start + batch_size]
-            ]
-            found.append(features.inception_features(inception, np.stack(batch)))
-        return np.concatenate(found)
-
-    true_features = features_of("ground_truth")
-    return {s: metrics.fid(true_features, features_of(p)) for s, p in SYSTEMS.items()}, None
+        return dict.fromkeys(SYSTEMS), None, str(error)
+    found = {}
+    for pictures in FOLDERS:
+        batches = in_batches(folder / pictures, names, batch_size, f"FID, {pictures}")
+        found[pictures] = np.concatenate(
+            [features.inception_features(inception, batch) for batch in batches]
+        )
+    return *frechet_distances("FID", found), None
 
 
-def measure_recognition(folder, labels, classifier_file, batch_size):
-    """Return how many of the pictures in each folder a classifier recognises.
+def measure_lite2(seen, name):
+    """Return as `measure_fid` the distance in the features that the classifier has `seen`.
 
-    `labels` is {file name: label}; pictures whose label is no ImageNet class are left out.
-    Returns {folder: share, 0..1}, the number of pictures, and None; or {folder: None}, 0 and the
-    reason in words.
+    The same distance as the FID in another network's features, so another number: it compares
+    systems on one set of pictures, and with no FID. `seen` as from `classify_pictures`, `name` the
+    classifier's.
+    """
+    if name != LITE2:
+        return dict.fromkeys(SYSTEMS), None, f"the classifier is {name}, not {LITE2}"
+    found = {pictures: found for pictures, (found, _) in seen.items()}
+    if len(found["ground_truth"]) < 2:
+        return dict.fromkeys(SYSTEMS), None, TOO_FEW
+    return *frechet_distances("Fréchet distance in Lite2", found), None
+
+
+def classify_pictures(classifier, folder, names, batch_size):
+    """Return {folder: (features (N, D), most likely class (N,))} of all pictures in each folder."""
+    seen = {}
+    for pictures in FOLDERS:
+        batches = in_batches(folder / pictures, names, batch_size, f"classifying, {pictures}")
+        answers = [features.classify(classifier, batch) for batch in batches]
+        seen[pictures] = tuple(map(np.concatenate, zip(*answers, strict=True)))
+    return seen
+
+
+def measure_recognition(seen, labels):
+    """Return how many of the pictures in each folder the classifier recognises.
+
+    `seen` as from `classify_pictures`; `labels` is {file name: label} of the same pictures. Those
+    whose label is no ImageNet class are left out. Returns {folder: share, 0..1}, the number of
+    pictures, and None; or {folder: None}, 0 and the reason in words.
     """
     numbers = features.class_numbers()
-    truth = {name: numbers[label] for name, label in labels.items() if label in numbers}
-    if not truth:
+    truth = np.array([numbers.get(label, -1) for label in labels.values()])
+    labelled = truth >= 0
+    if not labelled.any():
         return dict.fromkeys(FOLDERS), 0, "no picture is labelled with a class of ImageNet"
+    shares = {
+        pictures: float((classes == truth)[labelled].mean())
+        for pictures, (_, classes) in seen.items()
+    }
+    return shares, int(labelled.sum()), None
+
+
+def measure_with_classifier(folder, labels, classifier_file, batch_size):
+    """Return what `measure_lite2` and what `measure_recognition` give of the written pictures."""
     try:
         classifier = features.load_classifier(classifier_file)
     except features.NoClassifier as error:
-        return dict.fromkeys(FOLDERS), 0, str(error)
-
-    names, shares = list(truth), {}
-    for pictures in FOLDERS:
-        right = 0
-        starts = range(0, len(names), batch_size)
-        for start in Progress(starts, desc=f"recognition, {pictures}", unit=" batch"):
-            batch = names[start : start + batch_size]
-            read = np.stack([photos.read_rgb(folder / pictures / name) for name in batch])
-            found = features.recognise(classifier, read)
-            right += int((found == [truth[name] for name in batch]).sum())
-        shares[pictures] = right / len(names)
-    return shares, len(names), None
+        reason = str(error)
+        return (dict.fromkeys(SYSTEMS), None, reason), (dict.fromkeys(FOLDERS), 0, reason)
+    seen = classify_pictures(classifier, folder, list(labels), batch_size)
+    return measure_lite2(seen, classifier.name), measure_recognition(seen, labels)
 
 
 def column(rows, system, key):
@@ -415,38 +467,38 @@ def evaluate(arguments) -> None:
             "room, or give another --output"
         ) from error
     print(format_table(report))
-    if report["fid_reason"]:
-        print(f"no FID: {report['fid_reason']}")
-    if report["fid_warning"]:
-        print(f"warning: {report['fid_warning']}")
-    if report["recognition_reason"]:
-        print(f"no recognition: {report['recognition_reason']}")
+    for key, name in REASONS.items():
+        if report[f"{key}_reason"]:
+            print(f"no {name}: {report[f'{key}_reason']}")
+        if report.get(f"{key}_warning"):
+            print(f"warning: {report[f'{key}_warning']}")
     print(f"pictures and figures are in {arguments.output}")
 
 
 def write_report(folder, sources, labels, size, skipped, arguments) -> dict:
     """Measure the pictures written to `folder`; write and return what metrics.json holds."""
     rows, errors = measure_pictures(folder, sources)
-    distances, reason = measure_fid(
+    fid, fid_warning, no_fid = measure_fid(
         folder, list(sources), arguments.inception_weights, arguments.batch_size
     )
-    recognised, recognition_images, no_recognition = measure_recognition(
+    lite2, recognition = measure_with_classifier(
         folder, labels, arguments.classifier, arguments.batch_size
     )
+    fd_lite2, lite2_warning, no_lite2 = lite2
+    recognised, recognition_images, no_recognition = recognition
     threshold = arguments.ssim_threshold
-    warning = None
-    if reason is None and len(rows) < metrics.FID_PICTURES:
-        warning = (
-            f"FID of {len(rows):,} pictures, fewer than {metrics.FID_PICTURES:,}, is too high and "
-            "compares only with that of as many pictures"
-        )
     report = {
         "images": len(rows),
         "gray_in_truth": sum(row["gray_in_truth"] for row in rows),
         "ssim_threshold": threshold,
         **{
             system: summarize(
-                rows, system, errors[system], distances[system], recognised[pictures], threshold
+                rows,
+                system,
+                errors[system],
+                {"fid": fid[system], "fd_lite2": fd_lite2[system]},
+                recognised[pictures],
+                threshold,
             )
             for system, pictures in SYSTEMS.items()
         },
@@ -458,8 +510,10 @@ def write_report(folder, sources, labels, size, skipped, arguments) -> dict:
             system: metrics.ssim_threshold(column(rows, system, "ssim"), PAPER_ACCURACY)
             for system in SYSTEMS
         },
-        "fid_reason": reason,
-        "fid_warning": warning,
+        "fid_reason": no_fid,
+        "fid_warning": fid_warning,
+        "fd_lite2_reason": no_lite2,
+        "fd_lite2_warning": lite2_warning,
         "model": files.shown(arguments.model),
         "data": files.shown(arguments.data),
         "size": size,
@@ -520,8 +574,8 @@ def main(argv=None) -> int:
         type=Path,
         metavar="FILE",
         default=Path("outputs/efficientnet_lite2.keras"),
-        help="classifier for recognition, made by experiments/convert_efficientnet.py; without it "
-        "there is no recognition (default: %(default)s)",
+        help="classifier for recognition and the Fréchet distance in its features, made by "
+        "experiments/convert_efficientnet.py; without it there is neither (default: %(default)s)",
     )
     parser.add_argument(
         "--batch-size",

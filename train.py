@@ -287,8 +287,8 @@ def open_data(settings):
             f"{settings.data} holds no test pictures, on which each epoch is measured; prepare it "
             "with --test-images-per-class 1 or more"
         )
-    crop = getattr(settings, "crop", None)
-    if crop and crop > train_split.size:
+    crop = max(getattr(settings, name, None) or 0 for name in ("crop", "last_crop"))
+    if crop > train_split.size:
         raise UserError(
             f"{settings.data} holds pictures of {train_split.size} pixels, and parts of {crop} are "
             "to be cut out of them; prepare larger pictures with --size"

@@ -258,9 +258,9 @@ def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> O
             after = before
         else:
             with network_budget.hold(colorizer.working_size**2):
-                colours, match = _known_colours(job, before, colorizer, options)
-                chroma = colorizer.predict(before, colours)
-            after = photograph.pixels = colorizer.paint(before, chroma, options.strength)
+                told, match = _known_colours(job, before, colorizer, options)
+                after = colorizer.colorize(before, told, options.strength)
+            photograph.pixels = after
         if job.compare_target:
             pair = photos.encode(_side_by_side(before, after))
             writer.write(job.compare_target, "compare", job, pair)

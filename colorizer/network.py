@@ -1,12 +1,17 @@
 """From a model file to a function: `.onnx` with ONNX Runtime, `.keras` with Keras."""
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from colorizer.errors import UserError
 
 import numpy as np
+
+# ONNX Runtime would send Microsoft events of how it is used. Nothing leaves this machine; it asks
+# for this variable when it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 # The sides of the picture on which a model is tried when it is loaded, in pixels. They differ, so

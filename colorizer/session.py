@@ -7,14 +7,15 @@ from pathlib import Path
 from colorizer import batch, known, photos
 from colorizer.album import plan
 from colorizer.errors import UserError
-from colorizer.formats import HINTS_SUFFIX
+from colorizer.formats import HINTS_SUFFIX, is_hints
 from colorizer.results import Record
 
 import cv2
 import numpy as np
 
-# The longer side of the picture that is shown, in pixels. All but the file is made at this size.
-SHOWN_SIZE = 1280
+# The longer side of the picture that is shown, in pixels: of large photographs, and of small ones,
+# which are enlarged. All but the result is made at this size.
+LARGEST_SHOWN, SMALLEST_SHOWN = 1280, 800
 
 # A click within so many pixels of a point, or on its disc, means the point.
 REACH = 10
@@ -30,13 +31,19 @@ class Session:
     def __init__(self, path, colorizer, max_megapixels=photos.MAX_MEGAPIXELS):
         """Read a photograph; raises UserError where it is none."""
         self.path, self.colorizer, self.max_megapixels = Path(path), colorizer, max_megapixels
+        if is_hints(self.path):
+            raise UserError(
+                f"{self.path.name} holds points that were saved. They count where many photographs "
+                "are colorized at once, together with the photograph."
+            )
         try:
             with photos.opened(path, max_megapixels) as image:
                 pixels = photos.load(image).pixels
         except photos.PhotographError as error:
             raise UserError(f"{self.path.name} cannot be shown: {error}.") from error
         height, width = pixels.shape[:2]
-        scale = min(1, SHOWN_SIZE / max(height, width))
+        longer = max(height, width)
+        scale = min(max(longer, SMALLEST_SHOWN), LARGEST_SHOWN) / longer
         size = max(1, round(height * scale)), max(1, round(width * scale))
         self.size = height, width
         self.shown = photos.high_bits(photos.shrink(pixels, *size))
@@ -45,7 +52,8 @@ class Session:
         self.picked = self.latest = None
         self.reference = None
         self.share = 0.0
-        self._predicted = None
+        self._automatic = self.colorizer.predict(self.shown)
+        self._predicted = ((), None), self._automatic
 
     # ------------------------------------------------------------------------- what is said
 
@@ -141,7 +149,7 @@ class Session:
     def painted(self, strength=1.0) -> np.ndarray:
         """Return the shown picture in colour, uint8 RGB (h, w, 3)."""
         state = self.points, self.reference
-        if self._predicted is None or self._predicted[0] != state:
+        if self._predicted[0] != state:
             self._predicted = state, self._predict()
         return self.colorizer.paint(self.shown, self._predicted[1], strength)
 
@@ -172,8 +180,25 @@ class Session:
         """Return the gray level, 0 to 255, of the point that was set last, or else of a middle."""
         if self.latest is None:
             return 128
-        point, (height, width) = self.points[self.latest], self.gray.shape[:2]
-        return int(self.gray[int(point.y * height), int(point.x * width), 0])
+        row, column = self._pixel_of_latest(self.gray)
+        return int(self.gray[row, column, 0])
+
+    def likely(self) -> list[tuple]:
+        """Return colours, sRGB, that the point that was set last may have, likely ones first.
+
+        The first is what the network paints there by itself; the others are usual at its luminance.
+        """
+        usual = known.likely(self.level())
+        if self.latest is None:
+            return usual
+        row, column = self._pixel_of_latest(self._automatic)
+        own = known.shades(self.level(), self._automatic[row : row + 1, column : column + 1])
+        return [tuple(map(int, own[0, 0])), *usual]
+
+    def _pixel_of_latest(self, picture):
+        """Return the row and column of the point that was set last in a picture of any size."""
+        point, (height, width) = self.points[self.latest], picture.shape[:2]
+        return int(point.y * height), int(point.x * width)
 
     def hints(self) -> np.ndarray:
         """Return the points as hints, uint8 (h, w, 4), as `colorize.py` takes them."""
@@ -190,7 +215,7 @@ class Session:
     # ------------------------------------------------------------------------- what is written
 
     def write_hints(self, folder) -> Path:
-        """Write the points as NAME.hints.png into a folder; raises UserError where there are none."""
+        """Write the points as NAME.hints.png into a folder; raises UserError if there are none."""
         if not self.points:
             raise UserError("There are no points yet; click on the photograph first.")
         path = Path(folder, self.path.stem + HINTS_SUFFIX)
@@ -232,7 +257,9 @@ def colorize(paths, folder, colorizer, options, hints=None, tell=lambda done, of
     folder.mkdir(parents=True, exist_ok=True)
     batch.colorize_files(jobs, colorizer, options, record, take)
     failures = [*planned.failures]
-    failures += [(job.name, "it is a film; colorize.py takes it") for job in planned.jobs if job.film]
+    failures += [
+        (job.name, "it is a film; colorize.py takes it") for job in planned.jobs if job.film
+    ]
     for name, reason in failures:
         job = batch.Job(None, name, folder)
         outcomes.append(batch.Outcome(job, reason))

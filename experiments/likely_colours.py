@@ -6,6 +6,7 @@ Reads a folder of photographs in colour. Prints the table LIKELY of colorizer/kn
 """
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def clusters(colours) -> np.ndarray:
     samples = np.repeat(bins * BIN, weights, axis=0).astype(np.float32)
     cv2.setRNGSeed(0)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 100, 0.01)
-    _, labels, centres = cv2.kmeans(samples, COLOURS, None, stop, 20, cv2.KMEANS_PP_CENTERS)
+    centres = cv2.kmeans(samples, COLOURS, None, stop, 20, cv2.KMEANS_PP_CENTERS)[2]
     nearest = ((colours[:, np.newaxis] - centres) ** 2).sum(axis=2).argmin(axis=1)
     return centres[np.argsort(-np.bincount(nearest, minlength=COLOURS))]
 
@@ -60,7 +61,7 @@ def find(arguments) -> None:
     random = np.random.default_rng(0)
     paths = [paths[i] for i in random.permutation(len(paths))[: arguments.pictures]]
     levels, colours = colours_of(paths, random)
-    for low, high in zip(BANDS[:-1], BANDS[1:], strict=True):
+    for low, high in itertools.pairwise(BANDS):
         centres = clusters(colours[(levels >= low) & (levels < high)])
         print(f"    {high}: ({', '.join(f'({a:.0f}, {b:.0f})' for a, b in centres)}),")
 

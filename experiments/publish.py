@@ -13,6 +13,7 @@ import argparse
 import csv
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +24,7 @@ import records
 import train
 from colorizer import errors, files
 from colorizer.errors import UserError
+from pictures import dataset
 from training import runs
 from training.settings import FLAGS
 
@@ -51,6 +53,16 @@ def differences(recorded, settings) -> set:
     return {name for name in recorded | others if recorded.get(name) != others.get(name)}
 
 
+def pictures_of(data) -> dict:
+    """Return how many training pictures prepared data have of each class, as far as it is there."""
+    path = Path(data) / "manifest.json"
+    if not path.exists():
+        return {}
+    shards = dataset.read_manifest(path.parent)["splits"]["train"]["shards"]
+    counts = Counter(Path(row).parent.name for shard in shards for row in shard["rows"])
+    return dict(sorted(counts.items()))
+
+
 def publish(arguments) -> None:
     """Copy the weights, the history and the metrics, and write the card."""
     config = runs.read_config(arguments.run)
@@ -68,6 +80,7 @@ def publish(arguments) -> None:
         "epochs_planned": config["settings"]["epochs"],
         "training_seconds": round(sum(float(row["seconds"]) for row in history)),
         **config,
+        "pictures": pictures_of(config["settings"]["data"]),
         "metrics": evaluations,
     }
 

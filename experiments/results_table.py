@@ -20,6 +20,7 @@ COLUMNS = {
     "ssim": ("SSIM", 3, 1),
     "qssim": ("QSSIM", 3, 1),
     "fid": ("FID", 1, 1),
+    "fd_lite2": ("FD Lite2", 1, 1),
     "ssim_accuracy": ("SSIM ≥ 0.8 %", 1, 100),
     "pixel_accuracy": ("within 5% %", 1, 100),
     "ciede2000": ("CIEDE2000", 2, 1),

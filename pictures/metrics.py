@@ -23,8 +23,6 @@ BINS = len(BIN_CENTRES) ** 2
 SMOOTHING = 5
 LARGEST_ERROR = 150
 
-FID_PICTURES = 2048  # with fewer, the covariance of the 2,048 Inception features is rank-deficient
-
 
 def to_lab(picture):
     """Convert uint8 sRGB to CIE Lab (D65): float64, L in 0..100, a and b within -108..98."""
@@ -225,10 +223,11 @@ def frechet_distance(mean1, covariance1, mean2, covariance2) -> float:
     return max(0.0, float(difference @ difference + traces - 2 * trace_of_root))
 
 
-def fid(features1, features2) -> float:
+def feature_distance(features1, features2) -> float:
     """Return the Fréchet distance of two sets of features, each (N, D) with N at least 2.
 
-    Source: Heusel et al. 2017. Sample covariance, as in their code.
+    The FID where they are Inception's. Source: Heusel et al. 2017. Sample covariance, as in their
+    code.
     """
     gaussians = []
     for features in (features1, features2):

@@ -5,6 +5,7 @@ the network takes it from there to what belongs to it. Where nothing is known it
 """
 
 import dataclasses
+import math
 
 from colorizer import photos
 from pictures import dataset, places
@@ -35,82 +36,102 @@ from keras import layers, ops
 
 # Of the vectors by which places are found to look alike.
 LIKENESS_WIDTH = 32
-# A place of which no colour is known is out of the question: its likeness is lowered by this.
-UNLIKE = 30.0
+# How much likeness the longer side of a picture costs, times what the network makes of it.
+NEARNESS = 20.0
+# How much a place of which no colour is known is looked at.
+UNKNOWN = 1e-9
 SCENE_WIDTH = 128
 # Chroma over 110 is mostly below 0.3, features are about 1: this makes it heard among them.
 KNOWN_SCALE = 4
+CORRECTION_WIDTH = 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GuidedSettings(Settings):
     """How the guided generator is trained; docs/results.md has the trials that chose this."""
 
-    epochs: int = 4
+    epochs: int = 16
     batch_size: int = 32
     learning_rate: float = 1e-3
     output: str = "outputs/guided"
     least_colourfulness: float = 8
     rarity_exponent: float = 0.5
     encoder_rate: float = 0.03
+    # The pixels that a step sees of a picture, and those in the last share of the epochs: most is
+    # learned from small parts, at a third of the cost, and last what whole pictures look like.
     crop: int = 128
+    last_crop: int = 192
+    last_share: float = 0.2
     # DDColor weighs its perceptual loss 50 times its L1 of chroma in [-1, 1]. Here: beside a smooth
     # L1 in Lab's units, of about 6, to which it adds about half as much.
     perceptual_weight: float = 2
-    # The share of pictures of which nothing is known, and of those with known places the share
-    # whose hues are turned by chance, so that what is said counts more than what is likely.
-    unknown_share: float = 0.3
+    # The share of pictures of which nothing is known (to paint alone it learns from all), and of
+    # those with known places the share whose hues are turned by chance, so that what is said counts
+    # more than what is likely.
+    unknown_share: float = 0.1
     turned_share: float = 0.2
     # Widths of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's sides, and whether it has the
     # branch that sees the scene as a whole: to be tried by experiments.
     decoder_widths: tuple = (128, 96, 64, 32)
-    scene: bool = True
+    scene: bool = False
 
 
 # --------------------------------------------------------------------------------- the generator
 
 
-def known_cells(known, factor):
-    """Shrink known colours (B, h, w, 3) by `factor`: a cell has the mean of what is known in it.
+def known_cells(values, mask, factor, name):
+    """Shrink values (B, h, w, C) by `factor`: a cell has the mean over what is known in it.
 
-    Returns (B, h / factor, w / factor, 3): a and b, 0 where nothing is known, and 1 where anything
-    is.
+    `mask` (B, h, w, 1) is 1 where anything is known. Returns the means, (B, h / factor, w / factor,
+    C), 0 where nothing is known, and (B, h / factor, w / factor, 1), 1 where anything is.
     """
-    name = f"known{2 * factor}"
-    if factor == 1:
-        return known
-    mask = known[..., 2:]
-    sums = layers.Concatenate(name=f"{name}_parts")([known[..., :2] * mask, mask])
-    sums = layers.AveragePooling2D(factor, name=f"{name}_sums")(sums)
+    sums = layers.AveragePooling2D(factor, name=f"{name}_sums")(values * mask)
+    share = layers.AveragePooling2D(factor, name=f"{name}_share")(mask)
     any_known = layers.MaxPooling2D(factor, name=f"{name}_any")(mask)
-    mean = sums[..., :2] / (sums[..., 2:] + 1e-4)
-    return layers.Concatenate(name=name)([mean * any_known, any_known])
+    return sums / (share + 1e-4), any_known
 
 
-def spread(x, known):
-    """Give every place the known colours of places that look like it, wherever they are.
+def spread(x, values, mask):
+    """Give every place what is known of places that are near it and look like it.
 
-    `x` (B, h, w, C) are features, `known` (B, h, w, 3) is as `known_cells` returns it. Returns
-    (B, h, w, 3): a and b, and how much of the attention found a colour, 0 to 1.
+    `x` (B, 2 h, 2 w, C) are features at 1/4, `values` (B, 4 h, 4 w, 2) what is known where `mask`
+    (B, 4 h, 4 w, 1) is 1. Returns values (B, 2 h, 2 w, 2), and how much of the attention found any,
+    (B, 2 h, 2 w, 1) in [0, 1]: all zeros where nothing is known.
 
     Source: attention, Vaswani et al. 2017, in which only known places are looked at, or none; the
     idea of colour that spreads by likeness is Levin et al. 2004.
     """
-    # Where a place is counts as well: near it is more likely the same thing.
-    along = [ops.cast(positions(x, axis), "float32") for axis in (1, 2)]
-    rows, columns = (values / (ops.max(values) + 1) for values in along)
-    nothing = 0 * x[..., :1]
-    rows, columns = rows[None, :, None, None] + nothing, columns[None, None, :, None] + nothing
-    placed = layers.Concatenate(name="spread_placed")([x, rows, columns, rows**2, columns**2])
-    query = layers.Conv2D(LIKENESS_WIDTH, 1, name="spread_query")(placed)
-    key = layers.Conv2D(LIKENESS_WIDTH, 1, name="spread_key")(placed)
+    likeness = layers.Conv2D(LIKENESS_WIDTH, 1, name="spread_likeness")(x)
     none = layers.Conv2D(1, 1, name="spread_none")(x)  # the likeness of no place at all
-    key = layers.Reshape((-1, LIKENESS_WIDTH), name="spread_keys")(key)  # N places
-    colours = layers.Reshape((-1, 3), name="spread_colours")(known)
-    likeness = ops.einsum("bhwc,bnc->bhwn", query, key) / np.sqrt(LIKENESS_WIDTH)
-    likeness = likeness - UNLIKE * (1 - colours[:, None, None, :, 2])
-    shares = ops.softmax(layers.Concatenate(name="spread_likeness")([likeness, none]))
-    return ops.einsum("bhwn,bnc->bhwc", shares[..., :-1], colours)
+    reach = layers.Conv2D(1, 1, activation="softplus", name="spread_reach")(x)
+    rows, columns = (ops.cast(positions(x, axis), "float32") for axis in (1, 2))
+    longest = ops.maximum(ops.max(rows), ops.max(columns)) + 1
+    nothing = 0 * x[..., :1]
+    rows = rows[None, :, None, None] / longest + nothing
+    columns = columns[None, None, :, None] / longest + nothing
+    # Its product with another place's is minus the squared distance, times what reach says.
+    far = NEARNESS * reach
+    squared = rows**2 + columns**2
+    query = layers.Concatenate(name="spread_query")(
+        [
+            likeness / np.sqrt(LIKENESS_WIDTH),
+            2 * far * rows,
+            2 * far * columns,
+            -far * squared,
+            -far,
+        ]
+    )
+    key = layers.Concatenate(name="spread_key")([likeness, rows, columns, nothing + 1, squared])
+    quarter_mask = layers.MaxPooling2D(2, name="spread_mask")(mask)
+    key, any_known = known_cells(key, quarter_mask, 2, "spread_key")
+    values, _ = known_cells(values, mask, 4, "spread_values")
+    key = layers.Reshape((-1, LIKENESS_WIDTH + 4), name="spread_keys")(key)  # N places
+    values = layers.Reshape((-1, 2), name="spread_found")(values)
+    # A place is looked at as much as it is known, and not at all where it is not.
+    known = layers.Reshape((-1, 1), name="spread_known")(any_known)
+    found = ops.einsum("bhwc,bnc->bhwn", query, key) + ops.log(known[:, None, None, :, 0] + UNKNOWN)
+    shares = ops.softmax(layers.Concatenate(name="spread_shares")([found, none]))[..., :-1]
+    return ops.einsum("bhwn,bnc->bhwc", shares, values), ops.einsum("bhwn,bnc->bhwc", shares, known)
 
 
 def whole_scene(x, width):
@@ -120,44 +141,76 @@ def whole_scene(x, width):
     return layers.Conv2D(width, 1, name="scene_conv2")(x)
 
 
-def predict_chroma(features, known, widths, scene):
-    """Decode features and known colours into chroma (B, H, W, 2), by way of "prediction"."""
+def chroma_of(x, name):
+    """Convolve features into chroma in Lab's units, which begins near 0 and is float32."""
+    start = keras.initializers.RandomNormal(stddev=FIRST_DEVIATION)
+    x = layers.Conv2D(
+        2, 3, padding="same", kernel_initializer=start, dtype="float32", name=f"{name}_conv"
+    )(x)
+    return layers.Rescaling(CHROMA_SCALE, dtype="float32", name=name)(x)
+
+
+def decode(features, widths, scene):
+    """Return the decoder's features at 1/16, 1/8, 1/4 and 1/2 of the picture's sides."""
     # 64x64x16, 32x32x24, 16x16x40, 8x8x112, 4x4x320
-    half, quarter, eighth, sixteenth, x = (
+    *skips, last = (
         layers.Rescaling(FEATURE_SCALE, name=f"features{number}")(feature)
         for number, feature in enumerate(features, start=1)
     )
-    louder = layers.Rescaling((KNOWN_SCALE, KNOWN_SCALE, 1), name="known_scaled")(known)
-    cells = {factor: known_cells(louder, factor) for factor in (1, 2, 4, 8)}
-    last = x
+    x, decoded = last, []
+    for number, width in zip((4, 3, 2, 1), widths, strict=True):
+        x = decoder_stage(x, skips.pop(), width, f"up{number}")
+        if scene and number == 4:
+            x = layers.ReLU(name="scene_relu")(x + whole_scene(last, width))
+        decoded.append(x)
+    return decoded  # 8x8x128, 16x16x96, 32x32x64, 64x64x32
 
-    def stage(x, skip, factor, width, name):
-        skip = layers.Concatenate(name=f"{name}_known")([skip, cells[factor]])
-        return decoder_stage(x, skip, width, name)
 
-    x = stage(x, sixteenth, 8, widths[0], "up4")  # 8x8x128
-    if scene:
-        x = layers.ReLU(name="scene_relu")(x + whole_scene(last, widths[0]))
-    x = stage(x, eighth, 4, widths[1], "up3")  # 16x16x96
-    x = layers.Concatenate(name="spread")([x, spread(x, cells[4])])
-    x = stage(x, quarter, 2, widths[2], "up2")  # 32x32x64
-    x = stage(x, half, 1, widths[3], "up1")  # 64x64x32
-    start = keras.initializers.RandomNormal(stddev=FIRST_DEVIATION)
-    chroma = layers.Conv2D(
-        2, 3, padding="same", kernel_initializer=start, dtype="float32", name="chroma"
+def correct(automatic, known, decoded):
+    """Correct chroma (B, H/2, W/2, 2) in Lab's units by what is known, and where nothing is, not.
+
+    As far as known colours are from the automatic ones, so far, by their share, are the colours of
+    places near them that look like them.
+    """
+    # What is known teaches how far its colour goes, not what is likely.
+    automatic = ops.stop_gradient(automatic)
+    mask = known[..., 2:]
+    amiss = layers.Rescaling(CHROMA_SCALE, name="known_chroma")(known[..., :2]) - automatic
+    # What a place is and what it looks like, from all that the decoder knows of it.
+    *coarser, half = decoded
+    factors = (4, 2, 1)
+    places = layers.Concatenate(name="places")(
+        [layers.UpSampling2D(factor)(x) for factor, x in zip(factors, coarser, strict=True)]
+    )
+    found, share = spread(places, amiss, mask)
+    found, share = enlarge(found, 2, "found"), enlarge(share, 2, "share")
+    parts = layers.Concatenate(name="chromas")([automatic, found, amiss * mask])
+    parts = layers.Rescaling(KNOWN_SCALE / CHROMA_SCALE, name="chromas_scaled")(parts)
+    x = layers.Concatenate(name="correction_parts")([half, parts, share, mask])
+    x = layers.Conv2D(
+        CORRECTION_WIDTH, 3, padding="same", activation="relu", name="correction_features"
     )(x)
-    chroma = layers.Rescaling(CHROMA_SCALE, dtype="float32", name="prediction")(chroma)
-    return enlarge(chroma, 2, "chroma_full", dtype="float32")
+    return automatic + found + share * chroma_of(x, "correction")
 
 
-def build_generator(seed=0, widths=GuidedSettings.decoder_widths, scene=True):
+def automatic_chroma(decoded):
+    """Return the chroma that is painted alone, (B, H/2, W/2, 2), from what was decoded."""
+    return chroma_of(decoded[-1], "automatic")
+
+
+def build_generator(
+    seed=0,
+    widths=GuidedSettings.decoder_widths,
+    scene=GuidedSettings.scene,
+    head=automatic_chroma,
+):
     """Build the generator that paints what it recognises and what it is told.
 
     Maps grayscale (B, H, W, 1) float32 in [0, 1] and known (B, H/2, W/2, 3) float32, Lab's a and b
     over 110 where a colour is known and a mask in [0, 1], to (B, H, W, 3) float32 RGB in [0, 1]; H
-    and W are multiples of 8, from 32 up. All zeros: nothing is known. "prediction" is chroma
-    (B, H/2, W/2, 2) in Lab's units where H and W are multiples of 32. Raises UserError when the
-    encoder cannot be loaded.
+    and W are multiples of 8, from 32 up. All zeros: nothing is known. "automatic" is the chroma
+    (B, H/2, W/2, 2) that it gives alone, "prediction" that with what is known, in Lab's units where
+    H and W are multiples of 32. Raises UserError when the encoder cannot be loaded.
     """
     keras.utils.set_random_seed(seed)
     gray = layers.Input((None, None, 1), name="grayscale")  # 128x128x1
@@ -167,7 +220,11 @@ def build_generator(seed=0, widths=GuidedSettings.decoder_widths, scene=True):
         padded = pad(padded, axis, TOTAL_STRIDE, "pad")
         padded_known = pad(padded_known, axis, TOTAL_STRIDE // 2, "pad_known")
     rgb = layers.Concatenate(name="gray_as_rgb")([padded] * 3)  # 128x128x3
-    chroma = predict_chroma(efficientnet_lite(rgb), padded_known, widths, scene)  # 128x128x2
+    decoded = decode(efficientnet_lite(rgb), widths, scene)
+    automatic = head(decoded)  # 64x64x2
+    chroma = correct(automatic, padded_known, decoded)  # 64x64x2
+    chroma = layers.Identity(dtype="float32", name="prediction")(chroma)
+    chroma = enlarge(chroma, 2, "chroma_full", dtype="float32")  # 128x128x2
     painted = colour.srgb_from_lab(colour.lightness_from_gray(gray), crop(chroma, gray))
     generator = keras.Model([gray, known], painted, name="generator")  # 128x128x3
     load_encoder(generator, ENCODER)
@@ -211,27 +268,36 @@ class Guided:
     """The guided generator, how it learns, and the moving average of it that is kept."""
 
     Settings = GuidedSettings
-    LOSSES = ("generator_loss", "chroma_loss", "perceptual_loss")
+    LOSSES = ("generator_loss", "automatic_loss", "perceptual_loss", "known_loss")
 
     def __init__(self, settings, train_split):
         self.settings = settings
         self.rarity = steps.rarity_of_bins(train_split, settings.rarity_exponent)
-        options = settings.seed, settings.decoder_widths, settings.scene
         with steps.precision(settings.precision):
-            self.generator = build_generator(*options)
-        self.averaged = build_generator(*options)
+            self.generator = self.build()
+        self.averaged = self.build()
         self.averaged.set_weights(self.generator.get_weights())
-        self.predictor = steps.predictor(self.generator)
+        outputs = [self.generator.get_layer(name).output for name in ("automatic", "prediction")]
+        self.predictor = keras.Model(self.generator.input, outputs)
         optimizer = TwoRates(
             steps.cosine(settings, train_split.pictures), encoder_rate=settings.encoder_rate
         )
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
         self.frozen = build_encoder()
+        last = math.ceil((1 - settings.last_share) * settings.epochs)
+        self.last_step = last * (train_split.pictures // settings.batch_size)
+
+    def build(self):
+        """Build the generator as the settings say."""
+        settings = self.settings
+        return build_generator(settings.seed, settings.decoder_widths, settings.scene)
 
     def draw(self, random, gray, rgb):
         """Return a batch as the step takes it: gray, colour, known places, turns of the hues."""
         settings = self.settings
-        gray, rgb = dataset.flip_and_crop(random, gray, rgb, True, settings.crop)
+        early = int(self.generator_optimizer.iterations) < self.last_step
+        crop = settings.crop if early else settings.last_crop
+        gray, rgb = dataset.flip_and_crop(random, gray, rgb, True, crop)
         mask = places.draw(random, len(gray), gray.shape[1] // 2, settings.unknown_share)
         angles = random.uniform(-np.pi, np.pi, len(gray)).astype(np.float32)
         turned = random.random(len(gray)) < settings.turned_share
@@ -248,17 +314,25 @@ class Guided:
         # At half the size, where chroma is predicted and an encoder costs a quarter.
         half_gray = ops.average_pool(grayscale, 2, strides=2)
         lightness = colour.lightness_from_gray(half_gray)
-        truth = turn_hues(losses.true_chroma(ground_truth, half_gray), angles)
+        truth = losses.true_chroma(ground_truth, half_gray)
         true_rgb = colour.srgb_from_lab(lightness, truth)
-        known = known_colours(truth, mask)
+        turned = turn_hues(truth, angles)
         with tf.GradientTape() as tape:
-            chroma = self.predictor([grayscale, known], training=True)
-            pixel = losses.smooth_l1(chroma, truth, self.rarity)
-            painted = colour.srgb_from_lab(lightness, chroma)
+            automatic, chroma = self.predictor(
+                [grayscale, known_colours(turned, mask)], training=True
+            )
+            alone = losses.smooth_l1(automatic, truth, self.rarity)
+            painted = colour.srgb_from_lab(lightness, automatic)
             perceptual = perceptual_loss(self.frozen, painted, true_rgb)
-            loss = pixel + self.settings.perceptual_weight * perceptual
+            told = losses.smooth_l1(chroma, turned, self.rarity)
+            loss = alone + self.settings.perceptual_weight * perceptual + told
             objective = steps.objective(loss, self.generator_optimizer)
         weights = self.generator.trainable_variables
         self.generator_optimizer.apply(tape.gradient(objective, weights), weights)
         steps.update_average(self.averaged, self.generator, self.generator_optimizer)
-        return {"generator_loss": loss, "chroma_loss": pixel, "perceptual_loss": perceptual}
+        return {
+            "generator_loss": loss,
+            "automatic_loss": alone,
+            "perceptual_loss": perceptual,
+            "known_loss": told,
+        }

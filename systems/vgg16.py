@@ -1,6 +1,8 @@
 """U and V from the hypercolumns of VGG-16 (Varga & Szirányi 2017)."""
 
 import dataclasses
+import zipfile
+from pathlib import Path
 
 from colorizer import photos
 from colorizer.errors import UserError
@@ -21,10 +23,10 @@ MAPS = ("block1_conv2", "block2_conv2", "block3_conv3")
 # second one narrow, and a convolution of the first.
 Q_WIDTHS = (128, 16)
 HEAD_WIDTH = 64  # Source: silent. Here: half of the wider one before.
-# The mean of ImageNet that Keras' weights expect subtracted; blue, green, red, 0..255.
-MEAN = (103.939, 116.779, 123.68)
-# The file of `keras.applications` (its URL ends in the name).
-FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+# Of ImageNet in red, green and blue, 0..255, which the pretrained encoder expects subtracted.
+MEAN = (123.68, 116.779, 103.939)
+# Its first three blocks, trained on ImageNet; experiments/convert_vgg16.py makes the file.
+ENCODER = Path(__file__).resolve().parent.parent / "weights" / "vgg16.keras"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,19 +45,35 @@ class Vgg16Settings(Settings):
 
 
 def vgg16(picture, weights):
-    """Apply VGG-16 to three equal channels of gray, (B, H, W, 3) in [0, 1]; return the model.
+    """Apply VGG-16 to RGB (B, H, W, 3) in [0, 1], up to its fifth block; return the model.
 
-    `weights` is "imagenet" for Keras to download them once (59 MB), a file of them, or None for
-    random ones. Raises UserError when they are not available.
+    `weights` is "imagenet" for ENCODER, another file of `convert_vgg16.py`, or None for random
+    ones. Blocks that the file does not hold are random. Raises UserError when it does not do.
+
+    Source: Simonyan & Zisserman 2015.
     """
     centred = layers.Rescaling(255, [-mean for mean in MEAN], name="encoder_centre")(picture)
+    encoder = keras.applications.VGG16(include_top=False, weights=None, input_tensor=centred)
+    if weights is not None:
+        load(encoder, ENCODER if weights == "imagenet" else weights)
+    return encoder
+
+
+def load(encoder, path, last=MAPS[-1]) -> None:
+    """Give VGG-16 the weights of the `.keras` file at `path`, which holds its first blocks.
+
+    Raises UserError when there is no such file, or it ends before the layer `last`.
+    """
     try:
-        return keras.applications.VGG16(include_top=False, weights=weights, input_tensor=centred)
-    except Exception as error:  # Keras raises a bare Exception where a download fails
-        reason = " ".join(str(error).split())
+        found = keras.saving.load_model(path, compile=False, safe_mode=True)
+        for layer in found.layers:
+            if layer.weights:
+                encoder.get_layer(layer.name).set_weights(layer.get_weights())
+        found.get_layer(last)
+    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"VGG-16's weights {weights} cannot be loaded ({reason}); give Keras' file "
-            f"{FILE} with --encoder-weights FILE, or --encoder-weights none to train without"
+            f"{path} does not hold VGG-16 up to {last} ({type(error).__name__}); "
+            "experiments/convert_vgg16.py writes it, weights/vgg16.keras is part of this project"
         ) from error
 
 

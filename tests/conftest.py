@@ -129,7 +129,8 @@ def prepare(folder, size, **pictures):
         name = dataset.shard_name(split, 0, 1)
         labels = np.zeros(count, np.int32)
         dataset.write_shard(folder / name, photos.grayscale(rgb), rgb, labels)
-        shards = [{"file": name, "pictures": count}]
+        rows = [f"only/{number}.png" for number in range(count)]
+        shards = [{"file": name, "pictures": count, "rows": rows}]
         manifest["splits"][split] = {"pictures": count, "shards": shards}
     dataset.write_manifest(folder, manifest)
     return folder

@@ -177,7 +177,8 @@ def test_every_command_is_understood(page, only_parse):
 def test_every_flag_exists(only_parse):
     """What the README and the results name alone between backticks is a flag of a script."""
     known = set()
-    for command in {*SMALLER, "experiments/sheet.py --before a --after b --output c"}:
+    sheet = "experiments/sheet.py --before a --after b --output c"
+    for command in {*SMALLER, sheet, "experiments/style_transfer.py a b"}:
         script, *flags = shlex.split(command)
         with pytest.raises(Parsed) as stopped:
             importlib.import_module(Path(script).stem).main(flags)
@@ -191,7 +192,7 @@ def test_every_flag_exists(only_parse):
 def test_the_flags_of_the_table_are_those_of_colorize():
     table = text_of(README).split("## Your own photographs")[1].split("\n## ")[0]
     flags = re.findall(r"^\| `(--[^`]+)` \|", table, re.MULTILINE)
-    assert len(flags) == 8
+    assert len(flags) == 10
     parser = importlib.import_module("colorize").arguments()
     for flag in flags:
         name = flag.split()[0].removeprefix("--").replace("-", "_")
@@ -204,6 +205,7 @@ def test_make_demo_does_what_the_readme_says():
     makefile = text_of(ROOT / "Makefile")
     assert "colorize.py --input samples --output outputs/demo" in makefile
     assert "installed-colorize: requirements-colorize.txt" in makefile
+    assert "\napp: $(VENV)/installed-app\n\t@$(BIN)/python app.py --browser\n" in makefile
 
 
 def test_the_example_in_python_runs(newcomer):
@@ -310,6 +312,35 @@ def test_the_speed_of_training_is_what_was_measured():
 def test_the_costs_of_the_systems_are_what_was_measured(experiments):
     printed = experiment("benchmark_systems").table(record("benchmark_systems")["systems"])
     assert f"\n\n{printed}\n\n" in text_of(ROOT / "docs" / "results.md")
+
+
+def test_the_results_of_style_transfer_are_what_was_measured(experiments):
+    measured, results = record("style_transfer"), text_of(ROOT / "docs" / "results.md")
+    printed = experiment("style_transfer").table(measured["results"])
+    assert f"--size {measured['size']} --evaluations {measured['evaluations']}\n" in results
+    assert f"\n\n{printed}\n\n" in results
+    loss = {name: row["loss"] for name, row in measured["results"].items()}
+    best = loss["L-BFGS, constant"]
+    assert (
+        f"Its loss ends {1 - best / loss['Adam, constant']:.0%} below Adam's and "
+        f"{1 - best / loss['SGD, constant']:.0%} below that of SGD"
+    ) in " ".join(results.split())
+
+
+def test_what_vgg16_knows_is_what_was_measured():
+    results = " ".join(text_of(ROOT / "docs" / "results.md").split())
+    card = json.loads(text_of(ROOT / "weights" / "vgg16.json"))
+    found = {
+        (name, block): card[name][block]["probe_accuracy"]
+        for name in ("trained", "random")
+        for block in ("block3", "block5")
+    }
+    assert (
+        f"right in {found['trained', 'block3']:.1%} of 200 pictures, with random weights in "
+        f"{found['random', 'block3']:.1%}; on the fifth block in "
+        f"{found['trained', 'block5']:.1%} and {found['random', 'block5']:.1%}"
+    ) in results
+    assert card["layers_that_differ_from_oxford"] == []
 
 
 def test_the_speed_of_the_data_is_what_was_measured():

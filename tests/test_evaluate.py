@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -214,7 +215,7 @@ def test_fid_stands_beside_that_of_the_gray_copy(tmp_path, orange, monkeypatch, 
     monkeypatch.setattr(features, "load_inception", lambda weights: given.append(weights))
 
     def mean_colour(inception, pictures):
-        return pictures.mean(axis=(1, 2))
+        return np.pad(pictures.mean(axis=(1, 2)), ((0, 0), (0, 5)))
 
     monkeypatch.setattr(features, "inception_features", mean_colour)
     output = tmp_path / "evaluation"
@@ -223,19 +224,22 @@ def test_fid_stands_beside_that_of_the_gray_copy(tmp_path, orange, monkeypatch, 
     assert [str(weights) for weights in given] == ["some.h5"]
     report = read_report(output)
     gray_features = np.repeat(gray, 3, axis=-1).mean(axis=(1, 2))
-    expected = metrics.fid(rgb.mean(axis=(1, 2)), gray_features)
+    expected = metrics.feature_distance(rgb.mean(axis=(1, 2)), gray_features)
     assert report["gray_copy"]["fid"] == pytest.approx(expected)
     assert 0 < report["generated"]["fid"] < expected
     assert report["fid_reason"] is None
-    assert report["fid_warning"].startswith("FID of 7 pictures, fewer than 2,048,")
+    assert report["fid_warning"].startswith("FID of 7 pictures, not more than its 8 features")
     assert f"warning: {report['fid_warning']}\n" in capsys.readouterr().out
 
 
-def save_classifier(path):
-    """Save a classifier: class 1 where a picture is orange rather than gray, else class 0."""
+def save_classifier(path, name=evaluate.LITE2):
+    """Save a classifier: class 1 where a picture is orange rather than gray, else class 0.
+
+    Its features are the mean colour, 0..1.
+    """
     rgb = keras.Input((8, 8, 3))
     logits = keras.layers.Dense(1000, use_bias=False)
-    model = keras.Model(rgb, logits(keras.layers.GlobalAveragePooling2D()(rgb)))
+    model = keras.Model(rgb, logits(keras.layers.GlobalAveragePooling2D()(rgb)), name=name)
     weights = np.zeros((3, 1000))
     weights[:, 1] = 1, 0, -1.2  # red - 1.2 blue: above 0 for orange, below for gray
     logits.set_weights([weights])
@@ -283,6 +287,47 @@ def test_without_classifier_or_labels_the_report_says_why(tmp_path, capsys):
         assert f"no recognition: {reason}" in printed
 
 
+def test_the_distance_in_lite2_stands_beside_that_of_the_gray_copy(tmp_path, orange, capsys):
+    data, gray, rgb = orange  # not one of them labelled with a class of ImageNet
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+    classifier = save_classifier(tmp_path / "classifier.keras")
+    output = tmp_path / "evaluation"
+    arguments = ("--classifier", classifier, "--batch-size", 3, *NO_INCEPTION)
+    assert run(model, data, output, *arguments) == 0
+    report = read_report(output)
+    truth, copy = (pictures.mean(axis=(1, 2)) / 255 for pictures in (rgb, gray.repeat(3, axis=-1)))
+    expected = metrics.feature_distance(truth, copy)
+    assert report["gray_copy"]["fd_lite2"] == pytest.approx(expected, rel=0.01)  # resized
+    assert 0 < report["generated"]["fd_lite2"] < expected / 2
+    assert report["fd_lite2_reason"] is report["fd_lite2_warning"] is None  # 7 pictures, 3 features
+    assert report["recognition_reason"] == "no picture is labelled with a class of ImageNet"
+    assert f"{expected:12.2f}\n" in re.search("Lite2.*\n", capsys.readouterr().out)[0]
+
+    fewer = write_data(tmp_path / "fewer", gray[:3], rgb[:3])
+    assert run(model, fewer, output, *arguments) == 0
+    report = read_report(output)
+    assert report["generated"]["fd_lite2"] == pytest.approx(0, abs=1e-6)  # all three are right
+    warning = report["fd_lite2_warning"]
+    assert warning.startswith("Fréchet distance in Lite2 of 3 pictures, not more than its 3 feat")
+    assert f"warning: {warning}\n" in capsys.readouterr().out
+
+
+def test_the_distance_in_lite2_is_of_lite2_alone(tmp_path, orange, capsys):
+    data, _, _ = orange
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+    output = tmp_path / "evaluation"
+    other = save_classifier(tmp_path / "other.keras", name="other")
+    for given, reason in (
+        (other, "the classifier is other, not efficientnet_lite2"),
+        (tmp_path / "none.keras", "there is no classifier"),
+    ):
+        assert run(model, data, output, "--classifier", given, *NO_INCEPTION) == 0
+        report = read_report(output)
+        assert report["generated"]["fd_lite2"] is report["gray_copy"]["fd_lite2"] is None
+        assert report["fd_lite2_reason"].startswith(reason)
+        assert f"no Fréchet distance in Lite2: {reason}" in capsys.readouterr().out
+
+
 def test_photographs_are_labelled_by_name_or_by_folder():
     labels = {
         "sample/n01440764_tench.jpg": "n01440764",
@@ -296,8 +341,12 @@ def test_photographs_are_labelled_by_name_or_by_folder():
 def test_one_picture_is_enough_but_for_fid(tmp_path):
     data = write_data(tmp_path / "data", *orange_pictures(1))
     output = tmp_path / "evaluation"
-    assert run(save_model(tmp_path / "orange.keras", ORANGE), data, output) == 0
-    assert read_report(output)["fid_reason"] == "a covariance needs at least two pictures"
+    classifier = save_classifier(tmp_path / "classifier.keras")
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+    assert run(model, data, output, "--classifier", classifier) == 0
+    for distance in ("fid", "fd_lite2"):
+        reason = read_report(output)[f"{distance}_reason"]
+        assert reason == "a covariance needs at least two pictures"
     assert read_report(output)["generated"]["psnr"] == 60
 
 

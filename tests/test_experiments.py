@@ -117,6 +117,15 @@ def test_the_cards_command_gives_the_same_settings_again(script, folder, name):
     assert again == (system, system.Settings(**given), False)
 
 
+def test_the_card_says_how_many_pictures_of_what_it_was_trained_on(script, folder):
+    data = prepare(folder / "prepared", size=32, train=6, test=2)
+    run, evaluation = write_run(folder, data=str(data))
+    assert publish(script, run, evaluation) == 0
+    card = json.loads((folder / "weights" / "shipped.json").read_text())
+    assert sum(card["pictures"].values()) == 6
+    assert set(card["pictures"]) == set(dataset.read_manifest(data)["classes"])
+
+
 def test_the_card_of_a_variant_names_the_experiment(script, folder):
     run, evaluation = write_run(folder, epochs=10, dilations=False)
     assert publish(script, run, evaluation) == 0

@@ -82,13 +82,16 @@ def save_classifier(path, side=8, classes=1000):
     return path
 
 
-def test_pictures_are_recognised_at_the_size_and_in_the_range_of_the_classifier(tmp_path):
+def test_pictures_are_classified_at_the_size_and_in_the_range_of_the_classifier(tmp_path):
     classifier = features.load_classifier(save_classifier(tmp_path / "mean.keras"))
     pictures = np.stack([flat(10, 200, 30), flat(1, 2, 3), flat(0, 0, 0), flat(90, 80, 70)])
-    np.testing.assert_array_equal(features.recognise(classifier, pictures), [1, 2, 0, 0])
+    found, classes = features.classify(classifier, pictures)
+    np.testing.assert_array_equal(classes, [1, 2, 0, 0])
+    # What its last layer decides by: here the mean colour.
+    np.testing.assert_allclose(found, pictures[:, 0, 0] / 255, atol=1e-5)
     seen = []
-    classifier.predict_on_batch = lambda rgb: seen.append(rgb) or np.zeros((len(rgb), 1000))
-    features.recognise(classifier, pictures)
+    classifier.predict_on_batch = lambda rgb: seen.append(rgb) or np.zeros((2, len(rgb), 1000))
+    features.classify(classifier, pictures)
     seen = keras.ops.convert_to_numpy(seen[0])
     assert seen.shape == (4, 8, 8, 3)
     np.testing.assert_allclose(seen[0], np.broadcast_to([10, 200, 30], (8, 8, 3)) / 255, atol=1e-5)

@@ -39,9 +39,10 @@ def nothing(gray):
 def generator():
     """Return a generator whose last layers have begun to paint."""
     generator = guided.build_generator()
-    layer = generator.get_layer("chroma")
-    kernel, bias = layer.get_weights()
-    layer.set_weights([0.003 * np.random.default_rng(0).standard_normal(kernel.shape), bias])
+    for seed, name in enumerate(("automatic_conv", "correction_conv")):
+        layer = generator.get_layer(name)
+        kernel, bias = layer.get_weights()
+        layer.set_weights([0.003 * np.random.default_rng(seed).standard_normal(kernel.shape), bias])
     return generator
 
 
@@ -124,39 +125,89 @@ def test_the_parts_of_a_photograph_match_where_they_are_in_another(generator, tm
 # ------------------------------------------------------------------------------- what is known
 
 
+def chromas(generator, gray, known):
+    """Return the chroma that the generator gives alone, and that with what is known."""
+    outputs = [generator.get_layer(name).output for name in ("automatic", "prediction")]
+    return [array(chroma) for chroma in keras.Model(generator.input, outputs)([gray, known])]
+
+
+def test_where_nothing_is_known_the_colours_are_the_automatic_ones(generator):
+    gray = grays(2, 64, 64)
+    known = nothing(gray)
+    automatic, chroma = chromas(generator, gray, known)
+    assert np.ptp(automatic) > 1
+    np.testing.assert_allclose(chroma, automatic, atol=1e-3)
+    known[:, 8:12, 8:12] = 0.5, 0.2, 1
+    same, chroma = chromas(generator, gray, known)
+    np.testing.assert_array_equal(same, automatic)
+    assert np.abs(chroma - automatic).max() > 5
+
+
 def test_a_cell_has_the_mean_of_what_is_known_in_it():
     known = np.zeros((1, 4, 4, 3), np.float32)
     known[0, 0, 0] = 0.4, -0.2, 1
     known[0, 1, 1] = 0.2, 0.6, 1
     known[0, 0, 1] = 9, 9, 0  # not known: whatever stands there does not count
-    cells = layers.Input((None, None, 3))
-    found = array(keras.Model(cells, guided.known_cells(cells, 2))(known))
-    np.testing.assert_allclose(found[0, 0, 0], (0.3, 0.2, 1), atol=1e-3)
-    np.testing.assert_allclose(found[0, 1, 1], 0)
+    parts = layers.Input((None, None, 3))
+    cells = guided.known_cells(parts[..., :2], parts[..., 2:], 2, "cells")
+    means, any_known = map(array, keras.Model(parts, cells)(known))
+    np.testing.assert_allclose(means[0, 0, 0], (0.3, 0.2), atol=1e-3)
+    np.testing.assert_allclose(any_known[0, ..., 0], [[1, 0], [0, 0]])
+    np.testing.assert_allclose(means[0, 0, 1], 0)
 
 
-def test_colour_spreads_to_what_looks_alike_and_to_nothing_else():
-    """Two kinds of places, one of each known; the likeness is that of the features."""
-    kinds = np.zeros((1, 4, 6, 2), np.float32)
-    kinds[:, :, :3, 0] = kinds[:, :, 3:, 1] = 1
-    known = np.zeros((1, 4, 6, 3), np.float32)
-    known[0, 0, 0], known[0, 3, 5] = (0.5, 0.1, 1), (-0.3, 0.2, 1)
-    features, colours = layers.Input((None, None, 2)), layers.Input((None, None, 3))
-    model = keras.Model([features, colours], guided.spread(features, colours))
-    for name in ("spread_query", "spread_key"):
-        kernel = np.zeros(model.get_layer(name).kernel.shape, np.float32)
-        kernel[0, 0, :2, :2] = 10 * np.eye(2)
-        model.get_layer(name).set_weights([kernel, np.zeros(guided.LIKENESS_WIDTH)])
+def spreading(likeness, reach):
+    """Return `spread` of two features as a model whose likeness and reach are these."""
+    features, values = layers.Input((None, None, 2)), layers.Input((None, None, 2))
+    mask = layers.Input((None, None, 1))
+    model = keras.Model([features, values, mask], guided.spread(features, values, mask))
+    kernel = np.zeros((1, 1, 2, guided.LIKENESS_WIDTH), np.float32)
+    kernel[0, 0, :2, :2] = likeness * np.eye(2)
+    model.get_layer("spread_likeness").set_weights([kernel, np.zeros(guided.LIKENESS_WIDTH)])
     model.get_layer("spread_none").set_weights([np.zeros((1, 1, 2, 1)), np.array([-9.0])])
-    found = array(model([kinds, known]))
-    np.testing.assert_allclose(
-        found[0, :, :3], np.broadcast_to((0.5, 0.1, 1), (4, 3, 3)), atol=0.01
-    )
-    np.testing.assert_allclose(
-        found[0, :, 3:], np.broadcast_to((-0.3, 0.2, 1), (4, 3, 3)), atol=0.01
-    )
+    model.get_layer("spread_reach").set_weights([np.zeros((1, 1, 2, 1)), np.array([reach])])
+    return model
+
+
+def two_kinds():
+    """Return features of two kinds of places, left and right, and one known value in each."""
+    kinds = np.zeros((1, 8, 12, 2), np.float32)
+    kinds[:, :, :6, 0] = kinds[:, :, 6:, 1] = 1
+    values, mask = np.zeros((1, 16, 24, 2), np.float32), np.zeros((1, 16, 24, 1), np.float32)
+    values[0, 1, 1], values[0, 15, 23] = (50, 10), (-30, 20)
+    mask[0, 1, 1] = mask[0, 15, 23] = 1
+    return kinds, values, mask
+
+
+def test_what_is_known_spreads_to_what_looks_alike_and_to_nothing_else():
+    kinds, values, mask = two_kinds()
+    model = spreading(likeness=8, reach=-20.0)
+    found, share = map(array, model([kinds, values, mask]))
+    for half, value in ((found[0, :, :6], (50, 10)), (found[0, :, 6:], (-30, 20))):
+        np.testing.assert_allclose(half, np.broadcast_to(value, half.shape), atol=0.5)
+    np.testing.assert_allclose(share, 1, atol=0.01)
     # Where nothing is known, nothing is found, whatever looks alike.
-    np.testing.assert_allclose(array(model([kinds, 0 * known])), 0, atol=0.01)
+    for output in model([kinds, values, 0 * mask]):
+        np.testing.assert_allclose(array(output), 0, atol=1e-3)
+
+
+def test_of_places_that_look_alike_the_nearer_counts_more():
+    kinds, values, mask = two_kinds()
+    found, _ = map(array, spreading(likeness=0, reach=10.0)([kinds, values, mask]))
+    np.testing.assert_allclose(found[0, 0, 0], (50, 10), atol=1)
+    np.testing.assert_allclose(found[0, 7, 11], (-30, 20), atol=1)
+    (column,) = np.nonzero(np.diff(np.sign(found[0, 4, :, 0])))
+    assert column.size == 1
+    assert 3 < column[0] < 8
+
+
+def test_what_is_known_a_little_counts_a_little():
+    kinds, values, mask = two_kinds()
+    model = spreading(likeness=0, reach=-20.0)
+    mask[0, 1, 1] = 0.25
+    found, _ = map(array, model([kinds, values, mask]))
+    expected = (0.25 * np.array([50, 10]) + np.array([-30, 20])) / 1.25
+    np.testing.assert_allclose(found[0, 3, 3], expected, atol=0.5)
 
 
 def test_known_colours_are_those_of_the_truth_where_the_mask_says():
@@ -180,7 +231,9 @@ def test_hues_are_turned_and_nothing_else():
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     data = prepare(tmp_path_factory.mktemp("guided"), size=64, train=4, test=2)
-    settings = guided.GuidedSettings(batch_size=4, crop=64, epochs=400, data=str(data))
+    settings = guided.GuidedSettings(
+        batch_size=4, crop=32, last_crop=64, epochs=400, data=str(data)
+    )
     return guided.Guided(settings, dataset.open_split(data, "train"))
 
 
@@ -200,9 +253,21 @@ def test_a_batch_is_gray_colour_places_and_turns(model):
     rgb = np.random.default_rng(0).integers(0, 256, (64, 64, 64, 3), dtype=np.uint8)
     gray, truth, mask, angles = model.draw(np.random.default_rng(0), rgb[..., :1], rgb)
     np.testing.assert_array_equal(gray, truth[..., :1])
-    assert mask.shape == (64, 32, 32, 1)
+    assert gray.shape == (64, 32, 32, 1)
+    assert mask.shape == (64, 16, 16, 1)
     assert (angles[~mask.any(axis=(1, 2, 3))] == 0).all()
     assert 0.03 < (angles != 0).mean() < 0.3
+
+
+def test_the_last_fifth_of_the_epochs_sees_larger_parts(model):
+    rgb = np.zeros((4, 64, 64, 3), np.uint8)
+    iterations = model.generator_optimizer.iterations
+    # One step an epoch.
+    for step, side in ((0, 32), (319, 32), (320, 64), (399, 64)):
+        iterations.assign(step)
+        gray, *_ = model.draw(np.random.default_rng(0), rgb[..., :1], rgb)
+        assert gray.shape == (4, side, side, 1)
+    iterations.assign(0)
 
 
 def test_gradients_reach_every_variable(model):
@@ -212,15 +277,19 @@ def test_gradients_reach_every_variable(model):
     weights = model.generator.trainable_variables
     rgb = np.clip(gray + np.array([0.15, 0, -0.15], np.float32), 0, 1)
 
-    def compute():
-        chroma = model.predictor([gray, known], training=True)
-        return losses.smooth_l1(chroma, losses.true_chroma(rgb, chroma), EVEN)
+    def loss_of(numbers):
+        chosen = [model.predictor([gray, known], training=True)[number] for number in numbers]
+        return sum(
+            losses.smooth_l1(chroma, losses.true_chroma(rgb, chroma), EVEN) for chroma in chosen
+        )
 
-    _, gradients = gradients_of(compute, weights)
+    _, gradients = gradients_of(lambda: loss_of([0, 1]), weights)
     for variable, gradient in zip(weights, gradients, strict=True):
-        # A bias that is the same for all places changes no share of the attention.
-        if variable.path != "spread_query/bias" and "spread_key/bias" not in variable.path:
-            assert np.abs(array(gradient)).max() > 0, variable.path
+        assert np.abs(array(gradient)).max() > 0, variable.path
+    # What is known does not change what is painted alone.
+    alone = model.generator.get_layer("automatic_conv").kernel
+    _, (gradient,) = gradients_of(lambda: loss_of([1]), [alone])
+    assert gradient is None or np.abs(array(gradient)).max() == 0
 
 
 def test_it_learns_the_colour_that_it_is_told(model):
@@ -239,7 +308,7 @@ def test_it_learns_the_colour_that_it_is_told(model):
         agreements = []
         for sign in (1, -1):
             known = array(guided.known_colours(sign * truth, mask))
-            chroma = array(model.predictor([np.float32(gray) / 255, known]))
+            chroma = array(model.predictor([np.float32(gray) / 255, known])[1])
             agreements.append(sign * (chroma * truth).sum() / (truth**2).sum())
         if min(agreements) > 0.5:
             break

@@ -10,7 +10,7 @@ from colorizer import Colorizer, chroma, known, photos
 import numpy as np
 import pytest
 import standins
-from conftest import STORED
+from conftest import STORED, quarters
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -160,6 +160,19 @@ def test_what_is_not_alike_enough_is_not_known():
     for more, expected in ((0.05, 0), (-0.05, 1)):
         own = features_of([[[np.cos(angle + more), np.sin(angle + more)]]])
         assert known.from_reference(reference, own, small, 16)[..., 2].mean() == expected
+
+
+def test_few_matches_are_chance():
+    """Of 40 places one looks like one of the reference, or two do."""
+    vectors = np.eye(80, dtype=np.float32).reshape(8, 10, 80)
+    picture = np.full((64, 160, 3), (200, 100, 60), np.uint8)
+    reference = known.reference_of(vectors[:4], picture, 16)
+    small = np.full((64, 160, 1), 150, np.uint8)
+    for alike, expected in ((1, 0), (2, 2 / 40)):
+        own = vectors[4:].copy()
+        own[0, :alike] = vectors[2, :alike]
+        found = known.from_reference(reference, own, small, 16)
+        assert found[..., 2].mean() == pytest.approx(expected)
 
 
 def test_a_photograph_matches_itself_wherever_it_differs(model):
@@ -320,9 +333,10 @@ def test_only_the_first_page_has_hints(tmp_path, run):
 
 
 def test_a_photograph_in_colour_that_has_hints_is_not_left_alone(tmp_path, run):
-    save(tmp_path / "in" / "a.png", np.dstack([SCENE, SCENE // 2, SCENE]))
+    for name in ("a.png", "b.png"):
+        save(tmp_path / "in" / name, quarters(120, 160))
     save(tmp_path / "in" / "a.hints.png", hints_at(0.25, 0.25))
-    assert "1 colorized, 0 failed" in run("--keep-colour")[1]
+    assert "1 colorized, 1 in colour and copied as they are" in run("--keep-colour")[1]
 
 
 def test_a_model_that_takes_no_hints_says_so(tmp_path, run):

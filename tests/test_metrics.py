@@ -292,10 +292,19 @@ def test_frechet_distance_without_full_rank():
     distance = metrics.frechet_distance(mean, np.diag([9.0, 0]), mean, np.diag([0, 4.0]))
     assert distance == pytest.approx(13)
     features = np.random.default_rng(1).normal(size=(5, 64))
-    assert metrics.fid(features, features) == pytest.approx(0, abs=1e-5)
-    assert metrics.fid(features, features + 0.5) == pytest.approx(64 * 0.25)
+    assert metrics.feature_distance(features, features) == pytest.approx(0, abs=1e-5)
+    assert metrics.feature_distance(features, features + 0.5) == pytest.approx(64 * 0.25)
 
 
-def test_fid_uses_the_sample_covariance():
+def test_the_order_of_the_pictures_does_not_change_the_distance():
+    generator = np.random.default_rng(2)
+    first, second = generator.normal(size=(2, 40, 64)) * np.arange(64) + [[[0]], [[1]]]
+    distance = metrics.feature_distance(first, second)
+    shuffled = metrics.feature_distance(generator.permutation(first), generator.permutation(second))
+    assert shuffled == pytest.approx(distance, rel=0.01)
+    assert metrics.feature_distance(first, generator.permutation(first)) < 1e-6 * distance
+
+
+def test_the_feature_distance_uses_the_sample_covariance():
     # Two samples at -1 and 1: variance 2 when divided by N - 1.
-    assert metrics.fid([[-1.0], [1.0]], [[0.0], [0.0]]) == pytest.approx(2)
+    assert metrics.feature_distance([[-1.0], [1.0]], [[0.0], [0.0]]) == pytest.approx(2)

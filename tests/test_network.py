@@ -1,5 +1,6 @@
 """A model file becomes a function, or one sentence."""
 
+import os
 import re
 import subprocess
 import sys
@@ -43,6 +44,16 @@ def test_colorizing_imports_neither_keras_nor_tensorflow():
     command = [sys.executable, "-c", program]
     run = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     assert run.stdout == "[]\n"
+
+
+def test_onnx_runtime_sends_nothing_to_its_maker(tmp_path):
+    """It keeps an identifier of this machine, `.ses`, in the temporary folder as soon as it may."""
+    program = "from colorizer import Colorizer; Colorizer()"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, cwd=ROOT, check=True, env=environment)
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_picture_of_a_batch_gets_its_own_colours(tmp_path):

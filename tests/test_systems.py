@@ -265,41 +265,61 @@ def test_the_hypercolumns_have_451_and_144_channels():
     assert len(generator.trainable_variables) == 2 * (7 + 3 + 4)  # nothing is frozen
 
 
-def test_the_encoder_is_given_what_kerass_weights_expect():
-    generator = build_vgg16()
-    centred = keras.Model(generator.input, generator.get_layer("encoder_centre").output)
-    gray, _ = pictures(8, 8)
-    expected = keras.applications.vgg16.preprocess_input(255 * np.repeat(gray, 3, axis=-1))
-    np.testing.assert_allclose(centred.predict(gray, verbose=0), expected, atol=1e-4)
+def test_the_encoder_is_given_what_its_weights_expect():
+    encoder = vgg16.vgg16(keras.layers.Input((None, None, 3)), None)
+    centred = keras.Model(encoder.input, encoder.get_layer("encoder_centre").output)
+    _, rgb = pictures(8, 8)
+    # Keras' weights expect blue first, the file in weights/ red.
+    expected = keras.applications.vgg16.preprocess_input(255 * rgb)[..., ::-1]
+    np.testing.assert_allclose(centred.predict(rgb, verbose=0), expected, atol=1e-4)
 
 
-def test_pretrained_weights_are_loaded_from_a_file_and_frozen(narrow, tmp_path):
+def save_encoder(path, last):
+    """Save VGG-16 with random weights up to the layer `last`; return it."""
     keras.utils.set_random_seed(7)
-    encoder = keras.applications.VGG16(include_top=False, weights=None)
-    path = tmp_path / "encoder.weights.h5"
-    encoder.save_weights(path)
-    generator = vgg16.build_generator(encoder_weights=path)
-    for name in vgg16.MAPS:
-        for ours, theirs in zip(
-            generator.get_layer(name).weights, encoder.get_layer(name).weights, strict=True
-        ):
-            np.testing.assert_array_equal(
-                ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs), err_msg=name
-            )
+    rgb = keras.layers.Input((None, None, 3))
+    encoder = keras.Model(rgb, vgg16.vgg16(rgb, None).get_layer(last).output)
+    encoder.save(path)
+    return encoder
+
+
+def assert_same_weights(layer, other):
+    for ours, theirs in zip(layer.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs))
+
+
+@pytest.mark.parametrize("shipped", [True, False])
+def test_pretrained_weights_are_loaded_and_frozen(narrow, tmp_path, shipped):
+    if shipped:
+        encoder = keras.saving.load_model(vgg16.ENCODER, compile=False)
+        generator = vgg16.build_generator()
+    else:
+        encoder = save_encoder(tmp_path / "encoder.keras", "block4_conv1")
+        generator = vgg16.build_generator(encoder_weights=tmp_path / "encoder.keras")
+    names = [layer.name for layer in encoder.layers if layer.name.startswith(("block1", "block3"))]
+    for name in names:
+        if name != "block3_pool":
+            assert_same_weights(generator.get_layer(name), encoder.get_layer(name))
     assert len(generator.trainable_variables) == 2 * (3 + 4)
 
 
-def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch, tmp_path):
-    with pytest.raises(UserError, match=r"cannot be loaded .*--encoder-weights FILE"):
-        vgg16.build_generator(encoder_weights=tmp_path / "none.h5")
+def test_the_shipped_encoder_is_the_imagenet_one():
+    kernel, bias = keras.saving.load_model(vgg16.ENCODER, compile=False).layers[2].get_weights()
+    # The first numbers of the file of keras.applications, whose order is blue, green, red.
+    blue_first = kernel[0, 0, ::-1, 0]
+    np.testing.assert_allclose(blue_first[[0, 2]], [0.42947057, 0.4800154], rtol=1e-6)
+    np.testing.assert_allclose(bias[:3], [0.73429835, 0.093403675, 0.06775674], rtol=1e-6)
 
-    def offline(*arguments, **more):
-        raise Exception("URL fetch failure on https://example.org: None\n-- no route")
 
-    monkeypatch.setattr(keras.applications, "VGG16", offline)
-    with pytest.raises(UserError, match=r"URL fetch failure .* -- no route") as error:
-        vgg16.build_generator()
-    assert "\n" not in str(error.value)
+def test_weights_that_cannot_be_had_are_one_sentence(tmp_path):
+    (tmp_path / "text.keras").write_text("hello")
+    save_encoder(tmp_path / "short.keras", "block2_conv2")
+    for name in ("none", "text", "short"):
+        path = tmp_path / f"{name}.keras"
+        with pytest.raises(UserError, match=r"does not hold VGG-16 up to block3_conv3") as error:
+            vgg16.build_generator(encoder_weights=path)
+        assert str(error.value).startswith(str(path))
+        assert "\n" not in str(error.value)
 
 
 def test_the_cross_entropy_of_uv_is_least_at_the_truth():

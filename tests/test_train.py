@@ -560,9 +560,9 @@ def test_nearly_gray_pictures_can_be_left_out(larger, tmp_path, capsys):
 
 
 def test_the_weights_of_vgg16_that_cannot_be_had_are_named(larger, tmp_path, capsys):
-    more = {"system": "vgg16", "encoder-weights": tmp_path / "none.h5"}
+    more = {"system": "vgg16", "encoder-weights": tmp_path / "none.keras"}
     error = one_line_error(capsys, flags(larger, tmp_path / "run", **more))
-    assert "--encoder-weights" in error
+    assert f"{tmp_path / 'none.keras'} does not hold VGG-16" in error
 
 
 def test_flips_and_crops_change_gray_and_colour_alike():

@@ -1,4 +1,4 @@
-"""What trained networks see in pictures: Inception's features for the FID, a classifier's answers.
+"""What trained networks see in pictures: features for Fréchet distances, a classifier's answers.
 
 Pictures are uint8 RGB arrays (B, H, W, 3) in 0..255.
 """
@@ -84,7 +84,8 @@ def class_numbers() -> dict:
 def load_classifier(path):
     """Load the classifier that experiments/convert_efficientnet.py writes.
 
-    Returns a keras.Model from RGB (B, side, side, 3) float32 in [0, 1] to logits (B, 1000).
+    Returns a keras.Model from RGB (B, side, side, 3) float32 in [0, 1] to the features before its
+    last layer, (B, D), and its logits, (B, 1000).
     Raises NoClassifier with the reason: no file, another file.
     """
     if not Path(path).is_file():
@@ -99,12 +100,15 @@ def load_classifier(path):
     (height, width, channels), classes = shapes[0], shapes[1]
     if None in (height, width) or (channels, classes) != (3, (len(class_numbers()),)):
         raise NoClassifier(f"{path} maps {shapes[0]} to {shapes[1]}, not RGB to 1,000 classes")
-    return classifier
+    # What its last layer decides by: 1,280 features of EfficientNet-Lite2, pooled over the picture.
+    outputs = [classifier.layers[-1].input, classifier.output]
+    return keras.Model(classifier.input, outputs, name=classifier.name)
 
 
-def recognise(classifier, pictures):
-    """Return the most likely ImageNet class, int64 (B,), of uint8 RGB pictures (B, H, W, 3).
+def classify(classifier, pictures):
+    """Return what a classifier of `load_classifier` sees in uint8 RGB pictures (B, H, W, 3).
 
+    That is its features, float32 (B, D), and the most likely ImageNet class, int64 (B,).
     Pictures are resized whole to the classifier's side (bicubic) and scaled to 0..1. The share of
     pictures whose class is right, on colorized pictures, tells whether the colours are those of
     the thing. Source: Zhang et al. 2016, section 3.1, "Semantic interpretability", with VGG-16.
@@ -115,5 +119,5 @@ def recognise(classifier, pictures):
         interpolation="bicubic",
         antialias=True,
     )
-    logits = classifier.predict_on_batch(keras.ops.clip(resized, 0, 1))
-    return keras.ops.convert_to_numpy(logits).argmax(axis=-1)
+    found, logits = classifier.predict_on_batch(keras.ops.clip(resized, 0, 1))
+    return found, logits.argmax(axis=-1)

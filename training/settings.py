@@ -57,7 +57,7 @@ FLAGS = {
         "type": positive(int),
         "help": "updates of the discriminator a step, the paper's sentence read the other way",
     },
-    "encoder_weights": {"help": "imagenet downloads them; else a file of them, or none"},
+    "encoder_weights": {"help": "imagenet for those in weights/; else a file of them, or none"},
     "precision": {
         "choices": ("float32", "mixed_bfloat16", "mixed_float16"),
         "help": "numbers the networks compute in",

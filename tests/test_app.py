@@ -1,0 +1,338 @@
+"""app.py in a real browser: Debian's Chromium, without a window."""
+
+import contextlib
+import io
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+
+from colorizer import known, photos
+
+import numpy as np
+import pytest
+import standins
+from PIL import Image
+from test_known import reddish, steps
+
+gradio = pytest.importorskip("gradio", reason="the page needs Gradio (requirements-app.txt)")
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="the page is tested with Playwright (requirements-dev.txt)"
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="the page is tested in Chromium; install `chromium`"),
+    # One server for all of them.
+    pytest.mark.xdist_group("app"),
+]
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 60_000  # milliseconds until a page that does not answer is an error
+BLUE = (74, 111, 181)  # app.py's first colour
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return standins.save_echo(tmp_path_factory.mktemp("model") / "echo.onnx")
+
+
+@pytest.fixture(scope="module")
+def address(model):
+    """Serve the page with a model that paints a in red and b in green, where they are known."""
+    import app
+
+    flags = ["--model", str(model), "--working-size", "128", "--max-megapixels", "2"]
+    with app.serving(app.arguments().parse_args(flags)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """Somebody with a browser, who looks at the page."""
+
+    def __init__(self, browser, address):
+        self.requests, self.errors = [], []
+        self.page = browser.new_context(viewport={"width": 1300, "height": 1000}).new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(error))
+        self.page.goto(address)
+        self.page.wait_for_selector("#files input[type=file]", state="attached")
+
+    def upload(self, *paths, to="#files"):
+        self.page.set_input_files(f"{to} input[type=file]", [str(path) for path in paths])
+
+    def open(self, path):
+        self.upload(path)
+        self.page.wait_for_selector("#picture img")
+        self.page.get_by_text(f"{Path(path).name},").wait_for()
+
+    def see(self, selector="#picture img"):
+        """Return the picture that is shown, uint8 (h, w, 3)."""
+        address = self.page.locator(selector).first.get_attribute("src")
+        with urllib.request.urlopen(address) as answer:
+            return np.asarray(Image.open(io.BytesIO(answer.read())).convert("RGB"))
+
+    @contextlib.contextmanager
+    def change(self):
+        """Wait until the block has changed the picture that is shown."""
+        before = self.page.locator("#picture img").get_attribute("src")
+        yield
+        # Loaded as well: a click before that would be lost.
+        self.page.wait_for_function(
+            "old => (image => image.getAttribute('src') != old && image.complete && "
+            "image.naturalWidth > 0)(document.querySelector('#picture img'))",
+            arg=before,
+        )
+
+    def click(self, x, y, selector="#picture img"):
+        """Click on a place of a picture, given in shares of its sides."""
+        box = self.page.locator(selector).bounding_box()
+        self.page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+    def download(self, button, folder):
+        with self.page.expect_download() as download:
+            self.page.click(button)
+        path = folder / download.value.suggested_filename
+        folder.mkdir(exist_ok=True)
+        download.value.save_as(path)
+        return path
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Return a function that opens the page in a browser of its own."""
+    visitors = []
+
+    def visit():
+        visitors.append(Visitor(browser, address))
+        return visitors[-1]
+
+    yield visit
+    for visitor in visitors:
+        visitor.page.context.close()
+        assert not visitor.errors
+        elsewhere = [url for url in visitor.requests if not url.startswith((address, "blob:"))]
+        assert not elsewhere
+
+
+def save(path, level=128, size=(600, 800), **settings):
+    Image.fromarray(np.full(size, level, np.uint8)).save(path, **settings)
+    return path
+
+
+def colourfulness(picture):
+    return np.ptp(picture.astype(int), axis=-1)
+
+
+def test_a_person_says_a_colour_moves_it_takes_it_back_and_downloads(tmp_path, visit, model):
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    path = save(tmp_path / "my scan.jpg", exif=exif, quality=95)
+    visitor = visit()
+    visitor.open(path)
+    first = visitor.see()
+    assert first.shape == (600, 800, 3)
+
+    with visitor.change():
+        visitor.click(0.25, 0.75)
+    second = visitor.see()
+    # The point itself lies there; so does what it colours, around it.
+    assert np.abs(second[450, 200].astype(int) - BLUE).max() < 10
+    saved = known.read_hints(visitor.download("#save-hints", tmp_path / "downloads"))
+    assert saved.shape == (600, 800, 4)
+    rows, columns = np.nonzero(saved[..., 3])
+    assert abs(rows.mean() - 450) < 3
+    assert abs(columns.mean() - 200) < 3
+    assert np.abs(second[:, 400:].astype(int) - first[:, 400:]).max() < 2
+
+    with visitor.change():
+        visitor.page.click("#undo")
+    np.testing.assert_array_equal(visitor.see(), first)
+
+    with visitor.change():
+        visitor.click(0.25, 0.75)
+    with visitor.change():
+        visitor.click(0.25, 0.75)  # picks it up
+    with visitor.change():
+        visitor.click(0.75, 0.25)  # and puts it down
+    moved = visitor.see()
+    assert np.abs(moved[150, 600].astype(int) - BLUE).max() < 10
+    assert np.abs(moved[:, :300].astype(int) - first[:, :300]).max() < 2
+
+    result = visitor.download("#save", tmp_path / "downloads")
+    assert result.name == "my scan.jpg"
+    assert Image.open(result).getexif()[0x010F] == "a camera"
+    hints = visitor.download("#save-hints", tmp_path / "downloads")
+    assert hints.name == "my scan.hints.png"
+    command = [sys.executable, str(ROOT / "colorize.py"), "--input", str(path)]
+    command += ["--hints", str(hints), "--output", str(tmp_path / "out")]
+    command += ["--model", str(model), "--working-size", "128"]
+    subprocess.run(command, check=True, capture_output=True)
+    expected = photos.read_rgb(tmp_path / "out" / "my scan.jpg").astype(int)
+    found = photos.read_rgb(result)
+    assert np.abs(found - expected).max() <= 1
+    assert colourfulness(found)[150, 600] > 20
+    assert colourfulness(found)[:, :300].max() < 4
+
+
+def test_colours_are_offered_and_taken(tmp_path, visit):
+    visitor = visit()
+    visitor.open(save(tmp_path / "a.png"))
+    with visitor.change():
+        visitor.click(0.5, 0.5)
+    with visitor.change():
+        visitor.page.locator("#likely button").nth(3).click()
+    swatch = visitor.page.locator("#likely button div").nth(3).get_attribute("style")
+    colour = [int(number) for number in re.findall(r"\d+", swatch)[:3]]
+    assert np.abs(visitor.see()[300, 400].astype(int) - colour).max() < 10
+    with visitor.change():
+        visitor.click(0.02, 0.1, "#palette img")
+    red, green, blue = visitor.see()[300, 400].astype(int)
+    assert red > max(green, blue) + 50
+    # Those used last: the newest first.
+    assert visitor.page.locator("#recent button").count() == 3
+    with visitor.change():
+        visitor.page.locator("#recent button").nth(2).click()
+    assert np.abs(visitor.see()[300, 400].astype(int) - BLUE).max() < 10
+    for button in ("#remove", "#undo", "#clear"):
+        with visitor.change():
+            visitor.page.click(button)
+    assert colourfulness(visitor.see()).max() < 4
+
+
+def test_before_and_after_and_strength(tmp_path, visit):
+    visitor = visit()
+    visitor.open(save(tmp_path / "a.png"))
+    with visitor.change():
+        visitor.click(0.5, 0.5)
+    visitor.page.get_by_role("tab", name="Before and after").click()
+    visitor.page.wait_for_selector("#slider img")
+    pictures = []
+    for number in range(visitor.page.locator("#slider img").count()):
+        pictures.append(visitor.see(f"#slider img >> nth={number}"))
+    assert sorted(int(colourfulness(each)[300, 400]) > 20 for each in pictures) == [False, True]
+    visitor.page.get_by_role("tab", name="Say colours").click()
+    number = visitor.page.locator("#strength input[type=number]")
+    with visitor.change():
+        number.fill("0")
+        number.press("Enter")
+    # Only the point's own mark is in colour.
+    assert (colourfulness(visitor.see()) > 4).mean() < 0.01
+
+
+def test_a_reference_is_used_and_taken_away(tmp_path, visit):
+    visitor = visit()
+    photos.write_png(tmp_path / "a.png", steps())
+    visitor.open(tmp_path / "a.png")
+    photos.write_png(tmp_path / "red.png", reddish(steps()))
+    visitor.page.get_by_text("Colours from another photograph").click()
+    with visitor.change():
+        visitor.upload(tmp_path / "red.png", to="#reference")
+    assert colourfulness(visitor.see()).max() > 20
+    visitor.page.get_by_text("of it looks like red.png").wait_for()
+    # It counts for photographs that come later, too.
+    photos.write_png(tmp_path / "later.png", steps()[::-1])
+    with visitor.change():
+        visitor.upload(tmp_path / "later.png")
+    visitor.page.get_by_text("later.png,").wait_for()
+    assert colourfulness(visitor.see()).max() > 20
+    with visitor.change():
+        visitor.page.locator("#reference button[aria-label*=lear]").first.click()
+    assert colourfulness(visitor.see()).max() < 4
+
+
+def test_what_is_no_photograph_is_a_sentence(tmp_path, visit):
+    (tmp_path / "letter.jpg").write_text("Dear grandmother")
+    visitor = visit()
+    visitor.upload(tmp_path / "letter.jpg")
+    visitor.page.get_by_text("letter.jpg cannot be shown: it holds no picture").wait_for()
+    visitor.upload(save(tmp_path / "huge.png", size=(1500, 1500)))
+    visitor.page.get_by_text("more than 2 megapixels").wait_for()
+    assert "Traceback" not in visitor.page.content()
+    # The page goes on.
+    visitor.open(save(tmp_path / "a.png"))
+
+
+def test_two_browsers_do_not_see_each_other(tmp_path, visit):
+    one, other = visit(), visit()
+    one.open(save(tmp_path / "hers.png", 90))
+    other.open(save(tmp_path / "his.png", 170))
+    with one.change():
+        one.click(0.25, 0.25)
+    assert abs(int(one.see()[500, 700, 0]) - 90) < 3
+    assert colourfulness(other.see()).max() < 4
+    with other.change():
+        other.click(0.75, 0.75)
+    assert abs(int(other.see()[100, 100, 0]) - 170) < 3
+    for visitor, foreign in ((one, "his.png"), (other, "hers.png")):
+        assert foreign not in visitor.page.content()
+        assert not [url for url in visitor.requests if foreign in url]
+
+
+def test_many_photographs_come_back_as_a_zip(tmp_path, visit):
+    names = ["a.png", "b.jpg", "letter.jpg", "a.hints.png"]
+    save(tmp_path / "a.png")
+    save(tmp_path / "b.jpg")
+    (tmp_path / "letter.jpg").write_text("Dear grandmother")
+    hints = known.draw([known.Point(0.25, 0.25, BLUE, 0.05)], 60, 80)
+    Image.fromarray(hints).save(tmp_path / "a.hints.png")
+    visitor = visit()
+    visitor.page.get_by_role("tab", name="Many at once").click()
+    visitor.page.click("#start")
+    visitor.page.get_by_text("There are no photographs yet").wait_for()
+    visitor.upload(*(tmp_path / name for name in names), to="#many")
+    visitor.page.locator("#many").get_by_text("letter.jpg").or_(
+        visitor.page.locator("#many [aria-label*=letter]")
+    ).first.wait_for()
+    visitor.page.click("#start")
+    visitor.page.get_by_text("2 photographs are in colour").wait_for()
+    assert "it holds no picture in a known format" in visitor.page.content()
+    with visitor.page.expect_download() as download:
+        visitor.page.locator("#archive a").first.click()
+    download.value.save_as(tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert sorted(archive.namelist()) == ["a.png", "b.jpg"]
+        archive.extractall(tmp_path / "all")
+    assert colourfulness(photos.read_rgb(tmp_path / "all" / "a.png"))[150, 200] > 20
+    assert colourfulness(photos.read_rgb(tmp_path / "all" / "b.jpg")).max() < 4
+
+
+def test_no_other_file_is_served(address):
+    for path in ("/etc/passwd", ROOT / "README.md", ROOT / "app.py", "app.py"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{address}gradio_api/file={path}")
+        assert refused.value.code in (403, 404)
+
+
+def test_it_listens_here_only_and_leaves_nothing(tmp_path, model):
+    command = [sys.executable, str(ROOT / "app.py"), "--model", str(model)]
+    environment = {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    line = process.stdout.readline()
+    found = re.fullmatch(r"the page is at (http://127\.0\.0\.1:\d+/) \(Ctrl-C ends it\)\n", line)
+    with urllib.request.urlopen(found[1]) as answer:
+        assert b"Colorize" in answer.read()
+    assert list(tmp_path.glob("colorizer-*"))
+    process.terminate()
+    assert process.wait(20) == 130
+    assert not list(tmp_path.glob("colorizer-*"))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_model_that_is_none_is_one_sentence(capsys):
+    import app
+
+    assert app.main(["--model", "none.onnx"]) == 2
+    assert capsys.readouterr().err.startswith("error: there is no model none.onnx")
