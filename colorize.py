@@ -308,7 +308,12 @@ def colorize_films(jobs, colorizer, options, film_settings, record, report) -> b
         raise UserError(
             f"films need PyAV ({error}); run `pip install -r requirements-colorize.txt`"
         ) from error
-    film_options = films.Options(options.strength, keep_colour=options.keep_colour, **film_settings)
+    film_options = films.Options(
+        options.strength,
+        keep_colour=options.keep_colour,
+        reference=options.reference,
+        **film_settings,
+    )
     recorded = batch.recorded_settings(colorizer, options) | film_settings
     writer = batch.Writer(record, recorded)
     for job in jobs:

@@ -6,7 +6,7 @@ import os
 import unicodedata
 from pathlib import Path
 
-from colorizer import film_formats, formats, tiff
+from colorizer import film_formats, film_hints, formats, tiff
 from colorizer.batch import Job, job_settings
 from colorizer.errors import UserError
 from colorizer.files import shown
@@ -73,7 +73,9 @@ def plan(
         source = Source(path)
         if film_formats.is_film(path):
             target = output / film_formats.target_of(relative)
-            _plan_one(Job(source, shown(relative), target, film=True), names, False, planned)
+            job = Job(source, shown(relative), target, film=True)
+            job = _with_hints(job, film_hints.folder_beside(path), takes_hints)
+            _plan_one(job, names, False, planned)
             continue
         pages = tiff.pages(path) if path.suffix.lower() in (".tif", ".tiff") else [0]
         for number, page in enumerate(pages, start=1):
@@ -87,13 +89,19 @@ def plan(
             job = Job(source, name, wanted, page=page)
             # Hints are drawn over one picture: of several pages, the first.
             if number == 1 and (own := hints or formats.hints_beside(path)):
-                if takes_hints:
-                    job = dataclasses.replace(job, hints=Source(own))
-                else:
-                    note = f"{shown(own.name)} is left out, because this --model takes no hints"
-                    job = dataclasses.replace(job, note=note)
+                job = _with_hints(job, Source(own), takes_hints)
             _plan_one(job, names, compare, planned)
     return planned
+
+
+def _with_hints(job, hints, takes_hints) -> Job:
+    """Give a job its hints, if there are any, or say that the model takes none."""
+    if hints and takes_hints:
+        return dataclasses.replace(job, hints=hints)
+    if hints:
+        note = f"{shown(hints.path.name)} is left out, because this --model takes no hints"
+        return dataclasses.replace(job, note=note)
+    return job
 
 
 def _plan_one(job, names, compare, planned) -> None:
@@ -135,7 +143,7 @@ class Names:
 
         Raises UserError where that would be an input.
         """
-        settings = self.film_settings if job.film else job_settings(self.settings, job)
+        settings = job_settings(self.film_settings if job.film else self.settings, job)
         for number in itertools.count(1):
             suffix = wanted.suffix if number == 1 else f"-{number}{wanted.suffix}"
             path = wanted.with_name(_fitting(wanted.stem, suffix))

@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from colorizer import known, photos, tiff, tone
+from colorizer import film_hints, known, photos, tiff, tone
 from colorizer.errors import UserError
 from colorizer.files import replacing, shown
 from colorizer.results import Source, sha256
@@ -38,7 +38,7 @@ class Job:
     `compare_target` is where the picture before and after goes, or None. Without `paint`, that is
     made of the result that is there. `note` is a phrase for the user, or empty. `page` is the
     place, from 0, of a page in a TIFF. `film` tells that it is one. `hints` is its file of
-    hints, or None.
+    hints, a Source, or for a film a film_hints.Hints, or None.
     """
 
     source: Source
@@ -49,7 +49,7 @@ class Job:
     note: str = ""
     page: int = 0
     film: bool = False
-    hints: Source | None = None
+    hints: Source | film_hints.Hints | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +162,7 @@ class PixelBudget:
 
 
 def job_settings(settings, job) -> dict:
-    """Return the settings of the record for one photograph: with its page, and its hints."""
+    """Return the settings of the record for one job: with its page, and its hints."""
     if job.page:  # the first is like other photographs
         settings = settings | {"page": job.page + 1}
     if job.hints:

@@ -6,22 +6,22 @@ import itertools
 import json
 import os
 import shutil
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 
-from colorizer import photos, steady, video
-from colorizer.batch import Outcome
+from colorizer import video
+from colorizer.batch import Outcome, Reference, job_settings
 from colorizer.errors import UserError
-from colorizer.files import replacing, write_json
+from colorizer.files import replacing, shown, write_json
+from colorizer.film_painter import Painter
 from colorizer.mux import assemble, codec_of, encode, pixel_format
 
 import numpy as np
 
-# Frames a segment: what a stop loses at most, and what is coloured between two key frames.
+# Frames a segment: what a stop loses at most, and what is coloured between two key frames. A whole
+# number of steady.BLOCK, so that films that were stopped become the same.
 SEGMENT = 240
 
 # Counts up when unfinished films of earlier versions cannot be gone on with.
-VERSION = 1
+VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,32 +30,14 @@ class Options:
 
     `strength` scales chroma, 0 to 1. `codec` is a key of film_formats.CODECS, or None for what
     suits the container, `quality` its constant rate factor, or None for its default. `keep_colour`
-    copies films in colour as they are.
+    copies films in colour as they are. Where they look like `reference`, they take its colours.
     """
 
     strength: float = 1.0
     codec: str | None = None
     quality: int | None = None
     keep_colour: bool = False
-
-
-@dataclasses.dataclass
-class _Frame:
-    """A frame on its way: it is shown at `time` for `length`.
-
-    `pixels` are the film's, `small` is gray at the network's size, and `chroma` the network's
-    answer, or None where it waits for what is known. `painted` is the av.VideoFrame to write, and
-    `memory` what has to be known to go on behind it.
-    """
-
-    time: int
-    length: int
-    repeated: bool
-    pixels: np.ndarray
-    small: Future
-    chroma: Future | None
-    painted: Future | None = None
-    memory: dict | None = None
+    reference: Reference | None = None
 
 
 def colorize_film(job, colorizer, options, writer, tell) -> Outcome:
@@ -84,7 +66,7 @@ def colorize_film(job, colorizer, options, writer, tell) -> Outcome:
 def _colorize_film(job, colorizer, options, writer, tell) -> Outcome:
     """Colorize one film segment by segment and put it together."""
     film = video.probe(job.source.path)
-    if film.in_colour and options.keep_colour:
+    if film.in_colour and options.keep_colour and not job.hints:
         remark = "it stays where it is, because its results are in another format"
         if job.source.path.suffix == job.target.suffix:
             writer.write(job.target, "picture", job)
@@ -92,12 +74,13 @@ def _colorize_film(job, colorizer, options, writer, tell) -> Outcome:
         return Outcome(job, remark=remark, in_colour=True, kept=True)
     suffix = job.target.suffix.lower()
     codec = codec_of(suffix, options.codec)
+    hints = job.hints.read(*film.seen_sizes()) if job.hints else []
     parts = Parts(job, _settings(job, colorizer, options, codec))
     tell(parts.frames, film.frames)
     if not parts.whole():
         format = pixel_format(film, codec)
-        painter = _Painter(film, colorizer, options.strength, format, parts.memory)
-        with contextlib.closing(_painted(parts, film, painter)) as painted:
+        painter = Painter(film, colorizer, options, format, hints, parts)
+        with contextlib.closing(painter.painted(_frames_behind(parts))) as painted:
             while True:
                 segment = _Segment(painted, lambda: tell(1, film.frames))
                 arrays = encode(segment, film, codec, options.quality, suffix)
@@ -108,23 +91,31 @@ def _colorize_film(job, colorizer, options, writer, tell) -> Outcome:
 
     def enter(path):
         os.utime(path, ns=(job.source.mtime_ns, job.source.mtime_ns))
-        writer.record.add(job.target, path, "picture", job.source, writer.settings)
+        settings = job_settings(writer.settings, job)
+        writer.record.add(job.target, path, "picture", job.source, settings)
 
     left_out = assemble(
         job.source.path, job.target, film, codec, options.quality, parts.segments, enter
     )
-    remarks = _remarks(film, parts) + left_out
+    remarks = _remarks(film, parts, hints, options.reference) + left_out
     parts.remove()
     return Outcome(job, remark="; ".join(remarks), in_colour=film.in_colour)
 
 
-def _remarks(film, parts) -> list[str]:
-    """Return phrases for the user about what is not as in the film."""
+def _remarks(film, parts, hints, reference) -> list[str]:
+    """Return phrases for the user about what is not as in the film, and what became of hints."""
     remarks = []
+    end = film.seconds(parts.time)
+    behind = [shown(hint.path.name) for hint in hints if hint.lies_behind(parts.frames, end)]
+    if behind:
+        remarks.append(f"the film ends before the hints of {', '.join(behind)}")
+    if reference:
+        share = parts.matched / parts.frames
+        remarks.append(f"{share:.0%} of it looks like {reference.name}")
     if parts.repeated:
         remarks.append(f"{parts.repeated} frames cannot be decoded; the one before stands for each")
     if film.interlaced:
-        remarks.append("it is interlaced; its fields were coloured together")
+        remarks.append("it was interlaced, and is progressive now")
     if film.has_alpha:
         remarks.append("what is transparent was laid on white")
     if film.size[0] % 2 or film.size[1] % 2:
@@ -144,6 +135,8 @@ def _settings(job, colorizer, options, codec) -> dict:
         "strength": options.strength,
         "codec": codec,
         "quality": options.quality,
+        "hints": job.hints and job.hints.sha256,
+        "reference": options.reference and options.reference.sha256,
     }
 
 
@@ -151,7 +144,8 @@ class Parts:
     """The finished segments of a film that is not whole yet, in a hidden folder beside its target.
 
     Those of other settings or of another film are removed. `frames` and `repeated` count what the
-    segments hold, `time` is that of their last frame or None, and `memory` what its colours were.
+    segments hold, and `matched` adds up the shares that look like the reference; `time` is that of
+    their last frame or None, and `memory` what its colours were.
     """
 
     def __init__(self, job, settings):
@@ -166,11 +160,11 @@ class Parts:
             shutil.rmtree(self.folder, ignore_errors=True)
             write_json(record, settings)
         self.segments = sorted(self.folder.glob("[0-9]*.npz"))
-        self.frames, self.repeated, self.time, self.memory = 0, 0, None, None
+        self.frames, self.repeated, self.matched, self.time, self.memory = 0, 0, 0, None, None
         if self.segments:
             with np.load(self.segments[-1]) as last:
                 self.frames, self.repeated = int(last["frames"]), int(last["repeated"])
-                self.time = int(last["last_time"])
+                self.matched, self.time = float(last["matched"]), int(last["last_time"])
                 self.memory = {
                     name.removeprefix("memory_"): last[name]
                     for name in last.files
@@ -185,6 +179,8 @@ class Parts:
         """Write a finished segment, whole or not at all."""
         self.frames += segment.frames
         self.repeated += segment.repeated
+        self.matched += segment.matched
+        self.time = segment.last.time
         path = self.folder / f"{len(self.segments):06}.npz"
         with replacing(path) as temporary:
             np.savez(
@@ -192,7 +188,8 @@ class Parts:
                 **arrays,
                 frames=self.frames,
                 repeated=self.repeated,
-                last_time=segment.last.time,
+                matched=self.matched,
+                last_time=self.time,
                 last_length=segment.last.length,
                 **{f"memory_{name}": array for name, array in segment.last.memory.items()},
             )
@@ -208,16 +205,17 @@ class Parts:
 
 
 class _Segment:
-    """The next SEGMENT frames to encode, of an iterator of `_Frame`; counts them as they go."""
+    """The next SEGMENT frames to encode, film_painter.Frame; counts them as they go."""
 
     def __init__(self, painted, tell):
         self.painted, self.tell = itertools.islice(painted, SEGMENT), tell
-        self.frames, self.repeated, self.last = 0, 0, None
+        self.frames, self.repeated, self.matched, self.last = 0, 0, 0, None
 
     def __iter__(self):
         for frame in self.painted:
             self.frames += 1
             self.repeated += frame.repeated
+            self.matched += frame.matched
             self.last = frame
             yield frame.painted.result()
             self.tell()
@@ -231,7 +229,7 @@ def _frames_behind(parts):
     last = parts.time
     for seek in (True, False):
         with video.opened(parts.source) as (container, stream):
-            frames = video.frames(container, stream)
+            frames = video.progressive(video.frames(container, stream))
             if last is None:
                 yield from frames
                 return
@@ -242,73 +240,3 @@ def _frames_behind(parts):
                 yield from frames
                 return
     raise video.FilmError(f"its unfinished segments do not fit it; remove {parts.folder}")
-
-
-def _painted(parts, film, painter):
-    """Yield the coloured frames behind those of `parts` as `_Frame`, in order.
-
-    The network and the painting work on several frames at once, on all cores; the steady colours,
-    which go from frame to frame, are found in between. So many frames are in memory as the
-    look-ahead and the cores need, whatever the film's length.
-    """
-    cores = os.cpu_count() or 1
-    most = steady.CONTEXT + cores
-    coming, leaving = deque(), deque()
-    with ThreadPoolExecutor(cores) as workers:
-        for raw, time, length, repeated in _frames_behind(parts):
-            pixels = video.pixels_of(raw)
-            small = workers.submit(painter.shrink, pixels)
-            chroma = None
-            if not painter.steadier.takes_known:
-                chroma = workers.submit(painter.predict, pixels)
-            coming.append(_Frame(time, length, repeated, pixels, small, chroma))
-            if len(coming) > most:
-                leaving.append(painter.begin(coming, workers))
-            if len(leaving) > cores:
-                yield leaving.popleft()
-        while coming:
-            leaving.append(painter.begin(coming, workers))
-        yield from leaving
-
-
-class _Painter:
-    """Gives the frames of one film their colours, and paints them."""
-
-    def __init__(self, film, colorizer, strength, format, memory):
-        self.film, self.colorizer, self.strength, self.format = film, colorizer, strength, format
-        self.turns = film.rotation // 90
-        self.steadier = steady.Steady(colorizer.network.takes_known)
-        self.before = []
-        if memory:
-            self.before = list(memory["before"])
-            self.steadier.restore(memory)
-
-    def shrink(self, pixels) -> np.ndarray:
-        """Return a frame at the network's size, upright: gray, uint8 (h, w)."""
-        small = self.colorizer.shrink(np.rot90(pixels, self.turns))
-        return (photos.grayscale(small) if small.shape[2] == 3 else small)[..., 0]
-
-    def predict(self, pixels, known=None) -> np.ndarray:
-        """Ask the network for the chroma of a frame: upright, Lab a and b, float32 (h, w, 2)."""
-        return self.colorizer.predict(np.rot90(pixels, self.turns), known)
-
-    def begin(self, coming, workers) -> _Frame:
-        """Take the first of the coming frames, find its colours, and have a worker paint it."""
-        frame = coming.popleft()
-        small = frame.small.result()
-        ahead = [each.small.result() for each in itertools.islice(coming, steady.CONTEXT)]
-
-        def predict(known):
-            return frame.chroma.result() if frame.chroma else self.predict(frame.pixels, known)
-
-        change = steady.change(self.before, [small, *ahead])
-        chroma = self.steadier.step(small, predict, change)
-        self.before = [*self.before, small][-steady.CONTEXT - 1 :]
-        frame.memory = {"before": np.stack(self.before), **self.steadier.memory()}
-        frame.painted = workers.submit(self.paint, frame.pixels, frame.time, chroma)
-        return frame
-
-    def paint(self, pixels, time, chroma):
-        """Paint a frame, and make of it what the encoder takes."""
-        painted = self.colorizer.paint(pixels, np.rot90(chroma, -self.turns), self.strength)
-        return video.frame_of(painted, self.film, self.format, time)

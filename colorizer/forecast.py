@@ -26,7 +26,7 @@ def print_forecast(planned, colorizer, options) -> int:
         print(f"{name}: stays, changed since it was written")
     films = [job for job in planned.jobs if job.film]
     for job in films:
-        print(f"{job.name}: a film, to {shown(job.target)}")
+        print(f"{job.name}: a film, to {shown(job.target)}{_note(job)}")
     for job in planned.jobs:
         if job.film:
             continue
@@ -41,10 +41,8 @@ def print_forecast(planned, colorizer, options) -> int:
             continue
         formats[format] += 1
         pixels += size
-        notes = [job.hints and f"with {shown(job.hints.path.name)}", job.note]
-        note = "; ".join(filter(None, notes))
-        note = f" ({note})" if note else ""
-        print(f"{job.name}: {format}, {size / 1e6:.1f} megapixels, to {shown(job.target)}{note}")
+        megapixels = f"{size / 1e6:.1f} megapixels"
+        print(f"{job.name}: {format}, {megapixels}, to {shown(job.target)}{_note(job)}")
     for name, reason in failures:
         print(f"would fail: {name}: {reason}")
     count = formats.total()
@@ -57,6 +55,13 @@ def print_forecast(planned, colorizer, options) -> int:
         f"{len(failures)} would fail; nothing was written"
     )
     return len(failures)
+
+
+def _note(job) -> str:
+    """Say what else there is to say of a job, in brackets, or nothing."""
+    notes = [job.hints and f"with {shown(job.hints.path.name)}", job.note]
+    note = "; ".join(filter(None, notes))
+    return f" ({note})" if note else ""
 
 
 def _seconds(colorizer, count, pixels) -> float:

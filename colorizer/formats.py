@@ -20,6 +20,8 @@ ISO_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif")
 
 # NAME.hints.png says what colours places of the photograph NAME have.
 HINTS_SUFFIX = ".hints.png"
+# A folder NAME.hints holds the hints of the film NAME.
+FILM_HINTS_SUFFIX = ".hints"
 
 # Pictures that are named instead of read.
 UNREADABLE = {
@@ -88,6 +90,7 @@ def _files(folder, onerror) -> list[Path]:
     """List the files below `folder`, sorted, as `find_photographs` says."""
     found, entered = [], set()
     for parent, folders, files in os.walk(folder, onerror=onerror, followlinks=True):
+        folders[:] = [name for name in folders if not _holds_film_hints(name, parent, files)]
         status = os.stat(parent)
         if (status.st_dev, status.st_ino) in entered:
             folders.clear()
@@ -96,6 +99,13 @@ def _files(folder, onerror) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(parent, name) for name in files if not name.startswith(".")]
     return sorted(found)
+
+
+def _holds_film_hints(name, parent, files) -> bool:
+    """Tell whether a folder is that of a film's hints, of which the film lies beside it."""
+    stem, suffix = os.path.splitext(name)
+    beside = (Path(parent, file) for file in files if os.path.splitext(file)[0] == stem)
+    return suffix == FILM_HINTS_SUFFIX and any(map(is_film, beside))
 
 
 def advice(path) -> str:

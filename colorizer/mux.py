@@ -48,6 +48,9 @@ CONTAINERS = {
     ".wmv": "asf",
 }
 
+# So many seconds a film may end before its file says: containers count in different ways.
+SLACK = 1
+
 # Streams that are copied. Data streams are mostly the chapters of MP4, which are copied as such.
 COPIED = ("video", "audio", "subtitle", "attachment")
 
@@ -195,10 +198,24 @@ def assemble(source, target, film, codec, quality, segments, enter) -> list[str]
             output.set_chapters(container.chapters())
             output.start_encoding()
             painted = _painted(segments, times, coloured, film.time_base)
+            end = Fraction(0)
             for packet in heapq.merge(painted, _copied(container, copies), key=_decoded_at):
+                end = max(end, _decoded_at(packet) + (packet.duration or 0) * packet.time_base)
                 output.mux(packet)
+            left_out += _broken_off(container, main, end)
         enter(temporary)
     return left_out
+
+
+def _broken_off(container, stream, end) -> list[str]:
+    """Say how much of a film there is, if it ends, at `end` in seconds, before its file says."""
+    expected = Fraction(container.duration or 0, av.time_base)
+    if container.format.name == "avi":  # its duration is measured, but it counts its frames
+        expected = max(expected, stream.frames * stream.time_base)
+    end -= Fraction(container.start_time or 0, av.time_base)
+    if end + SLACK >= expected:
+        return []
+    return [f"it breaks off; {float(end):.1f} of its {float(expected):.1f} seconds are there"]
 
 
 def _times(segments) -> np.ndarray:

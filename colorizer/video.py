@@ -6,14 +6,16 @@ Times are whole numbers of the film's own time base, as its file has them.
 import contextlib
 import dataclasses
 import heapq
+import math
 import os
 import stat
+from collections import deque
 from fractions import Fraction
 
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 # A frame is black-and-white when at most one in a thousand of its colour samples is further than
 # this from gray, of 255.
@@ -45,7 +47,7 @@ class Film:
     which players turn it counterclockwise, and `matrix` the numbers that tell them so, or None.
     `bits` are those of a sample, `full_range` tells that they begin at 0; `colorspace`, a key of
     WEIGHTS, `color_primaries` and `color_trc` are FFmpeg's numbers. `frames` guesses their count,
-    or is 0.
+    or is 0. `start` is when it begins, in seconds, from which players count.
     """
 
     size: tuple
@@ -61,8 +63,22 @@ class Film:
     rate: Fraction
     sample_aspect_ratio: Fraction | None
     frames: int
+    start: Fraction
     in_colour: bool
     has_alpha: bool
+
+    def seconds(self, time) -> Fraction | float:
+        """Return a frame's time as players show it; that of no frame is before all others."""
+        return -math.inf if time is None else time * self.time_base - self.start
+
+    def seen_sizes(self) -> list[tuple]:
+        """Return the sizes, (height, width), that an upright picture of it may have.
+
+        They are those of its pixels and, where these are not square, of what is shown.
+        """
+        (height, width), shape = self.size, self.sample_aspect_ratio or 1
+        sizes = [(height, width), (height, round(width * shape))]
+        return [size[::-1] for size in sizes] if self.rotation % 180 else sizes
 
 
 @contextlib.contextmanager
@@ -131,6 +147,7 @@ def probe(path) -> Film:
             rate=rate,
             sample_aspect_ratio=stream.sample_aspect_ratio,
             frames=stream.frames or round(length * rate),
+            start=Fraction(container.start_time or 0, av.time_base),
             in_colour=pixels_of(first).shape[2] == 3,
             has_alpha=alpha,
         )
@@ -194,6 +211,46 @@ def _packets(container, stream):
         yield last
 
 
+def progressive(frames):
+    """Yield frames as `frames` gives them, with interlaced ones made progressive.
+
+    Each stays one frame at its time, made of its two fields and those around it.
+    """
+    graph, waiting = None, deque()
+    for frame, *shown in frames:
+        if graph is None and not frame.interlaced_frame:
+            yield frame, *shown
+            continue
+        graph = graph or _deinterlacer(frame)
+        waiting.append(shown)
+        graph.push(frame)
+        yield from _filtered(graph, waiting)
+    if graph:
+        graph.push(None)
+        yield from _filtered(graph, waiting)
+
+
+def _deinterlacer(frame) -> av.filter.Graph:
+    """Return FFmpeg's filter for the interlaced among frames of this size and format.
+
+    Source: bwdif, the BBC's weave and deinterlace of what moves.
+    """
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    filters = [graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")]
+    graph.link_nodes(source, *filters).configure()
+    return graph
+
+
+def _filtered(graph, waiting):
+    """Yield the frames that a filter has finished, each with the first of what waits for it."""
+    with contextlib.suppress(av.error.BlockingIOError, av.error.EOFError):
+        while waiting:
+            yield graph.pull(), *waiting.popleft()
+
+
 def pixels_of(frame) -> np.ndarray:
     """Return a frame's pixels, gray (H, W, 1) or RGB (H, W, 3): uint8, uint16 for over 8 bits.
 
@@ -240,9 +297,11 @@ def _plane(frame, number, bits) -> np.ndarray:
 
 def _rgb(frame, bits) -> np.ndarray:
     """Convert a frame to RGB with the colour space and range that it names."""
+    # A frame's own converter is not for several threads.
+    convert = VideoReformatter().reformat
     if not any(component.is_alpha for component in frame.format.components):
-        return frame.to_ndarray(format="rgb24" if bits <= 8 else "rgb48le")
-    pixels = frame.to_ndarray(format="rgba")
+        return convert(frame, format="rgb24" if bits <= 8 else "rgb48le").to_ndarray()
+    pixels = convert(frame, format="rgba").to_ndarray()
     share = pixels[..., 3:].astype(np.uint16)
     return ((pixels[..., :3] * share + 255 * (255 - share) + 127) // 255).astype(np.uint8)
 

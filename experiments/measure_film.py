@@ -1,10 +1,11 @@
 """Measure how steady films come out: frame by frame against steady, and the truth beside both.
 
-    python experiments/measure_film.py CLIP [CLIP ...]
+    python experiments/measure_film.py FILM [FILM ...]
 
-Reads films in colour, turns them gray, and colours them both ways at the size at which the network
-sees them; without a film it pans and zooms over samples/, where the motion is known. Prints a table
-and writes it to outputs/films/steadiness.json, and a strip of frames of each clip beside it.
+Turns films in colour gray, and pans and zooms over samples/, where the motion is known, and colours
+them both ways at the size at which the network sees them. Prints a table, writes it to
+experiments/results/measure_film.json, and a strip of frames of each clip into outputs/films. With
+--known it also measures networks that are told the colours carried to a frame as known colours.
 """
 
 import argparse
@@ -14,9 +15,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import dataclasses
 import itertools
 
-from colorizer import Colorizer, chroma, formats, photos, steady, tone, video
+from colorizer import Colorizer, chroma, formats, known, photos, steady, tone, video
+from colorizer.errors import UserError, run
 from colorizer.files import write_json
 
 import cv2
@@ -30,15 +33,25 @@ PAN_FRAMES = 60
 # Consistent Video Colorization with Deep Feature Propagation and Self-regularization Learning".
 CDC_DISTANCES = (1, 2, 4)
 
-# Frames of a strip.
+# Frames of a strip, in which the ways to colour lie below each other.
 STRIP = 6
+STRIPS = Path("outputs/films")
+
+# What is measured: how a table calls it and writes it.
+FIGURES = {
+    "cdc": ("CDC", ".5f"),
+    "e_warp": ("E_warp", ".5f"),
+    "psnr": ("PSNR dB", ".2f"),
+    "chroma_change": ("chroma change", ".2f"),
+    "colourfulness": ("colourfulness", ".1f"),
+}
 
 
 def read_clip(path) -> list:
     """Read the first FRAMES frames of a film as RGB, uint8 (H, W, 3)."""
     clip = []
     with video.opened(path) as (container, stream):
-        for frame, *_ in video.frames(container, stream):
+        for frame, *_ in video.progressive(video.frames(container, stream)):
             clip.append(frame.to_ndarray(format="rgb24"))
             if len(clip) == FRAMES:
                 break
@@ -72,25 +85,43 @@ def pan_and_zoom(sample, number) -> tuple[list, list]:
     return clip, motions
 
 
-def colour(colorizer, grays):
-    """Return the chroma of gray frames (H, W, 1), frame by frame and steady, and the small frames.
-
-    Also returns the numbers of the frames that begin a scene.
-    """
+def waiting(colorizer, grays) -> list[steady.Frame]:
+    """Return gray frames (H, W, 1), coloured frame by frame, as they wait for steady colours."""
     small = [colorizer.shrink(gray)[..., 0] for gray in grays]
-    single, steadied, cuts = [], [], []
-    steadier = steady.Steady(colorizer.network.takes_known)
+    frames, last = [], None
     for number, gray in enumerate(grays):
-        single.append(colorizer.predict(gray))
-        change = steady.change(small[max(0, number - 3) : number], small[number : number + 3])
-        if change == "cut":
-            cuts.append(number)
+        before = small[max(0, number - steady.CONTEXT - 1) : number]
+        change = steady.change(before, small[number : number + steady.CONTEXT + 1])
+        motion = None if change == "cut" else steady.motion(last, small[number])
+        frames.append(steady.Frame(colorizer.predict(gray), change, motion))
+        if change != "flash":
+            last = small[number]
+    return frames
 
-        def predict(known, gray=gray):
-            return single[-1] if known is None else colorizer.predict(gray, known)
 
-        steadied.append(steadier.step(small[number], predict, change))
-    return small, single, steadied, cuts
+def steadied(frames) -> list:
+    """Return the steady chroma of frames, as films get it."""
+    steadier, chromas = steady.Steady(), []
+    for start in range(0, len(frames), steady.BLOCK):
+        block = frames[start : start + steady.BLOCK + steady.AHEAD]
+        chromas += [each for each, _ in steadier.steady(block)]
+    return chromas
+
+
+def told(colorizer, grays, frames) -> list[steady.Frame]:
+    """Colour frames one after the other, and tell the network what is carried to each."""
+    answers, colours = [], None
+    for gray, frame in zip(grays, frames, strict=True):
+        chroma, weight = frame.chroma, np.ones(frame.chroma.shape[:2], np.float32)
+        if frame.motion:
+            carried, weight = frame.motion.onwards.carry(*colours)
+            mask = weight / steady.LONGEST_MEMORY
+            chroma = colorizer.predict(gray, np.dstack([carried / known.SCALE, mask]))
+            weight = np.minimum(weight + 1, steady.LONGEST_MEMORY)
+        if frame.change != "flash":
+            colours = chroma, weight
+        answers.append(dataclasses.replace(frame, chroma=chroma))
+    return answers
 
 
 class Motion:
@@ -175,100 +206,115 @@ def colourfulness(rgb) -> float:
     return float(spread + 0.3 * np.hypot(first.mean(), second.mean()))
 
 
-def measure(name, clip, motions, colorizer, folder) -> list[dict]:
-    """Measure one clip; return a row for the truth, frame by frame, and steady."""
+def measure(name, clip, motions, colorizer, with_known, folder) -> list[dict]:
+    """Measure one clip; return a row for the truth, and for each way to colour it."""
     grays = [photos.grayscale(frame) for frame in clip]
-    small, single, steadied, cuts = colour(colorizer, grays)
-    truth = [photos.resize(frame, *small[0].shape) for frame in clip]
-    motion = Motion(small, cuts, motions)
+    small = [colorizer.shrink(gray) for gray in grays]
+    frames = waiting(colorizer, grays)
+    cuts = [number for number, frame in enumerate(frames) if frame.change == "cut"]
+    motion = Motion([gray[..., 0] for gray in small], cuts, motions)
+    truth = [photos.resize(frame, *small[0].shape[:2]) for frame in clip]
     chromas = {
         "truth": [chroma.chroma_of(photos.to_unit(frame)) for frame in truth],
-        "frame by frame": single,
-        "steady": steadied,
+        "frame by frame": [frame.chroma for frame in frames],
+        "steady": steadied(frames),
     }
-    rows, painted = [], {}
+    if with_known:
+        answers = told(colorizer, grays, frames)
+        chromas["known"] = [frame.chroma for frame in answers]
+        chromas["known, then steady"] = steadied(answers)
+    rows, strips = [], []
     for way, values in chromas.items():
-        frames = truth
+        painted = truth
         if way != "truth":
-            frames = [
-                colorizer.paint(gray[..., np.newaxis], each)
-                for gray, each in zip(small, values, strict=True)
-            ]
-        painted[way] = frames
-        moved = [np.hypot(*each.T).mean() for each in motion.differences(values)]
-        warped = [np.square(each).mean() for each in motion.differences([f / 255 for f in frames])]
-        errors = [
-            np.square(frame.astype(np.float64) - true).mean()
-            for frame, true in zip(frames, truth, strict=True)
-        ]
-        row = {
-            "clip": name,
-            "way": way,
-            "frames": len(clip),
-            "chroma_change": float(np.mean(moved)),
-            "cdc": cdc(frames),
-            "e_warp": float(np.mean(warped)),
-            "colourfulness": float(np.mean([colourfulness(frame) for frame in frames])),
-            "psnr": float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-9)))),
-        }
-        rows.append(row)
-    places = np.linspace(0, len(clip) - 1, STRIP).round().astype(int)
-    strip = np.vstack([np.hstack([frames[n] for n in places]) for frames in painted.values()])
-    photos.write_png(folder / f"{name}.png", strip)
+            painted = list(map(colorizer.paint, small, values))
+        rows.append({"clip": name, "way": way, **figures(painted, values, truth, motion)})
+        places = np.linspace(0, len(clip) - 1, STRIP).round().astype(int)
+        strips.append(np.hstack([painted[place] for place in places]))
+    photos.write_png(folder / f"{name}.png", np.vstack(strips))
     return rows
 
 
-def print_rows(rows) -> None:
-    """Print rows as a Markdown table."""
-    print(
-        "| clip | way | chroma change | CDC | E_warp | colourfulness | PSNR |\n"
-        "|---|---|---|---|---|---|---|"
-    )
-    for row in rows:
-        psnr = "" if row["way"] == "truth" else f"{row['psnr']:.2f}"
-        print(
-            f"| {row['clip']} | {row['way']} | {row['chroma_change']:.3f} | {row['cdc']:.6f} | "
-            f"{row['e_warp']:.6f} | {row['colourfulness']:.2f} | {psnr} |"
-        )
+def figures(painted, chromas, truth, motion) -> dict:
+    """Return the figures of a clip's frames: painted, their chroma, and the true frames."""
+    changes = [np.hypot(*each.T).mean() for each in motion.differences(chromas)]
+    warped = [np.square(each).mean() for each in motion.differences([f / 255 for f in painted])]
+    errors = [
+        np.square(frame.astype(np.float64) - true).mean()
+        for frame, true in zip(painted, truth, strict=True)
+    ]
+    return {
+        "frames": len(painted),
+        "cdc": cdc(painted),
+        "e_warp": float(np.mean(warped)),
+        "psnr": float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-9)))),
+        "chroma_change": float(np.mean(changes)),
+        "colourfulness": float(np.mean([colourfulness(frame) for frame in painted])),
+    }
 
 
-def summary(rows) -> list[dict]:
-    """Return the mean over the clips of each way's figures."""
-    means = []
+def means(rows) -> list[dict]:
+    """Return the mean over the clips of each way's figures, as further rows."""
+    found = []
     for way in dict.fromkeys(row["way"] for row in rows):
         of_way = [row for row in rows if row["way"] == way]
-        figures = {
-            name: float(np.mean([row[name] for row in of_way]))
-            for name in ("chroma_change", "cdc", "e_warp", "colourfulness", "psnr")
-        }
-        means.append({"clip": "mean", "way": way, **figures})
-    return means
+        mean = {name: float(np.mean([row[name] for row in of_way])) for name in FIGURES}
+        found.append({"clip": f"mean of {len(of_way)}", "way": way, **mean})
+    return found
+
+
+def table(rows) -> str:
+    """Write rows and their means as a Markdown table."""
+    lines = ["| clip | | " + " | ".join(label for label, _ in FIGURES.values()) + " |"]
+    lines.append("|---|---|" + "---:|" * len(FIGURES))
+    named = None
+    for row in [*rows, *means(rows)]:
+        numbers = [f"{row[name]:{form}}" for name, (_, form) in FIGURES.items()]
+        if row["way"] == "truth":
+            numbers[list(FIGURES).index("psnr")] = "—"
+        name = "" if row["clip"] == named else row["clip"]
+        named = row["clip"]
+        lines.append(f"| {name} | {row['way']} | {' | '.join(numbers)} |")
+    return "\n".join(lines)
 
 
 def main(argv=None) -> int:
     """Measure the clips, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("clips", nargs="*", type=Path, help="films in colour")
+    parser.add_argument("films", nargs="*", type=Path, metavar="FILM", help="films in colour")
     parser.add_argument("--model", default="semantic", help="as colorize.py takes it")
+    parser.add_argument("--known", action="store_true", help="also with carried colours as known")
     parser.add_argument(
-        "--output", type=Path, default=Path("outputs/films"), help="default %(default)s"
+        "--output",
+        type=Path,
+        default=ROOT / "experiments/results/measure_film.json",
+        help="default %(default)s",
     )
     settings = parser.parse_args(argv)
+    return run(measure_all, settings)
+
+
+def measure_all(settings) -> int:
+    """Measure all films, and a pan or zoom over each coloured sample."""
     cv2.setNumThreads(1)
     colorizer = Colorizer(settings.model)
+    if settings.known and not colorizer.network.takes_known:
+        raise UserError(f"{settings.model} takes no known colours; give another --model")
     rows = []
-    for path in settings.clips:
-        rows += measure(path.stem, read_clip(path), None, colorizer, settings.output)
-    if not settings.clips:
-        samples = [photos.read_rgb(path) for path in formats.find_photographs(ROOT / "samples")]
-        coloured = [sample for sample in samples if not tone.is_gray(sample)]
-        for number, sample in enumerate(coloured):
-            clip, motions = pan_and_zoom(sample, number)
-            rows += measure(f"pan-{number}", clip, motions, colorizer, settings.output)
-    rows += summary(rows)
-    print_rows(rows)
-    write_json(settings.output / "steadiness.json", rows)
-    print(f"written to {settings.output}")
+
+    def add(name, clip, motions):
+        rows.extend(measure(name, clip, motions, colorizer, settings.known, STRIPS))
+
+    for path in settings.films:
+        add(path.stem, read_clip(path), None)
+    paths = formats.find_photographs(ROOT / "samples")
+    samples = [(path.stem, photos.read_rgb(path)) for path in paths]
+    coloured = [(name, sample) for name, sample in samples if not tone.is_gray(sample)]
+    for number, (name, sample) in enumerate(coloured):
+        add(f"{'zoom' if number % 2 else 'pan'} over {name}", *pan_and_zoom(sample, number))
+    print(table(rows))
+    write_json(settings.output, {"model": colorizer.network.path.name, "clips": rows})
+    print(f"written to {settings.output}; strips of frames are in {STRIPS}")
     return 0
 
 

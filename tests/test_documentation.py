@@ -378,6 +378,14 @@ def test_the_speed_of_colorizing_is_what_was_measured():
     ) in " ".join(text_of(README).split())
 
 
+def test_the_figures_of_films_are_what_was_measured(experiments):
+    results = text_of(ROOT / "docs" / "results.md")
+    steadiness = experiment("measure_film").table(record("measure_film")["clips"])
+    assert f"\n\n{steadiness}\n\n" in results
+    speed = experiment("benchmark_films").table(record("benchmark_films")["films"])
+    assert f"\n\n{speed}\n\n" in results
+
+
 def test_the_threshold_of_85_percent_is_what_was_measured():
     measured = record("paper_gan/test")
     accuracy = [100 * measured[name]["ssim_accuracy"] for name in ("generated", "gray_copy")]

@@ -1,6 +1,7 @@
 """Films, end to end with a stand-in model of one layer: pictures, sound, times, stops, troubles."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import colorize
-from colorizer import film_formats, films, mux, photos, video
+from colorizer import film_formats, films, mux, photos, steady, video
 
 import av
 import cv2
@@ -151,6 +152,7 @@ def test_a_film_of_any_container_gets_colour_and_keeps_all_else(tmp_path, run, s
     source = write_film(tmp_path / "in" / f"film{suffix}")
     status, printed = run()
     assert status == 0, printed
+    assert "breaks off" not in printed
     assert results(tmp_path) == [source.name]
     target = tmp_path / "out" / source.name
     assert times_of(target) == times_of(source)
@@ -430,12 +432,36 @@ def broken_folder(folder):
     }
 
 
-def test_an_interlaced_film_is_named(tmp_path, run):
+def combing(frame):
+    """Return how far the rows of an RGB frame lie from the mean of those around, in levels."""
+    luma = photos.grayscale(frame)[8:-8, 8:-8, 0].astype(float)
+    return np.abs(luma[1:-1] - (luma[:-2] + luma[2:]) / 2).mean()
+
+
+def test_an_interlaced_film_becomes_progressive(tmp_path, run, monkeypatch):
+    """A bar moves to the right; odd rows show it half a frame later than even ones."""
+
+    def fields(number, height, width):
+        gray = np.full((height, width), 40, np.uint8)
+        gray[::2, 8 * number : 8 * number + 24] = 200
+        gray[1::2, 8 * number + 4 : 8 * number + 28] = 200
+        return gray
+
+    monkeypatch.setitem(globals(), "picture", fields)
     options = {"x264-params": "tff=1"}
-    write_film(tmp_path / "in" / "film.mkv", count=5, size=(64, 64), options=options)
+    source = write_film(tmp_path / "in" / "film.mkv", 10, size=(64, 128), options=options)
     status, printed = run()
     assert status == 0
-    assert "film.mkv: it is interlaced; its fields were coloured together" in printed
+    assert "film.mkv: it was interlaced, and is progressive now" in printed
+    target = tmp_path / "out" / "film.mkv"
+    assert times_of(target) == times_of(source)
+    with av.open(str(target)) as container:
+        assert not any(frame.interlaced_frame for frame in container.decode(video=0))
+    for before, after in list(zip(frames_of(source), frames_of(target), strict=True))[1:]:
+        assert combing(before) > 6
+        assert combing(after) < 2
+        columns = np.abs(photos.grayscale(after)[20:44, :, 0].mean(axis=0) - before[20, :, 0])
+        assert columns.mean() < 15  # the bar is where the first field has it
 
 
 def test_every_broken_film_is_one_sentence_and_leaves_nothing(tmp_path, run):
@@ -449,16 +475,21 @@ def test_every_broken_film_is_one_sentence_and_leaves_nothing(tmp_path, run):
     assert results(tmp_path) == ["zz.mkv"]
 
 
-def test_a_film_that_breaks_off_is_coloured_as_far_as_it_goes(tmp_path, run):
-    whole = write_film(tmp_path / "film.mkv", count=120, size=(96, 128))
-    (tmp_path / "in").mkdir()
+@pytest.mark.parametrize("suffix", [".mkv", ".avi"])
+def test_a_film_that_breaks_off_is_coloured_as_far_as_it_goes(tmp_path, run, suffix):
+    whole = write_film(tmp_path / f"film{suffix}", count=120, size=(96, 128))
+    source = tmp_path / "in" / whole.name
+    source.parent.mkdir()
     content = whole.read_bytes()
-    (tmp_path / "in" / "film.mkv").write_bytes(content[: len(content) // 2])
+    source.write_bytes(content[: len(content) // 2])
     status, printed = run()
     assert status == 0, printed
-    times = times_of(tmp_path / "in" / "film.mkv")
+    times = times_of(source)
     assert 20 < len(times) < 110
-    assert times_of(tmp_path / "out" / "film.mkv") == times
+    assert times_of(tmp_path / "out" / whole.name) == times
+    said = re.search(rf"film{suffix}: it breaks off; (.*) of its (.*) seconds are there", printed)
+    assert float(said[1]) == pytest.approx(times[-1] + 1 / RATE, abs=0.2)
+    assert float(said[2]) == pytest.approx(120 / RATE, abs=0.1)
 
 
 def test_frames_that_cannot_be_decoded_are_repeated_and_counted(tmp_path, run):
@@ -545,7 +576,7 @@ def pixels_and_times(path):
 def test_a_stopped_film_goes_on_and_becomes_the_same(tmp_path, run, model, sent, monkeypatch):
     """In a process of its own, small segments; what went on is what was never stopped."""
     source = write_film(tmp_path / "in" / "film.mkv", count=400)
-    code = "import sys, colorize; from colorizer import films; films.SEGMENT = 25;"
+    code = "import sys, colorize; from colorizer import films; films.SEGMENT = 24;"
     code += "sys.exit(colorize.main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "--input", source, "--output", tmp_path / "out"]
     # Without loss: x264 itself does not always answer with the same bytes.
@@ -562,10 +593,10 @@ def test_a_stopped_film_goes_on_and_becomes_the_same(tmp_path, run, model, sent,
         assert b"Traceback" not in err
     assert results(tmp_path) == [parts.name]
     finished = sorted(parts.glob("0*.npz"))
-    assert 3 <= len(finished) < 16
+    assert 3 <= len(finished) < 17
     kept = {path.name: path.stat().st_mtime_ns for path in finished}
 
-    monkeypatch.setattr(films, "SEGMENT", 25)
+    monkeypatch.setattr(films, "SEGMENT", 24)
     removed = films.Parts.remove
     still = {}
 
@@ -575,7 +606,7 @@ def test_a_stopped_film_goes_on_and_becomes_the_same(tmp_path, run, model, sent,
 
     monkeypatch.setattr(films.Parts, "remove", remove)
     assert run("--quality", "0")[0] == 0
-    assert len(still) == 16
+    assert len(still) == 17
     assert {name: still[name] for name in kept} == kept
     assert results(tmp_path) == ["film.mkv"]
     (tmp_path / "out" / "film.mkv").rename(tmp_path / "resumed.mkv")
@@ -615,12 +646,13 @@ def test_segments_of_other_settings_are_not_gone_on_with(tmp_path, run, monkeypa
 def test_a_film_s_frames_in_memory_do_not_grow_with_its_length(tmp_path, run, monkeypatch):
     write_film(tmp_path / "in" / "film.mkv", count=300)
     begun, ended, most = [0], [0], [0]
-    pixels_of, encode = video.pixels_of, films.encode
+    progressive, encode = video.progressive, films.encode
 
-    def begin(frame):
-        begun[0] += 1
-        most[0] = max(most[0], begun[0] - ended[0])
-        return pixels_of(frame)
+    def begin(frames):
+        for frame in progressive(frames):
+            begun[0] += 1
+            most[0] = max(most[0], begun[0] - ended[0])
+            yield frame
 
     def counted(segment, *given):
         def frames():
@@ -633,8 +665,9 @@ def test_a_film_s_frames_in_memory_do_not_grow_with_its_length(tmp_path, run, mo
 
         return encode(Same(), *given)
 
-    monkeypatch.setattr(video, "pixels_of", begin)
+    monkeypatch.setattr(video, "progressive", begin)
     monkeypatch.setattr(films, "encode", counted)
     assert run()[0] == 0
     assert ended[0] == 300
-    assert most[0] <= 4 + 2 * (os.cpu_count() or 1) + 4
+    ahead = steady.BLOCK + steady.AHEAD + steady.CONTEXT
+    assert most[0] <= ahead + 3 * (os.cpu_count() or 1) + 4

@@ -55,19 +55,72 @@ def test_what_crosses_a_cut_is_not_measured():
     assert [np.abs(each).max() for each in motion.differences(values)] == [0, 0]
 
 
-def test_the_whole_table_is_printed_and_written(tmp_path, monkeypatch, capsys):
-    samples = tmp_path / "samples"
-    samples.mkdir()
+@pytest.fixture
+def sample(tmp_path, monkeypatch):
+    """Stand in a folder with one small sample, over which a pan takes eight frames."""
+    (tmp_path / "samples").mkdir()
     picture = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
-    photos.write_png(samples / "one.png", photos.resize(picture, 90, 120))
+    photos.write_png(tmp_path / "samples" / "one.png", photos.resize(picture, 90, 120))
     monkeypatch.setattr(measure_film, "ROOT", tmp_path)
     monkeypatch.setattr(measure_film, "PAN_FRAMES", 8)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_whole_table_is_printed_and_written(tmp_path, sample, capsys):
     model = standins.save_brown(tmp_path / "brown.onnx")
-    assert measure_film.main(["--model", str(model), "--output", str(tmp_path / "out")]) == 0
-    rows = json.loads((tmp_path / "out" / "steadiness.json").read_text())
-    assert [row["way"] for row in rows] == ["truth", "frame by frame", "steady"] * 2
+    output = tmp_path / "out.json"
+    assert measure_film.main(["--model", str(model), "--output", str(output)]) == 0
+    rows = json.loads(output.read_text())["clips"]
+    assert [row["way"] for row in rows] == ["truth", "frame by frame", "steady"]
     # The stand-in does not flicker, so that steadying it changes next to nothing.
     assert rows[2]["psnr"] == pytest.approx(rows[1]["psnr"], abs=0.2)
     assert rows[0]["chroma_change"] < 5
-    assert f"| pan-0 | steady | {rows[2]['chroma_change']:.3f} |" in capsys.readouterr().out
-    assert (tmp_path / "out" / "pan-0.png").exists()
+    printed = capsys.readouterr().out
+    assert measure_film.table(rows) in printed
+    figures = f"{rows[2]['cdc']:.5f} | {rows[2]['e_warp']:.5f} | {rows[2]['psnr']:.2f} | "
+    assert f"|  | steady | {figures}" in printed
+    assert "| mean of 1 | truth | " in printed
+    assert (tmp_path / "outputs/films/pan over one.png").exists()
+
+
+def test_what_is_carried_is_told_to_a_network_that_takes_it(tmp_path, sample, monkeypatch):
+    told, predict = [], measure_film.Colorizer.predict
+
+    def look(self, image, known=None):
+        told.append(known)
+        return predict(self, image, known)
+
+    monkeypatch.setattr(measure_film.Colorizer, "predict", look)
+    model = standins.save_knowing(tmp_path / "knowing.onnx")
+    output = tmp_path / "out.json"
+    flags = ["--model", str(model), "--output", str(output), "--known"]
+    assert measure_film.main(flags) == 0
+    rows = json.loads(output.read_text())["clips"]
+    assert [row["way"] for row in rows][2:] == ["steady", "known", "known, then steady"]
+    given = [known for known in told if known is not None]
+    assert len(given) == 7
+    # After one frame an eighth is known, after seven frames seven eighths.
+    assert given[0][..., 2].max() == pytest.approx(1 / 8, abs=0.01)
+    assert given[-1][..., 2].max() == pytest.approx(7 / 8, abs=0.02)
+    brown = standins.save_brown(tmp_path / "brown.onnx")
+    assert measure_film.main(["--model", str(brown), "--known"]) == 2
+
+
+def test_the_steady_way_is_steadier_where_a_network_flickers():
+    gray = np.random.default_rng(0).integers(0, 256, (12, 16), np.uint8)
+    gray = photos.resize(gray[..., np.newaxis], 48, 64)
+
+    class Flickering:
+        number = 0
+
+        def shrink(self, image):
+            return image
+
+        def predict(self, image):
+            self.number += 1
+            return np.full((48, 64, 2), 20 * (self.number % 2), np.float32)
+
+    frames = measure_film.waiting(Flickering(), [gray] * 20)
+    steady = np.stack(measure_film.steadied(frames))
+    assert np.abs(np.diff(steady, axis=0)).mean() < 20 / 5
+    assert steady.mean() == pytest.approx(10, abs=0.5)

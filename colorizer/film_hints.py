@@ -1,0 +1,173 @@
+"""Colours that a person gives a film: pictures of hints, each from its frame to its scene's end.
+
+They lie in a folder beside the film and are named by a frame, 120.png, of which the film's first is
+0, or by a time, 83.5s.png or 00-01-23.5.png. Where a hint is painted, the colour is known; that
+place moves with what it lies on.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import os
+import re
+from fractions import Fraction
+from pathlib import Path
+
+from colorizer import known, photos
+from colorizer.errors import UserError
+from colorizer.files import shown
+from colorizer.formats import FILM_HINTS_SUFFIX
+from colorizer.results import sha256
+
+import cv2
+import numpy as np
+
+FRAME = re.compile(r"\d+")
+SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
+CLOCK = re.compile(r"(?:(\d+)[-:])?(\d+)[-:](\d+(?:\.\d+)?)")
+
+# Players write times in thousandths of a second, and round them.
+ROUNDING = Fraction(1, 1000)
+
+# A place is lost where the motion is borne out less than this, of 0 to 1.
+LEAST_TRUST = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Hint:
+    """A picture of hints and the first frame that it is for, by its number or its time."""
+
+    path: Path
+    frame: int | None = None
+    seconds: Fraction | None = None
+
+    def begins(self, frame, seconds, before) -> bool:
+        """Tell whether it begins with a frame: its number, its time, and that of the one before.
+
+        A hint named by a time begins with the first frame that is not shown earlier; the frame
+        before may belong to another scene.
+        """
+        if self.frame is not None:
+            return frame == self.frame
+        return before < self.seconds - ROUNDING <= seconds
+
+    def lies_behind(self, frames, seconds) -> bool:
+        """Tell whether a film ends before it, with so many frames, the last shown at `seconds`."""
+        if self.frame is not None:
+            return self.frame >= frames
+        return self.seconds - ROUNDING > seconds
+
+
+class Hints:
+    """The folder of hints of a film."""
+
+    def __init__(self, folder):
+        self.path = Path(folder)
+
+    @functools.cached_property
+    def files(self) -> list[Path]:
+        """The pictures in it, sorted by name; none where it cannot be listed."""
+        try:
+            return sorted(path for path in self.path.iterdir() if path.suffix.lower() == ".png")
+        except OSError:
+            return []
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """A hash of the names and contents of the pictures."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            digest.update(os.fsencode(path.name) + sha256(path).encode())
+        return digest.hexdigest()
+
+    def read(self, *sizes) -> list[Hint]:
+        """Look at all pictures, which have one of the shapes `sizes`, (height, width).
+
+        Raises UserError where a name tells no frame, or a picture is not one of hints.
+        """
+        hints = [hint_of(path) for path in self.files]
+        if not hints:
+            raise UserError(f"{shown(self.path.name)} holds no hints; put PNG files into it")
+        for hint in hints:
+            try:
+                _check(known.read_hints(hint.path).shape[:2], sizes)
+            except photos.PhotographError as error:
+                name = shown(Path(self.path.name, hint.path.name))
+                raise UserError(f"{name}: {error}") from error
+        return hints
+
+
+def folder_beside(film) -> Hints | None:
+    """Return the folder of hints beside a film, or None where there is none."""
+    folder = film.with_name(film.stem + FILM_HINTS_SUFFIX)
+    return Hints(folder) if folder.is_dir() else None
+
+
+def hint_of(path) -> Hint:
+    """Read a hint's frame or time from the name of its file; raises UserError where it has none."""
+    if FRAME.fullmatch(path.stem):
+        return Hint(path, frame=int(path.stem))
+    if match := SECONDS.fullmatch(path.stem):
+        return Hint(path, seconds=Fraction(match[1]))
+    if match := CLOCK.fullmatch(path.stem):
+        hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
+        return Hint(path, seconds=hours * 3600 + minutes * 60 + seconds)
+    raise UserError(
+        f"{shown(Path(path.parent.name, path.name))} is named after no frame; "
+        "call it 120.png, by the frame's number, or 83.5s.png or 00-01-23.5.png, by its time"
+    )
+
+
+def _check(shape, sizes) -> None:
+    """Raise PhotographError unless hints have the shape of one of several sizes."""
+    for size in sizes[1:]:
+        try:
+            return known.check_shape(shape, size)
+        except photos.PhotographError:
+            pass
+    return known.check_shape(shape, sizes[0])
+
+
+@dataclasses.dataclass(frozen=True)
+class Marks:
+    """Known colours on their way through a scene.
+
+    `places`, float32 (N, 2), are x and y in pixels at the network's size, `colours`, float32
+    (N, 2), Lab a and b as `colorizer.known` has them. Later ones lie above.
+    """
+
+    places: np.ndarray
+    colours: np.ndarray
+
+    def and_of(self, colours) -> "Marks":
+        """Put known colours (h, w, 3) above them."""
+        rows, columns = np.nonzero(colours[..., 2])
+        places = np.stack([columns, rows], axis=-1).astype(np.float32)
+        return Marks(
+            np.concatenate([self.places, places]),
+            np.concatenate([self.colours, colours[rows, columns, :2]]),
+        )
+
+    def moved(self, motion) -> "Marks":
+        """Move them along a steady.Motion; those that are lost from sight end."""
+        if not len(self.places):
+            return self
+        # The path back says where each pixel of the earlier frame is in the later one.
+        path, here = motion.backwards, self.places[:, np.newaxis]
+        places = cv2.remap(path.place, here, None, cv2.INTER_LINEAR)[:, 0]
+        trust = cv2.remap(path.trust, here, None, cv2.INTER_LINEAR)[:, 0]
+        height, width = path.trust.shape
+        inside = ((places >= 0) & (places <= (width - 1, height - 1))).all(axis=1)
+        stay = inside & (trust >= LEAST_TRUST)
+        return Marks(places[stay], self.colours[stay])
+
+    def known(self, height, width) -> np.ndarray:
+        """Return them as known colours, float32 (height, width, 3)."""
+        colours = known.none(height, width)
+        columns, rows = np.rint(self.places).astype(int).T
+        colours[rows, columns, :2] = self.colours
+        colours[rows, columns, 2] = 1
+        return colours
+
+
+NO_MARKS = Marks(np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32))
