@@ -25,8 +25,9 @@ CONTEXT = 2
 LONGEST_MEMORY = 8.0
 
 # Frames that get their colours together, and frames behind them from which colours are carried
-# back to them. Of what lies further ahead less than a sixth would have been left.
-BLOCK = 24
+# back to them. Of what lies further ahead less than a sixth would have been left,
+# and frames at full size wait for those ahead of them.
+BLOCK = 16
 AHEAD = 16
 
 # Levels, of 255, by which a pixel may differ from where it came from until its carried colour

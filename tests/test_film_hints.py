@@ -257,29 +257,45 @@ def test_a_model_that_takes_no_hints_says_so(tmp_path, run, film):
     assert "film.mkv: film.hints is left out, because this --model takes no hints" in printed
 
 
-@pytest.mark.parametrize("stop", [1, 2])
-def test_a_stopped_film_goes_on_with_its_hints(tmp_path, run, film, monkeypatch, stop):
-    """The hint lies in the first segment, its scene goes on into the second."""
+@pytest.fixture
+def segments(monkeypatch):
+    """Make segments small; return the list of those that are finished, and a function to stop."""
     monkeypatch.setattr(films, "SEGMENT", steady.BLOCK)
-    monkeypatch.setattr(test_films, "picture", scenes)
-    write_hint(tmp_path / "in" / "film.hints" / "21.png", 90, 50)
-    add, added = films.Parts.add, []
+    finished, stops, add = [], [], films.Parts.add
 
     def add_and_stop(self, *given):
         add(self, *given)
-        added.append(given)
-        if len(added) == stop:
+        finished.append(given)
+        if len(finished) in stops:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(films.Parts, "add", add_and_stop)
+    return finished, stops.append
+
+
+@pytest.mark.parametrize("stop", [1, 2])
+def test_a_stopped_film_goes_on_with_its_hints(tmp_path, run, film, segments, stop):
+    """The hint lies in the second segment, its scene goes on into the third."""
+    finished, stop_after = segments
+    write_hint(tmp_path / "in" / "film.hints" / "21.png", 90, 50)
+    stop_after(stop)
     assert run("--quality", "0")[0] == 130
     assert run("--quality", "0")[0] == 0
-    assert len(added) == 3
+    assert len(finished) == -(-60 // steady.BLOCK)
     stopped = frames_of(tmp_path / "out" / "film.mkv")
-    added += [None] * 10
     assert run("--quality", "0", "--overwrite")[0] == 0
     np.testing.assert_array_equal(stopped, frames_of(tmp_path / "out" / "film.mkv"))
     assert redness(stopped[35], 90 - STEP * 14, 50) > 12
+
+
+def test_a_stopped_film_begins_again_when_its_hints_have_changed(tmp_path, run, film, segments):
+    finished, stop_after = segments
+    write_hint(tmp_path / "in" / "film.hints" / "0.png", 90, 50)
+    stop_after(2)
+    assert run()[0] == 130
+    write_hint(tmp_path / "in" / "film.hints" / "0.png", 60, 50)
+    assert run()[0] == 0
+    assert len(finished) == 2 - (-60 // steady.BLOCK)
 
 
 def test_a_reference_gives_a_film_its_colours(tmp_path, run, film):
@@ -304,12 +320,15 @@ def test_a_reference_gives_a_film_its_colours(tmp_path, run, film):
 
 
 def test_hints_count_more_than_the_reference(tmp_path, run, film):
-    blue = np.clip(np.stack([scenes(0) // 2, scenes(0) // 2, scenes(0)], axis=-1), 0, 255)
-    Image.fromarray(blue.astype(np.uint8)).save(tmp_path / "reference.png")
+    gray = frames_of(film)[0].astype(int)
+    blue = np.clip(np.add(gray, (-30, 9, 30)), 0, 255).astype(np.uint8)  # of the same luma
+    Image.fromarray(blue).save(tmp_path / "reference.png")
+    flags = ("--reference", str(tmp_path / "reference.png"), "--working-size", "128")
+    assert run(*flags)[0] == 0
+    assert redness(frames_of(tmp_path / "out" / "film.mkv")[0], 90, 50) < -8
     write_hint(tmp_path / "in" / "film.hints" / "0.png", 90, 50)
-    assert run("--reference", str(tmp_path / "reference.png"), "--working-size", "128")[0] == 0
-    painted = frames_of(tmp_path / "out" / "film.mkv")[5]
-    assert redness(painted, 90 - STEP * 5, 50) > 12
+    assert run(*flags)[0] == 0
+    assert redness(frames_of(tmp_path / "out" / "film.mkv")[0], 90, 50) > 8
 
 
 def test_hints_are_wanted_though_colour_is_kept(tmp_path, run):
