@@ -439,7 +439,7 @@ def combing(frame):
 
 
 def test_an_interlaced_film_becomes_progressive(tmp_path, run, monkeypatch):
-    """A bar moves to the right; odd rows show it half a frame later than even ones."""
+    """A bar moves; odd rows show it at another place than even ones."""
 
     def fields(number, height, width):
         gray = np.full((height, width), 40, np.uint8)
@@ -460,8 +460,9 @@ def test_an_interlaced_film_becomes_progressive(tmp_path, run, monkeypatch):
     for before, after in list(zip(frames_of(source), frames_of(target), strict=True))[1:]:
         assert combing(before) > 6
         assert combing(after) < 2
-        columns = np.abs(photos.grayscale(after)[20:44, :, 0].mean(axis=0) - before[20, :, 0])
-        assert columns.mean() < 15  # the bar is where the first field has it
+        # PyAV's frames do not say so, and x264 then writes the odd rows as the first field.
+        columns = np.abs(photos.grayscale(after)[20:44, :, 0].mean(axis=0) - before[21, :, 0])
+        assert columns.mean() < 5
 
 
 def test_every_broken_film_is_one_sentence_and_leaves_nothing(tmp_path, run):
