@@ -44,6 +44,9 @@ SCENE_WIDTH = 128
 # Chroma over 110 is mostly below 0.3, features are about 1: this makes it heard among them.
 KNOWN_SCALE = 4
 CORRECTION_WIDTH = 16
+# A mean of likely colours is paler than any of them: what is painted alone is painted this much
+# stronger than it is predicted. What is known is not.
+VIVIDNESS = 1.15
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -209,8 +212,9 @@ def build_generator(
     Maps grayscale (B, H, W, 1) float32 in [0, 1] and known (B, H/2, W/2, 3) float32, Lab's a and b
     over 110 where a colour is known and a mask in [0, 1], to (B, H, W, 3) float32 RGB in [0, 1]; H
     and W are multiples of 8, from 32 up. All zeros: nothing is known. "automatic" is the chroma
-    (B, H/2, W/2, 2) that it gives alone, "prediction" that with what is known, in Lab's units where
-    H and W are multiples of 32. Raises UserError when the encoder cannot be loaded.
+    (B, H/2, W/2, 2) that it predicts alone, VIVIDNESS times which it paints, "prediction" that with
+    what is known, in Lab's units where H and W are multiples of 32. Raises UserError when the
+    encoder cannot be loaded.
     """
     keras.utils.set_random_seed(seed)
     gray = layers.Input((None, None, 1), name="grayscale")  # 128x128x1
@@ -222,7 +226,8 @@ def build_generator(
     rgb = layers.Concatenate(name="gray_as_rgb")([padded] * 3)  # 128x128x3
     decoded = decode(efficientnet_lite(rgb), widths, scene)
     automatic = head(decoded)  # 64x64x2
-    chroma = correct(automatic, padded_known, decoded)  # 64x64x2
+    vivid = layers.Rescaling(VIVIDNESS, dtype="float32", name="vivid")(automatic)
+    chroma = correct(vivid, padded_known, decoded)  # 64x64x2
     chroma = layers.Identity(dtype="float32", name="prediction")(chroma)
     chroma = enlarge(chroma, 2, "chroma_full", dtype="float32")  # 128x128x2
     painted = colour.srgb_from_lab(colour.lightness_from_gray(gray), crop(chroma, gray))

@@ -63,7 +63,8 @@ def _modes(folder, right):
         name = f"mode {mode}.{suffix}"
         converted = image.convert("RGB").convert("L" if mode in ("1", "LA") else mode)
         converted = converted.convert(mode, **{"dither": 0} if mode == "1" else {})
-        converted.save(folder / name)
+        # Pillow 12, which the page needs, reads no YCbCr in a TIFF that is not compressed.
+        converted.save(folder / name, **{"compression": "tiff_lzw"} if "YCbCr.tif" in name else {})
         gray = {"LA": GRAY, "1": np.where(GRAY >= 128, 255, 0).astype(np.uint8)}.get(mode)
         right[name] = SHOWN if gray is None else gray.repeat(3, 2)
     for levels, name in ((SHOWN.astype(np.uint16) * 257, "deep"), (GRAY.astype(np.uint16), "dark")):
