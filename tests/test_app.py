@@ -336,3 +336,13 @@ def test_a_model_that_is_none_is_one_sentence(capsys):
 
     assert app.main(["--model", "none.onnx"]) == 2
     assert capsys.readouterr().err.startswith("error: there is no model none.onnx")
+
+
+@pytest.mark.parametrize("flags", [("--working-size", "31"), ("--max-megapixels", "0")])
+def test_sizes_are_those_that_colorize_takes(flags, capsys):
+    import app
+
+    with pytest.raises(SystemExit) as stopped:
+        app.main(list(flags))
+    assert stopped.value.code == 2
+    assert flags[1] in capsys.readouterr().err

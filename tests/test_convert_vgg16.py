@@ -1,8 +1,6 @@
 """Reading VGG-16 out of its package, and what shows that it is ImageNet's."""
 
-import importlib
-from pathlib import Path
-
+import convert_vgg16 as convert
 from colorizer import photos
 from colorizer.errors import UserError
 from systems import vgg16
@@ -11,16 +9,6 @@ import keras
 import numpy as np
 import onnx
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="module")
-def convert():
-    """Return experiments/convert_vgg16.py."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "experiments")
-        return importlib.import_module("convert_vgg16")
 
 
 def save_onnx(path, names, random):
@@ -45,7 +33,7 @@ def save_onnx(path, names, random):
     return kernels, biases
 
 
-def test_the_weights_are_read_in_the_order_of_keras_with_red_first(convert, tmp_path):
+def test_the_weights_are_read_in_the_order_of_keras_with_red_first(tmp_path):
     path = tmp_path / "vgg.onnx"
     kernels, biases = save_onnx(path, convert.OXFORD, np.random.default_rng(0))
     found = convert.original_weights(path)
@@ -58,7 +46,7 @@ def test_the_weights_are_read_in_the_order_of_keras_with_red_first(convert, tmp_
             np.testing.assert_array_equal(kernel[:, :, given, 1], expected)
 
 
-def test_another_network_is_refused(convert, tmp_path):
+def test_another_network_is_refused(tmp_path):
     names = list(convert.OXFORD)[:-1]
     save_onnx(tmp_path / "short.onnx", names, np.random.default_rng(0))
     with pytest.raises(UserError, match=r"holds the layers .*, not those of VGG-16"):
@@ -67,7 +55,7 @@ def test_another_network_is_refused(convert, tmp_path):
         convert.original_weights(tmp_path / "none.onnx")
 
 
-def test_one_changed_weight_or_bias_tells_a_fine_tuned_layer(convert):
+def test_one_changed_weight_or_bias_tells_a_fine_tuned_layer():
     shipped = {}
     for layer in keras.saving.load_model(vgg16.ENCODER, compile=False).layers:
         if layer.weights:
@@ -79,7 +67,7 @@ def test_one_changed_weight_or_bias_tells_a_fine_tuned_layer(convert):
     assert convert.changed_layers(shipped) == ["block2_conv1", "block3_conv3"]
 
 
-def test_what_is_built_is_the_shipped_encoder(convert):
+def test_what_is_built_is_the_shipped_encoder():
     shipped = keras.saving.load_model(vgg16.ENCODER, compile=False)
     weights = {layer.name: layer.get_weights() for layer in shipped.layers if layer.weights}
     rgb = np.random.default_rng(0).random((1, 16, 16, 3), np.float32)
@@ -90,7 +78,7 @@ def test_what_is_built_is_the_shipped_encoder(convert):
     assert built.count_params() == 1_735_488
 
 
-def test_the_probe_finds_classes_that_features_tell_and_no_others(convert):
+def test_the_probe_finds_classes_that_features_tell_and_no_others():
     random = np.random.default_rng(0)
     labels = np.repeat(np.arange(4), 50)
     telling = 100 + np.eye(4)[labels] + random.normal(size=(200, 4)) / 10
@@ -101,14 +89,14 @@ def test_the_probe_finds_classes_that_features_tell_and_no_others(convert):
         assert least <= accuracy <= most
 
 
-def test_the_difference_of_a_gray_copy_is_a_share_of_the_features(convert):
+def test_the_difference_of_a_gray_copy_is_a_share_of_the_features():
     colour = np.array([[3.0, 4.0], [0.0, 2.0]])
     assert convert.gray_difference(colour, colour) == 0
     gray = np.array([[3.0, 9.0], [1.0, 2.0]])
     assert convert.gray_difference(colour, gray) == pytest.approx((5 / 5 + 1 / 2) / 2)
 
 
-def test_photographs_are_read_by_class(convert, tmp_path):
+def test_photographs_are_read_by_class(tmp_path):
     for name, level in (("a", 10), ("b", 200)):
         for number in range(3):
             (tmp_path / name).mkdir(exist_ok=True)

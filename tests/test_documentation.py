@@ -71,17 +71,6 @@ def commands(page):
     return block_commands(page) + python_commands(indented.splitlines() + spans)
 
 
-def experiment(name):
-    """Import a script of experiments/, which the test has put on the path."""
-    return importlib.import_module(name)
-
-
-@pytest.fixture
-def experiments(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "experiments")
-    return ROOT / "experiments"
-
-
 # ----------------------------------------------------------------------------- commands
 
 
@@ -145,7 +134,7 @@ class Parsed(Exception):
 
 
 @pytest.fixture
-def only_parse(monkeypatch, tmp_path, experiments):
+def only_parse(monkeypatch, tmp_path):
     """Let every script stop with Parsed when it has parsed its command line, in an empty folder."""
     parse = argparse.ArgumentParser.parse_args
 
@@ -264,12 +253,12 @@ def test_each_page_is_reached_from_the_readme():
 
 
 @pytest.mark.parametrize("page", [README, ROOT / "docs" / "results.md"], ids=name_of)
-def test_the_tables_are_what_was_measured(page, capsys, experiments):
+def test_the_tables_are_what_was_measured(page, capsys):
     """Each results_table.py prints the table that stands below it, and no table stands alone."""
     text = text_of(page)
     tables = [command for command in commands(page) if "results_table.py" in command]
     for command in tables:
-        assert experiment("results_table").main(shlex.split(command)[1:]) == 0
+        assert importlib.import_module("results_table").main(shlex.split(command)[1:]) == 0
         last_word = command.split()[-1]
         assert f"{last_word}\n```\n\n{capsys.readouterr().out}\n" in text, command
     assert len(tables) == text.count("| pictures |  |") > 0
@@ -309,14 +298,15 @@ def test_the_speed_of_training_is_what_was_measured():
     ) in " ".join(results.split())
 
 
-def test_the_costs_of_the_systems_are_what_was_measured(experiments):
-    printed = experiment("benchmark_systems").table(record("benchmark_systems")["systems"])
+def test_the_costs_of_the_systems_are_what_was_measured():
+    systems = record("benchmark_systems")["systems"]
+    printed = importlib.import_module("benchmark_systems").table(systems)
     assert f"\n\n{printed}\n\n" in text_of(ROOT / "docs" / "results.md")
 
 
-def test_the_results_of_style_transfer_are_what_was_measured(experiments):
+def test_the_results_of_style_transfer_are_what_was_measured():
     measured, results = record("style_transfer"), text_of(ROOT / "docs" / "results.md")
-    printed = experiment("style_transfer").table(measured["results"])
+    printed = importlib.import_module("style_transfer").table(measured["results"])
     assert f"--size {measured['size']} --evaluations {measured['evaluations']}\n" in results
     assert f"\n\n{printed}\n\n" in results
     loss = {name: row["loss"] for name, row in measured["results"].items()}
@@ -378,11 +368,11 @@ def test_the_speed_of_colorizing_is_what_was_measured():
     ) in " ".join(text_of(README).split())
 
 
-def test_the_figures_of_films_are_what_was_measured(experiments):
+def test_the_figures_of_films_are_what_was_measured():
     results = text_of(ROOT / "docs" / "results.md")
-    steadiness = experiment("measure_film").table(record("measure_film")["clips"])
+    steadiness = importlib.import_module("measure_film").table(record("measure_film")["clips"])
     assert f"\n\n{steadiness}\n\n" in results
-    speed = experiment("benchmark_films").table(record("benchmark_films")["films"])
+    speed = importlib.import_module("benchmark_films").table(record("benchmark_films")["films"])
     assert f"\n\n{speed}\n\n" in results
 
 

@@ -26,8 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):
-    """Stand in an empty folder, with the experiments' modules at hand."""
-    monkeypatch.syspath_prepend(ROOT / "experiments")
+    """Stand in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -262,9 +261,7 @@ def test_the_mirrored_generator_is_the_mean_of_both_sides(script, folder):
 @pytest.fixture(scope="module")
 def built_gan(tmp_path_factory):
     """Return a SemanticGAN whose adversary alone teaches, from its fifth step on."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "experiments")
-        module = importlib.import_module("semantic_gan")
+    module = importlib.import_module("semantic_gan")
     split = dataset.open_split(
         prepare(tmp_path_factory.mktemp("data"), 32, train=16, test=4), "train"
     )

@@ -6,7 +6,7 @@ from colorizer import Colorizer, chroma, photos
 from colorizer.network import load_network
 from pictures import dataset
 from systems import guided
-from training import colour, efficientnet, export, losses
+from training import colour, efficientnet, export, losses, steps
 
 import keras
 import numpy as np
@@ -127,8 +127,8 @@ def test_the_parts_of_a_photograph_match_where_they_are_in_another(generator, tm
 
 def chromas(generator, gray, known):
     """Return the chroma that the generator gives alone, and that with what is known."""
-    outputs = [generator.get_layer(name).output for name in ("automatic", "prediction")]
-    return [array(chroma) for chroma in keras.Model(generator.input, outputs)([gray, known])]
+    both = steps.predictor(generator, "automatic", "prediction")
+    return [array(chroma) for chroma in both([gray, known])]
 
 
 def test_where_nothing_is_known_the_automatic_colours_are_painted_stronger(generator):
@@ -156,15 +156,15 @@ def test_a_cell_has_the_mean_of_what_is_known_in_it():
     np.testing.assert_allclose(means[0, 0, 1], 0)
 
 
-def spreading(likeness, reach):
-    """Return `spread` of two features as a model whose likeness and reach are these."""
+def spreading(likeness, reach, none=-9.0):
+    """Return `spread` of two features as a model of this likeness, reach, and likeness of none."""
     features, values = layers.Input((None, None, 2)), layers.Input((None, None, 2))
     mask = layers.Input((None, None, 1))
     model = keras.Model([features, values, mask], guided.spread(features, values, mask))
     kernel = np.zeros((1, 1, 2, guided.LIKENESS_WIDTH), np.float32)
     kernel[0, 0, :2, :2] = likeness * np.eye(2)
     model.get_layer("spread_likeness").set_weights([kernel, np.zeros(guided.LIKENESS_WIDTH)])
-    model.get_layer("spread_none").set_weights([np.zeros((1, 1, 2, 1)), np.array([-9.0])])
+    model.get_layer("spread_none").set_weights([np.zeros((1, 1, 2, 1)), np.array([none])])
     model.get_layer("spread_reach").set_weights([np.zeros((1, 1, 2, 1)), np.array([reach])])
     return model
 
@@ -199,6 +199,16 @@ def test_of_places_that_look_alike_the_nearer_counts_more():
     (column,) = np.nonzero(np.diff(np.sign(found[0, 4, :, 0])))
     assert column.size == 1
     assert 3 < column[0] < 8
+
+
+def test_what_is_known_far_away_is_not_looked_at():
+    kinds, values, mask = two_kinds()
+    mask[0, 15, 23] = 0
+    _, share = map(array, spreading(likeness=0, reach=3.0, none=0.0)([kinds, values, mask]))
+    # As much as none where it is known, and less the farther from it.
+    assert share[0, 0, 0, 0] == pytest.approx(0.5, abs=0.05)
+    assert (np.diff(share[0, 0, :, 0]) < 0).all()
+    assert share[0, 7, 11, 0] < 1e-3
 
 
 def test_what_is_known_a_little_counts_a_little():
@@ -290,6 +300,31 @@ def test_gradients_reach_every_variable(model):
     alone = model.generator.get_layer("automatic_conv").kernel
     _, (gradient,) = gradients_of(lambda: loss_of([1]), [alone])
     assert gradient is None or np.abs(array(gradient)).max() == 0
+
+
+def test_the_loss_is_of_the_automatic_and_of_the_corrected_colours(model):
+    """Hues are turned by half a circle where colours are known, and there alone."""
+    gray = grays(4, 64, 64)
+    rgb = np.clip(gray + np.array([0.15, 0, -0.15], np.float32), 0, 1)
+    mask = np.zeros((4, 32, 32, 1), np.float32)
+    mask[:, 8:24:4, 8:24:4] = 1
+    truth = losses.true_chroma(rgb, mask)
+    known = array(guided.known_colours(-truth, mask))
+    automatic, chroma = model.predictor([gray, known], training=True)
+    lightness = colour.lightness_from_gray(ops.average_pool(gray, 2, strides=2))
+    pictures = (colour.srgb_from_lab(lightness, each) for each in (automatic, truth))
+    expected = {
+        "automatic_loss": float(losses.smooth_l1(automatic, truth, model.rarity)),
+        "perceptual_loss": float(guided.perceptual_loss(model.frozen, *pictures)),
+        "known_loss": float(losses.smooth_l1(chroma, -truth, model.rarity)),
+    }
+    assert len({round(value, 1) for value in expected.values()}) == 3
+    model.generator_optimizer.iterations.assign(0)
+    found = model.train_step(gray, rgb, mask, np.full(4, np.pi, np.float32))
+    assert {name: float(found[name]) for name in expected} == pytest.approx(expected, rel=1e-3)
+    weights = {"automatic_loss": 1, "perceptual_loss": 2, "known_loss": 1}
+    total = sum(weights[name] * value for name, value in expected.items())
+    assert float(found["generator_loss"]) == pytest.approx(total, rel=1e-3)
 
 
 def test_it_learns_the_colour_that_it_is_told(model):

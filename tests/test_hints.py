@@ -1,26 +1,14 @@
 """experiments/hints.py: known colours lie where they are true, and help as they should."""
 
-import importlib
-import sys
-from pathlib import Path
-
+import hints
 from colorizer import photos
 
 import numpy as np
 import pytest
 from conftest import coloured_pictures
 
-ROOT = Path(photos.__file__).parent.parent
 
-
-@pytest.fixture(scope="module")
-def hints():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(ROOT / "experiments"), *sys.path])
-        yield importlib.import_module("hints")
-
-
-def test_a_patch_has_its_own_mean_where_it_is(hints):
+def test_a_patch_has_its_own_mean_where_it_is():
     chroma = np.zeros((256, 256, 2))
     chroma[100:106, 40:46] = 55, -22
     chroma[103:106, 40:46] = 77, 0
@@ -29,7 +17,7 @@ def test_a_patch_has_its_own_mean_where_it_is(hints):
     assert known[..., 2].sum() == 9
 
 
-def test_places_are_even_inside_and_around_the_middle(hints):
+def test_places_are_even_inside_and_around_the_middle():
     corners = hints.draw_corners(np.random.default_rng(0), 5000)
     assert (corners % 2 == 0).all()
     assert corners.min() == 0
@@ -37,7 +25,7 @@ def test_places_are_even_inside_and_around_the_middle(hints):
     np.testing.assert_allclose(corners.mean(axis=0), 125, atol=4)
 
 
-def test_each_picture_is_painted_with_its_own_points_and_measured_by_itself(hints):
+def test_each_picture_is_painted_with_its_own_points_and_measured_by_itself():
     """This network paints the truth of pictures of which anything is known, the others in gray."""
     pictures = coloured_pictures(10, size=256) // 2 + 64
     seen = []

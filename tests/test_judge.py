@@ -1,9 +1,8 @@
 """experiments/judge.py: what is compared is equally colourful."""
 
-import importlib
-import sys
 from pathlib import Path
 
+import judge
 from colorizer import photos
 
 import numpy as np
@@ -11,13 +10,6 @@ import pytest
 from conftest import coloured_pictures
 
 ROOT = Path(photos.__file__).parent.parent
-
-
-@pytest.fixture(scope="module")
-def judge():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(ROOT / "experiments"), *sys.path])
-        yield importlib.import_module("judge")
 
 
 class Half:
@@ -28,7 +20,7 @@ class Half:
         return np.clip(np.rint(red), 0, 255).astype(np.uint8)
 
 
-def test_chroma_is_scaled_to_the_colourfulness_that_is_asked_for(judge):
+def test_chroma_is_scaled_to_the_colourfulness_that_is_asked_for():
     grays = [np.full((16, 16, 1), 128, np.uint8)] * 3
     chromas = [np.full((16, 16, 2), 10, np.float32)] * 3
     painted = judge.painted(Half(), grays, chromas, 1)
@@ -36,7 +28,7 @@ def test_chroma_is_scaled_to_the_colourfulness_that_is_asked_for(judge):
     assert scale == pytest.approx(2, abs=0.06)
 
 
-def test_the_truth_is_perfect_and_gray_is_not(judge):
+def test_the_truth_is_perfect_and_gray_is_not():
     truths = list(coloured_pictures(4, size=32))
     psnr, auc, balanced = judge.compare(truths, truths)
     assert (psnr, auc, balanced) == (60, pytest.approx(100, abs=0.5), pytest.approx(100, abs=0.5))
@@ -44,7 +36,7 @@ def test_the_truth_is_perfect_and_gray_is_not(judge):
     assert judge.compare(truths, grays)[1] < 95
 
 
-def test_a_row_is_printed_for_gray_and_for_every_file(judge, tmp_path, capsys):
+def test_a_row_is_printed_for_gray_and_for_every_file(tmp_path, capsys):
     for number, picture in enumerate(coloured_pictures(3, size=64)):
         photos.write_png(tmp_path / f"{number}.png", picture)
     model = ROOT / "weights" / "paper_gan.onnx"

@@ -5,6 +5,7 @@ import math
 
 from colorizer import photos
 from experiments import measure_film
+from pictures import metrics
 
 import numpy as np
 import pytest
@@ -25,10 +26,10 @@ def test_cdc_is_nothing_where_nothing_changes_and_ln_2_where_no_colour_stays():
 
 
 def test_colourfulness_of_gray_and_of_one_colour():
-    assert measure_film.colourfulness(plain(80, 80, 80)) == 0
+    assert metrics.colourfulness(plain(80, 80, 80)) == 0
     red_green, yellow_blue = 100, 50 - 30
     expected = 0.3 * math.hypot(red_green, yellow_blue)
-    assert measure_film.colourfulness(plain(100, 0, 30)) == pytest.approx(expected)
+    assert metrics.colourfulness(plain(100, 0, 30)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("number", [0, 1])

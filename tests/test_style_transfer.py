@@ -1,10 +1,10 @@
 """Style transfer: its losses in closed form, their gradient, and that each optimizer goes down."""
 
 import csv
-import importlib
 import json
 from pathlib import Path
 
+import style_transfer as style
 from colorizer import photos
 
 import keras
@@ -15,14 +15,6 @@ from keras import ops
 from skimage.color import rgb2lab
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="module")
-def style():
-    """Return experiments/style_transfer.py."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "experiments")
-        return importlib.import_module("style_transfer")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +36,7 @@ def arrays(*seeds, shape=(1, 2, 3, 2)):
     return [np.random.default_rng(seed).normal(size=shape).astype(np.float32) for seed in seeds]
 
 
-def test_the_gram_matrix_is_the_mean_product_of_channels_over_their_number(style):
+def test_the_gram_matrix_is_the_mean_product_of_channels_over_their_number():
     (features,) = arrays(0)
     expected = np.einsum("bijc,bijd->cd", features, features) / features.size
     np.testing.assert_allclose(ops.convert_to_numpy(style.gram(features)), expected, rtol=1e-5)
@@ -55,7 +47,7 @@ def test_the_gram_matrix_is_the_mean_product_of_channels_over_their_number(style
     np.testing.assert_allclose(style.gram(moved), style.gram(features), rtol=1e-5)
 
 
-def test_the_losses_in_closed_form(style):
+def test_the_losses_in_closed_form():
     features, target = arrays(0, 1)
     expected = np.mean((features - target) ** 2)
     assert float(style.content_loss(features, target)) == pytest.approx(expected, rel=1e-5)
@@ -69,7 +61,7 @@ def test_the_losses_in_closed_form(style):
     assert float(style.total_variation(ramp)) == (4 * 4 + 3 * 1) / 2
 
 
-def test_the_loss_is_that_of_a_picture_against_its_own_content_and_style(style, encoder):
+def test_the_loss_is_that_of_a_picture_against_its_own_content_and_style(encoder):
     content, wanted = picture(0), picture(1)
     objective = style.Objective(encoder, content, wanted)
     parts = ops.convert_to_numpy(objective.parts(tf.constant(content)))
@@ -83,7 +75,7 @@ def test_the_loss_is_that_of_a_picture_against_its_own_content_and_style(style, 
 
 
 @pytest.mark.parametrize("share", [1.0, 0.25])
-def test_the_gradient_is_that_of_the_loss(style, encoder, share):
+def test_the_gradient_is_that_of_the_loss(encoder, share):
     objective = style.Objective(encoder, picture(0), picture(1))
     here, direction = picture(2), picture(3) - 128
     direction /= np.linalg.norm(direction)
@@ -98,9 +90,7 @@ def test_the_gradient_is_that_of_the_loss(style, encoder, share):
 
 @pytest.mark.parametrize("weight", ["constant", "lowered"])
 @pytest.mark.parametrize("name", ["sgd", "adam", "lbfgs"])
-def test_each_optimizer_lowers_the_loss_with_the_gradients_it_is_given(
-    style, encoder, name, weight
-):
+def test_each_optimizer_lowers_the_loss_with_the_gradients_it_is_given(encoder, name, weight):
     content = picture(0)
     objective = style.Objective(encoder, content, picture(1))
     before = objective.parts(tf.constant(content)).numpy().sum()
@@ -116,7 +106,7 @@ def test_each_optimizer_lowers_the_loss_with_the_gradients_it_is_given(
     np.testing.assert_allclose(objective.losses[0].sum(), before, rtol=1e-5)  # from the same start
 
 
-def test_the_styles_weight_is_constant_or_lowered_to_a_tenth(style, encoder):
+def test_the_styles_weight_is_constant_or_lowered_to_a_tenth(encoder):
     assert style.STYLE_SHARES["constant"] == [1]
     assert style.STYLE_SHARES["lowered"] == pytest.approx([1 - 0.1 * stage for stage in range(10)])
     objective = style.Objective(encoder, picture(0), picture(1))
@@ -128,7 +118,7 @@ def test_the_styles_weight_is_constant_or_lowered_to_a_tenth(style, encoder):
     assert asked == [1, 1, 0.5, 0.5, 0.1, 0.1, 0.1]
 
 
-def test_lbfgs_finds_the_least_of_a_bowl_and_then_stops(style):
+def test_lbfgs_finds_the_least_of_a_bowl_and_then_stops():
     wanted, asked = picture(4, side=2), []
     scale = np.arange(1, 13, dtype=np.float32).reshape(wanted.shape)
 
@@ -145,7 +135,7 @@ def test_lbfgs_finds_the_least_of_a_bowl_and_then_stops(style):
     assert len(asked) == 4
 
 
-def test_a_loss_that_is_not_finite_is_one_sentence(style, encoder):
+def test_a_loss_that_is_not_finite_is_one_sentence(encoder):
     objective = style.Objective(encoder, picture(0), picture(1))
     reason = r"the loss is .* at gradient .*; give a lower --sgd-rate"
     with pytest.raises(style.UserError, match=reason):
@@ -153,7 +143,7 @@ def test_a_loss_that_is_not_finite_is_one_sentence(style, encoder):
 
 
 @pytest.fixture
-def pictures_at_hand(style, encoder, tmp_path, monkeypatch):
+def pictures_at_hand(encoder, tmp_path, monkeypatch):
     """Stand beside a content and a print, with the small encoder in place of VGG-16."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(style, "load_encoder", lambda path: encoder)
@@ -163,7 +153,7 @@ def pictures_at_hand(style, encoder, tmp_path, monkeypatch):
     return ["content.png", "print.png", "--size", "32", "--evaluations", "20"]
 
 
-def test_a_run_writes_its_pictures_losses_and_figures(style, pictures_at_hand, capsys):
+def test_a_run_writes_its_pictures_losses_and_figures(pictures_at_hand, capsys):
     rate = ["--sgd-rate", "1"]
     assert style.main([*pictures_at_hand, *rate]) == 0
     output = Path("outputs/style_transfer")
@@ -205,7 +195,7 @@ def test_a_run_writes_its_pictures_losses_and_figures(style, pictures_at_hand, c
         (["none.png", "print.png"], "none.png cannot be read"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(style, pictures_at_hand, capsys, given, reason):
+def test_what_cannot_be_done_is_one_sentence(pictures_at_hand, capsys, given, reason):
     words = pictures_at_hand if given[0].startswith("--") else []
     assert style.main([*words, *given]) == 2
     error = capsys.readouterr().err
@@ -213,7 +203,7 @@ def test_what_cannot_be_done_is_one_sentence(style, pictures_at_hand, capsys, gi
     assert error.count("\n") == 1
 
 
-def test_style_transfer_needs_all_blocks_of_vgg16(style, pictures_at_hand, monkeypatch, capsys):
+def test_style_transfer_needs_all_blocks_of_vgg16(pictures_at_hand, monkeypatch, capsys):
     monkeypatch.undo()
     content, print_, *more = pictures_at_hand
     content, print_ = ROOT / "samples" / "cat.jpg", ROOT / "samples" / "coffee.jpg"
