@@ -21,6 +21,7 @@ import zipfile
 from pathlib import Path
 
 from colorizer import Colorizer, batch, known, photos
+from colorizer.arguments import megapixels, working_size
 from colorizer.errors import UserError, run
 from colorizer.session import Session, colorize
 
@@ -509,10 +510,12 @@ def arguments():
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
     parser.add_argument("--browser", action="store_true", help="also open it in the browser")
     parser.add_argument("--model", default="semantic", help="as for colorize.py")
-    parser.add_argument("--working-size", type=int, metavar="PIXELS", help="as for colorize.py")
+    parser.add_argument(
+        "--working-size", type=working_size, metavar="PIXELS", help="as for colorize.py"
+    )
     parser.add_argument(
         "--max-megapixels",
-        type=float,
+        type=megapixels,
         default=photos.MAX_MEGAPIXELS,
         metavar="MILLIONS",
         help="as for colorize.py (default %(default)s)",

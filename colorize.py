@@ -10,7 +10,6 @@ made of. Exit status: 0 all done, 1 some failed, 2 wrong call.
 import argparse
 import contextlib
 import dataclasses
-import math
 import signal
 import sys
 import warnings
@@ -22,6 +21,7 @@ if __name__ == "__main__":
 
 from colorizer import Colorizer, batch, film_formats, photos
 from colorizer.album import plan
+from colorizer.arguments import megapixels, working_size
 from colorizer.colorizer import SHIPPED, WORKING_SIZE
 from colorizer.errors import STOPPED, UserError, run
 from colorizer.files import shown
@@ -179,22 +179,6 @@ def path(text) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("an empty text is no path")
     return Path(text)
-
-
-def megapixels(text) -> float:
-    """Parse --max-megapixels."""
-    millions = float(text)
-    if not 0 < millions < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return millions
-
-
-def working_size(text) -> int:
-    """Parse --working-size."""
-    size = int(text)
-    if not 32 <= size <= 2048:
-        raise argparse.ArgumentTypeError(f"{size} is not between 32 and 2048 pixels")
-    return size
 
 
 def strength(text) -> float:

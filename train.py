@@ -212,17 +212,18 @@ SYSTEMS = {
 }
 
 
-def fit(system, settings, resume=False) -> int:
+def fit(system, settings, resume=False, splits=None) -> int:
     """Train a system from the start or, with `resume`, from the last checkpoint of its run.
 
     `system` is a class like PaperGAN: it has `Settings` and the names of its `LOSSES`, is made of
     settings and the training split, and has a `generator`, the `averaged` one that is kept, `draw`
-    and `train_step`. Returns the process's exit status: 0, or STOPPED when Ctrl-C stopped it.
+    and `train_step`. `splits` are the training and the test split, those of `settings.data` by
+    default. Returns the process's exit status: 0, or STOPPED when Ctrl-C stopped it.
     Raises UserError when the data do not do, or the run was begun with another system or other
     settings.
     """
     with runs.interruption() as interrupted:
-        train_split, test_split = open_data(settings)
+        train_split, test_split = splits or open_data(settings)
         strategy = devices.strategy(settings.distribute)
         model, progress, checkpoints, history = begin(
             system, settings, resume, strategy, train_split, test_split

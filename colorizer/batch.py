@@ -278,17 +278,16 @@ def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> O
 def _known_colours(job, image, colorizer, options):
     """Return what hints and a reference say of an image, float32 (h, w, 3) or None; and a phrase
     for the user, or an empty one."""
-    colours, remark = [], ""
+    hinted = None
     if job.hints:
-        hints = hints_of(job, *image.shape[:2])
-        colours.append(known.from_hints(hints, colorizer.shrink(image)))
-    if options.reference:
-        colours.append(colorizer.match(image, options.reference.learned))
-        share = colours[-1][..., 2].mean()
-        remark = f"{max(share, 0.01):.0%} of it looks like {options.reference.name}"
-        if not share:
-            remark = f"nothing in it looks like {options.reference.name}; colorized without it"
-    return known.first_of(*colours) if colours else None, remark
+        hinted = known.from_hints(hints_of(job, *image.shape[:2]), colorizer.shrink(image))
+    if not options.reference:
+        return hinted, ""
+    told, share = colorizer.told(image, hinted, options.reference.learned)
+    remark = f"{max(share, 0.01):.0%} of it looks like {options.reference.name}"
+    if not share:
+        remark = f"nothing in it looks like {options.reference.name}; colorized without it"
+    return told, remark
 
 
 class Writer:

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from colorizer import chroma, photos
-from colorizer.known import Reference, at_half_size, from_reference, reference_of
+from colorizer.known import Reference, at_half_size, first_of, from_reference, reference_of
 from colorizer.network import FEATURE_STRIDE, load_network
 
 import numpy as np
@@ -95,6 +95,19 @@ class Colorizer:
         features = self.network.features(gray)[0]
         return from_reference(reference, features, self.shrink(image), FEATURE_STRIDE)
 
+    def told(self, image, hinted=None, reference=None):
+        """Return all known colours of an image, float32 (h, w, 3), or None where nothing is said.
+
+        `hinted` are those that a person says, or None; they count before those of a `reference`,
+        a known.Reference or None. Also returns the share of the image that looks like that, 0 to 1.
+        """
+        said = [] if hinted is None else [hinted]
+        share = 0.0
+        if reference is not None:
+            said.append(self.match(image, reference))
+            share = float(said[-1][..., 2].mean())
+        return first_of(*said) if said else None, share
+
     def shrink(self, image) -> np.ndarray:
         """Return an image at the network's size, uint8 (h, w, 1) or (h, w, 3)."""
         _check(image)
@@ -103,7 +116,7 @@ class Colorizer:
     def _seen(self, image):
         """Return gray as the network sees it, padded, (1, H, W, 1) in [0, 1], and h and w in it."""
         small = self.shrink(image)
-        gray = photos.to_unit(photos.grayscale(small) if small.shape[2] == 3 else small)
+        gray = photos.to_unit(photos.grayscale(small))
         return _padded(gray)[np.newaxis], gray.shape[:2]
 
 

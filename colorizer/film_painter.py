@@ -128,8 +128,7 @@ class Painter:
 
     def shrink(self, raw) -> np.ndarray:
         """Return a frame at the network's size, upright: gray, uint8 (h, w)."""
-        small = self.colorizer.shrink(self._upright(raw))
-        return (photos.grayscale(small) if small.shape[2] == 3 else small)[..., 0]
+        return photos.grayscale(self.colorizer.shrink(self._upright(raw)))[..., 0]
 
     def mark(self, earlier, frame, hints) -> Marks:
         """Return the marks of a frame: the earlier ones, moved, and those of hints."""
@@ -146,14 +145,11 @@ class Painter:
 
         Also returns what share of it looks like the reference.
         """
-        pixels, marks, colours = self._upright(frame.raw), _result(frame.marks), []
-        if len(marks.places):
-            colours.append(marks.known(*frame.small.result().shape))
-        if self.options.reference:
-            colours.append(self.colorizer.match(pixels, self.options.reference.learned))
-        matched = float(colours[-1][..., 2].mean()) if self.options.reference else 0
-        known_colours = known.first_of(*colours) if colours else None
-        return self.colorizer.predict(pixels, known_colours), matched
+        pixels, marks = self._upright(frame.raw), _result(frame.marks)
+        hinted = marks.known(*frame.small.result().shape) if len(marks.places) else None
+        learned = self.options.reference and self.options.reference.learned
+        told, matched = self.colorizer.told(pixels, hinted, learned)
+        return self.colorizer.predict(pixels, told), matched
 
     def paint(self, frame, chroma):
         """Paint a frame, and make of it what the encoder takes."""

@@ -148,11 +148,9 @@ def _load_onnx(path) -> Network:
         return session.run([output.name], dict(zip(names, arrays, strict=True)))[0]
 
     def run_features(gray):
-        # Only the encoder: the rest of the network is left out.
-        options = onnxruntime.RunOptions()
-        options.only_execute_path_to_fetches = True
+        # The whole network runs: ONNX Runtime 1.32 leaves nothing out when asked for less.
         inputs = {names[0]: gray, **dict.fromkeys(names[1:], _nothing_known(gray))}
-        return session.run(["features"], inputs, options)[0]
+        return session.run(["features"], inputs)[0]
 
     has_features = "features" in [each.name for each in session.get_outputs()]
     return Network(path, len(names) == 2, run, run_features if has_features else None)

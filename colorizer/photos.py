@@ -397,8 +397,11 @@ def to_uint8(picture) -> np.ndarray:
 def grayscale(rgb) -> np.ndarray:
     """Turn uint8 RGB (..., H, W, 3) into gray (..., H, W, 1): BT.601 luma, rounded.
 
-    Source: ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, which OpenCV computes in fixed point.
+    What is gray already stays. Source: ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, which OpenCV
+    computes in fixed point.
     """
+    if rgb.shape[-1] == 1:
+        return rgb
     luma = cv2.cvtColor(rgb.reshape(-1, rgb.shape[-2], 3), cv2.COLOR_RGB2GRAY)
     return luma.reshape(*rgb.shape[:-1], 1)
 

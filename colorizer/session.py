@@ -47,7 +47,7 @@ class Session:
         size = max(1, round(height * scale)), max(1, round(width * scale))
         self.size = height, width
         self.shown = photos.high_bits(photos.shrink(pixels, *size))
-        self.gray = photos.grayscale(self.shown) if self.shown.shape[2] == 3 else self.shown
+        self.gray = photos.grayscale(self.shown)
         self.points, self.history = (), []
         self.picked = self.latest = None
         self.reference = None
@@ -154,13 +154,12 @@ class Session:
         return self.colorizer.paint(self.shown, self._predicted[1], strength)
 
     def _predict(self) -> np.ndarray:
-        colours = []
+        hinted = None
         if self.points:
-            colours.append(known.from_hints(self.hints(), self.colorizer.shrink(self.shown)))
-        if self.reference:
-            colours.append(self.colorizer.match(self.shown, self.reference.learned))
-            self.share = float(colours[-1][..., 2].mean())
-        return self.colorizer.predict(self.shown, known.first_of(*colours) if colours else None)
+            hinted = known.from_hints(self.hints(), self.colorizer.shrink(self.shown))
+        learned = self.reference and self.reference.learned
+        told, self.share = self.colorizer.told(self.shown, hinted, learned)
+        return self.colorizer.predict(self.shown, told)
 
     def marked(self, painted) -> np.ndarray:
         """Draw the points on the shown picture; the picked one has a wider ring."""

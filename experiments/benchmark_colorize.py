@@ -14,7 +14,6 @@ import math
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from colorizer import photos
 from colorizer.files import write_json
+from processes import run_colorize
 
 import cv2
 import numpy as np
@@ -80,38 +80,11 @@ def time_opencv(folder, output) -> tuple[float, float]:
     return time.perf_counter() - start, time.process_time() - processor_start
 
 
-def time_colorize(source, output, model) -> dict:
-    """Run colorize.py in a fresh process.
-
-    Returns its seconds, its processor's seconds, the seconds to its first picture, and its peak
-    memory in MiB.
-    """
-    command = [sys.executable, ROOT / "colorize.py", "--input", source, "--output", output]
-    first = math.nan
-    start = time.perf_counter()
-    process = subprocess.Popen([*command, "--model", model], stdout=subprocess.DEVNULL)
-    ended = 0
-    while not ended:
-        if math.isnan(first) and any(output.glob("[!.]*")):
-            first = time.perf_counter() - start
-        time.sleep(0.01)
-        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
-    seconds = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"colorize.py failed ({os.waitstatus_to_exitcode(status)})")
-    return {
-        "seconds": seconds,
-        "processor_seconds": usage.ru_utime + usage.ru_stime,
-        "first_picture_seconds": min(first, seconds),
-        "peak_memory_mib": usage.ru_maxrss / 1024,
-    }
-
-
 def measure_first_picture(model, temporary) -> dict:
     """Measure the start of a process to its first picture and print it, for the JSON."""
     sample = ROOT / "samples" / "astronaut.jpg"
     runs = [
-        time_colorize(sample, temporary / f"first-{model}-{number}", model)
+        run_colorize(sample, temporary / f"first-{model}-{number}", "--model", model)
         for number in range(FIRST_PICTURE_STARTS)
     ]
     first = statistics.median(run["first_picture_seconds"] for run in runs)
@@ -135,7 +108,7 @@ def measure(model, megapixels, count, ratio_limit, memory_limit, temporary) -> d
     folder = temporary / f"{model}-{megapixels}-megapixels"
     make_photographs(folder, megapixels, count)
     opencv, opencv_processor = time_opencv(folder, temporary / f"{folder.name}-opencv")
-    run = time_colorize(folder, temporary / f"{folder.name}-done", model)
+    run = run_colorize(folder, temporary / f"{folder.name}-done", "--model", model)
     ratio, memory = run["seconds"] / opencv, run["peak_memory_mib"]
     holds = memory <= memory_limit and (ratio_limit is None or ratio <= ratio_limit)
     print(

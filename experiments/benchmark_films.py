@@ -9,10 +9,8 @@ status: 0 all bounds hold, 1 some do not.
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from colorizer import photos
 from colorizer.files import write_json
+from processes import run_colorize
 
 import av
 import numpy as np
@@ -57,24 +56,16 @@ def measure(height, width, frames, working_size, least, most, folder) -> dict:
     """Make and colorize one film in a fresh process; return what goes into the JSON."""
     film = folder / f"{width}x{height}-{frames}.mp4"
     make_film(film, height, width, frames)
-    command = [sys.executable, ROOT / "colorize.py", "--input", film, "--output", folder / "done"]
-    if working_size:
-        command += ["--working-size", str(working_size)]
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    start = time.perf_counter()
-    process = subprocess.Popen(command, **silent)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"colorize.py failed ({os.waitstatus_to_exitcode(status)})")
-    rate, memory = frames / seconds, usage.ru_maxrss / 1024
+    flags = ["--working-size", str(working_size)] if working_size else []
+    run = run_colorize(film, folder / "done", *flags, quiet=True)
+    rate, memory = frames / run["seconds"], run["peak_memory_mib"]
     return {
         "height": height,
         "width": width,
         "frames": frames,
         "working_size": working_size,
-        "seconds": round(seconds, 2),
-        "processor_seconds": round(usage.ru_utime + usage.ru_stime, 2),
+        "seconds": round(run["seconds"], 2),
+        "processor_seconds": round(run["processor_seconds"], 2),
         "frames_per_second": round(rate, 1),
         "peak_memory_mib": round(memory),
         "holds": (least is None or rate >= least) and (most is None or memory <= most),

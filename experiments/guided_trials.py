@@ -61,8 +61,7 @@ class Trial(guided.Guided):
         names = ["automatic", "prediction", "features4", "features5"]
         if settings.bins_weight:
             names.append("bins")
-        outputs = [self.generator.get_layer(name).output for name in names]
-        self.predictor = keras.Model(self.generator.input, outputs)
+        self.predictor = steps.predictor(self.generator, *names)
         if settings.adversarial_weight:
             self.discriminator = models.build_discriminator(channels=4, seed=settings.seed)
             self.discriminator_optimizer = steps.ready(
@@ -183,9 +182,9 @@ def measure(arguments) -> int:
         seen=arguments.seen,
         **{"epochs": math.ceil(arguments.seen / changes["distinct"])} | changes,
     )
-    open_data = train.open_data
-    train.open_data = lambda settings: narrowed(settings, open_data(settings))
-    return train.fit(Trial, settings, resume=bool(runs.read_config(Path(settings.output))))
+    splits = narrowed(settings, train.open_data(settings))
+    resume = bool(runs.read_config(Path(settings.output)))
+    return train.fit(Trial, settings, resume, splits)
 
 
 def main(argv=None) -> int:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import hints
+import records
 from colorizer import errors, files, photos
 from colorizer.errors import UserError
 from colorizer.network import load_network
@@ -22,7 +23,6 @@ from pictures import record
 import numpy as np
 from tqdm import tqdm
 
-RESULTS = ROOT / "experiments" / "results"
 # Number of points -> PSNR in dB of the published Caffe model, on 1,000 pictures of ImageNet's
 # validation set: resources/psnrs_siggraph.npy of richzhang/colorization-pytorch.
 PUBLISHED = {
@@ -54,7 +54,7 @@ def measure(arguments) -> None:
             f"| {published - PUBLISHED[0]:+.2f} |"
         )
     if arguments.name:
-        path = RESULTS / arguments.name / "hint_curve.json"
+        path = records.RESULTS / arguments.name / "hint_curve.json"
         content = {"pictures": len(pictures), "seed": arguments.seed, "psnr": curve}
         files.write_json(path, content | {"versions": record.versions()})
         print(f"written to {path.relative_to(ROOT)}")

@@ -6,14 +6,13 @@ PSNR of each picture in RGB, 0 to 255, then the mean over pictures.
 """
 
 from colorizer import chroma, photos
+from colorizer.known import SCALE
 from pictures import metrics
 
 import numpy as np
 
 SIDE = 256
 PATCH = 6
-# Lab's chroma is given in this unit.
-SCALE = 110
 BATCH_SIZE = 8
 
 

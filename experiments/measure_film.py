@@ -21,6 +21,7 @@ import itertools
 from colorizer import Colorizer, chroma, formats, known, photos, steady, tone, video
 from colorizer.errors import UserError, run
 from colorizer.files import write_json
+from pictures import metrics
 
 import cv2
 import numpy as np
@@ -198,14 +199,6 @@ def _relative_entropy(first, second) -> np.ndarray:
         return np.where(first > 0, first * np.log(first / second), 0).sum(axis=-1)
 
 
-def colourfulness(rgb) -> float:
-    """Return the colourfulness of an RGB picture. Source: Hasler & Suesstrunk 2003, M3."""
-    red, green, blue = np.moveaxis(rgb.astype(np.float64), -1, 0)
-    first, second = red - green, (red + green) / 2 - blue
-    spread = np.hypot(first.std(), second.std())
-    return float(spread + 0.3 * np.hypot(first.mean(), second.mean()))
-
-
 def measure(name, clip, motions, colorizer, with_known, folder) -> list[dict]:
     """Measure one clip; return a row for the truth, and for each way to colour it."""
     grays = [photos.grayscale(frame) for frame in clip]
@@ -239,17 +232,14 @@ def figures(painted, chromas, truth, motion) -> dict:
     """Return the figures of a clip's frames: painted, their chroma, and the true frames."""
     changes = [np.hypot(*each.T).mean() for each in motion.differences(chromas)]
     warped = [np.square(each).mean() for each in motion.differences([f / 255 for f in painted])]
-    errors = [
-        np.square(frame.astype(np.float64) - true).mean()
-        for frame, true in zip(painted, truth, strict=True)
-    ]
+    errors = map(metrics.mean_squared_error, truth, painted)
     return {
         "frames": len(painted),
         "cdc": cdc(painted),
         "e_warp": float(np.mean(warped)),
-        "psnr": float(np.mean(10 * np.log10(255**2 / np.maximum(errors, 1e-9)))),
+        "psnr": float(np.mean(list(map(metrics.psnr, errors)))),
         "chroma_change": float(np.mean(changes)),
-        "colourfulness": float(np.mean([colourfulness(frame) for frame in painted])),
+        "colourfulness": float(np.mean(list(map(metrics.colourfulness, painted)))),
     }
 
 

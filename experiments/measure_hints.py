@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import records
 from colorizer import Colorizer, chroma, errors, files, known, photos, tone
 from colorizer.errors import UserError
 from pictures import metrics, record
@@ -21,8 +22,6 @@ import cv2
 import numpy as np
 from skimage.segmentation import felzenszwalb
 from tqdm import tqdm
-
-RESULTS = ROOT / "experiments" / "results"
 
 REGIONS = 20
 # The size, in pixels, at which regions are looked for, and how large they are, in shares of it.
@@ -161,7 +160,7 @@ def measure(arguments) -> None:
             value, share = mean(rows, kind), mean(rows, f"{kind}_share")
             print(f"| {label} | {value:.2f} | {value - alone:+.2f} | {share:.1%} |")
     if arguments.name:
-        path = RESULTS / arguments.name / "hints.json"
+        path = records.RESULTS / arguments.name / "hints.json"
         files.write_json(path, result | {"versions": record.versions()})
         print(f"written to {path.relative_to(ROOT)}")
 

@@ -282,8 +282,7 @@ class Guided:
             self.generator = self.build()
         self.averaged = self.build()
         self.averaged.set_weights(self.generator.get_weights())
-        outputs = [self.generator.get_layer(name).output for name in ("automatic", "prediction")]
-        self.predictor = keras.Model(self.generator.input, outputs)
+        self.predictor = steps.predictor(self.generator, "automatic", "prediction")
         optimizer = TwoRates(
             steps.cosine(settings, train_split.pictures), encoder_rate=settings.encoder_rate
         )

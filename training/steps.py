@@ -53,9 +53,13 @@ def cosine(settings, pictures):
     )
 
 
-def predictor(generator):
-    """Return the part of a generator that ends in its layer "prediction", which a loss is about."""
-    return keras.Model(generator.input, generator.get_layer("prediction").output)
+def predictor(generator, *names):
+    """Return the part of a generator that ends in the layers that losses are about.
+
+    They are "prediction", or those of several `names`, whose outputs come as a list.
+    """
+    outputs = [generator.get_layer(name).output for name in names or ("prediction",)]
+    return keras.Model(generator.input, outputs if names else outputs[0])
 
 
 def paint(generator, gray):
