@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from colorizer import chroma, photos
+from colorizer import chroma, photos, reach
 from colorizer.known import Reference, at_half_size, first_of, from_reference, reference_of
 from colorizer.network import FEATURE_STRIDE, load_network
 
@@ -51,16 +51,21 @@ class Colorizer:
         """Predict the chroma of an image at the network's size: Lab a and b, float32 (h, w, 2).
 
         h and w keep the image's aspect ratio and are those of `shrink(image)`. `known` are colours
-        that are known, float32 (h, w, 3), as `colorizer.known` makes them. Raises ValueError where
-        they have another size or the network does not take any.
+        that are known, float32 (h, w, 3), as `colorizer.known` makes them; what they change stays
+        within their reach, `colorizer.reach`. Raises ValueError where they have another size or the
+        network does not take any.
         """
         gray, (height, width) = self._seen(image)
-        if known is not None:
-            if known.shape != (height, width, 3):
-                raise ValueError(f"known is {(height, width, 3)} for this image, not {known.shape}")
-            known = at_half_size(_padded(known))[np.newaxis]
-        rgb = self.network(gray, known)[0]
-        return chroma.chroma_of(rgb[:height, :width])
+        if known is None:
+            return chroma.chroma_of(self.network(gray, None)[0, :height, :width])
+        if known.shape != (height, width, 3):
+            raise ValueError(f"known is {(height, width, 3)} for this image, not {known.shape}")
+        halved = at_half_size(_padded(known))[np.newaxis]
+        told, automatic = (
+            chroma.chroma_of(self.network(gray, each)[0, :height, :width])
+            for each in (halved, None)
+        )
+        return reach.confined(told, automatic, known, gray[0, :height, :width])
 
     def paint(self, image, chroma_small, strength=1.0) -> np.ndarray:
         """Paint an image with predicted chroma (h, w, 2), scaled by `strength`, usually 0 to 1.

@@ -48,7 +48,11 @@ def measure(arguments) -> None:
     print("| points | PSNR dB | gain dB | siggraph17, published | its gain |")
     print("| ---: | ---: | ---: | ---: | ---: |")
     for points, published in tqdm(PUBLISHED.items(), desc="points", leave=False):
-        value = curve[points] = hints.psnr_of(network, pictures, points, arguments.seed)
+        if arguments.points and points not in (0, *arguments.points):
+            continue
+        value = curve[points] = hints.psnr_of(
+            network, pictures, points, arguments.seed, arguments.confined
+        )
         tqdm.write(
             f"| {points} | {value:.2f} | {value - curve[0]:+.2f} | {published:.2f} "
             f"| {published - PUBLISHED[0]:+.2f} |"
@@ -66,6 +70,12 @@ def main(argv=None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--pictures", type=int, help="how many of them (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="decides the points' places")
+    parser.add_argument(
+        "--points", type=int, nargs="+", metavar="N", help="these numbers only (default: all)"
+    )
+    parser.add_argument(
+        "--confined", action="store_true", help="points stay within reach, as Colorizer paints"
+    )
     parser.add_argument("--name", help="name of the result (default: it is printed only)")
     return errors.run(measure, parser.parse_args(argv))
 

@@ -5,7 +5,7 @@ each point a patch of 6x6 pixels with its true mean chroma, at a normal place ar
 PSNR of each picture in RGB, 0 to 255, then the mean over pictures.
 """
 
-from colorizer import chroma, photos
+from colorizer import chroma, photos, reach
 from colorizer.known import SCALE
 from pictures import metrics
 
@@ -39,8 +39,26 @@ def known_colours(chroma_of_truth, corners) -> np.ndarray:
     return known
 
 
-def psnr_of(network, pictures, points, seed) -> float:
-    """Return the mean PSNR in dB of uint8 pictures (N, SIDE, SIDE, 3) with so many points each."""
+def within_reach(network, gray, known, painted):
+    """Paint pictures as Colorizer does: what known colours change stays within their reach.
+
+    `painted` is what the network makes of `gray` and `known`; returns RGB of the same shape.
+    """
+    automatic = network(gray)
+    pictures = []
+    for picture, alone, told, each in zip(gray, automatic, painted, known, strict=True):
+        told, alone = chroma.chroma_of(told), chroma.chroma_of(alone)
+        colours = reach.confined(told, alone, each.repeat(2, axis=0).repeat(2, axis=1), picture)
+        pixels = photos.to_uint8(picture)
+        pictures.append(photos.to_unit(chroma.add_chroma(pixels, pixels, colours)))
+    return np.stack(pictures)
+
+
+def psnr_of(network, pictures, points, seed, confined=False) -> float:
+    """Return the mean PSNR in dB of uint8 pictures (N, SIDE, SIDE, 3) with so many points each.
+
+    With `confined`, points change what is within their reach, as in Colorizer.
+    """
     values = []
     for first in range(0, len(pictures), BATCH_SIZE):
         truths = pictures[first : first + BATCH_SIZE]
@@ -48,7 +66,10 @@ def psnr_of(network, pictures, points, seed) -> float:
         for number, truth in enumerate(truths, start=first):
             corners = draw_corners(np.random.default_rng([seed, points, number]), points)
             known.append(known_colours(chroma.chroma_of(photos.to_unit(truth)), corners))
-        painted = network(photos.to_unit(photos.grayscale(truths)), np.stack(known))
+        gray, known = photos.to_unit(photos.grayscale(truths)), np.stack(known)
+        painted = network(gray, known)
+        if confined and points:
+            painted = within_reach(network, gray, known, painted)
         for truth, picture in zip(truths, photos.to_uint8(painted), strict=True):
             values.append(metrics.psnr(metrics.mean_squared_error(truth, picture)))
     return float(np.mean(values))

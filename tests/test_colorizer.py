@@ -162,6 +162,26 @@ def test_the_image_is_not_changed_and_need_not_be_in_one_piece(brown):
     np.testing.assert_array_equal(brown.colorize(view), brown.colorize(view.copy()))
 
 
+def test_a_known_colour_changes_less_behind_an_edge_than_before_it(brown):
+    """This network paints what it is told everywhere."""
+    edge = np.full((240, 240, 1), 80, np.uint8)
+    edge[:, 120:] = 180
+
+    def network(gray, known):
+        rgb = gray.repeat(3, axis=3)
+        return rgb if known is None else np.clip(rgb + np.array([0.2, 0, -0.2]), 0, 1)
+
+    for columns, before, behind in (
+        (20, slice(50), slice(70, None)),
+        (90, slice(70, None), slice(50)),
+    ):
+        known = np.zeros((120, 120, 3), np.float32)
+        known[60, columns] = 0.5, 0.5, 1
+        changed = np.linalg.norm(with_network(brown, network).predict(edge, known), axis=-1)
+        assert changed[:, before].min() > 20
+        assert changed[:, behind].max() < 2
+
+
 def test_known_colours_reach_the_network_at_half_its_size(brown):
     seen = []
 
@@ -174,7 +194,9 @@ def test_known_colours_reach_the_network_at_half_its_size(brown):
     known[4, 7] = 0.5, -0.5, 1
     known[100:, 20:40] = 0.2, 0.1, 0.5
     with_network(brown, network).colorize(noise(300, 400), known)
-    ((gray, given),) = seen
+    # Once with them and once without, to see what they change.
+    (gray, given), (_, nothing) = seen
+    assert nothing is None
     assert given.shape == (1, gray.shape[1] // 2, gray.shape[2] // 2, 3)
     np.testing.assert_allclose(given[0, 2, 3], (0.5, -0.5, 1))
     # As the picture does, they go on in their mirror image behind its edge.
