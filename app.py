@@ -40,7 +40,7 @@ PALETTE_SIZE = 120, 480
 PLAYED = (".mp4", ".m4v", ".mov", ".webm")  # the films that browsers play
 
 # The page needs no font but the system's. Pictures must not be enlarged here: Gradio takes none for
-# larger than its file, and would tell wrong places of clicks.
+# larger than its file, and would tell wrong places of clicks. Reports need room for the progress.
 FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["monospace"]}
 CSS = """
 .unseen {position: absolute; left: -9999px}
@@ -48,6 +48,7 @@ CSS = """
 #picture img {cursor: crosshair; max-height: 75vh}
 #palette img {cursor: crosshair}
 #player video {max-height: 75vh}
+#report, #film-report {min-height: 6em}
 #likely .gallery > button, #recent .gallery > button {width: 30px; height: 30px; padding: 0}
 """
 SAVE = "() => {{setTimeout(() => document.querySelector('#{0}').click(), 200)}}"
@@ -116,6 +117,7 @@ class Page:
     def __init__(self, colorizer, folder, max_megapixels):
         """Build it for a Colorizer; `folder` is for the files that it makes."""
         self.colorizer, self.folder, self.max_megapixels = colorizer, folder, max_megapixels
+        self.film_lock, self.ended = threading.Lock(), threading.Event()
         with gr.Blocks(
             title="Colorize photographs",
             analytics_enabled=False,
@@ -475,15 +477,15 @@ class Page:
         if reference:
             read = batch.read_reference(Path(reference), self.colorizer)
             options = dataclasses.replace(options, reference=read)
+
+        def tell(done, of):
+            if self.ended.is_set():
+                raise UserError("The page has ended.")
+            progress((done, of), desc="Colorizing", unit="frames")
+
         # In no folder of an answer: those go while somebody works on in another tab.
-        with tempfile.TemporaryDirectory(dir=visit.folder) as folder:
-            outcome = colorize_film(
-                path,
-                Path(folder),
-                self.colorizer,
-                options,
-                tell=lambda done, of: progress((done, of), desc="Colorizing", unit="frames"),
-            )
+        with self.film_lock, tempfile.TemporaryDirectory(dir=visit.folder) as folder:
+            outcome = colorize_film(path, Path(folder), self.colorizer, options, tell)
             result = Path(shutil.move(outcome.job.target, visit.new_folder()))
         remark = f": {outcome.remark}" if outcome.remark else ""
         played = result.suffix.lower() in PLAYED
@@ -494,6 +496,12 @@ class Page:
             gr.Video(str(result) if played else None, visible=played),
             gr.DownloadButton(value=str(result), visible=True),
         )
+
+    def end(self) -> None:
+        """Stop serving; a film that is under way ends first, or its threads would crash Python."""
+        self.ended.set()
+        with self.film_lock:
+            self.blocks.close(verbose=False)
 
 
 def put(path, folder) -> Path:
@@ -550,7 +558,7 @@ def serving(settings, **launch):
         try:
             yield address
         finally:
-            page.blocks.close(verbose=False)
+            page.end()
 
 
 def serve(settings) -> None:

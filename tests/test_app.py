@@ -337,6 +337,8 @@ def test_a_film_comes_back_to_play_and_to_keep(tmp_path, visit):
     visitor.page.get_by_text("Take colours from a photograph").click()
     visitor.upload(tmp_path / "red.png", to="#film-reference")
     visitor.page.wait_for_selector("#film-reference a[download]", state="attached")
+    # There is room to see the progress.
+    assert visitor.page.locator("#film-report").bounding_box()["height"] > 50
     start_film(visitor, write_film(tmp_path / "street.mp4", steps()[..., 0]))
     said = re.compile(r"street.mp4 is in colour: \d+% of it looks like red.png")
     visitor.page.get_by_text(said).wait_for()
@@ -419,6 +421,30 @@ def test_it_listens_here_only_and_leaves_nothing(tmp_path, model):
     assert process.wait(20) == 130
     assert not list(tmp_path.glob("colorizer-*"))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_film_under_way_ends_with_the_page(tmp_path, browser, model):
+    served = tmp_path / "served"
+    served.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py"), "--model", str(model), "--working-size", "128"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(served)},
+    )
+    try:
+        visitor = Visitor(browser, re.search(r"http\S+", process.stdout.readline())[0])
+        visitor.page.get_by_role("tab", name="A film").click()
+        start_film(visitor, write_film(tmp_path / "street.mp4", steps()[..., 0], count=999))
+        visitor.page.get_by_text(re.compile(r"\d+/999 frames")).wait_for()
+        process.terminate()
+        assert process.wait(60) == 130
+        assert process.stderr.read() == "stopped\n"
+        assert not list(served.glob("colorizer-*"))
+        visitor.page.context.close()
+    finally:
+        process.kill()
 
 
 def test_a_model_that_is_none_is_one_sentence(capsys):
