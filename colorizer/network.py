@@ -148,7 +148,7 @@ def _load_onnx(path) -> Network:
         return session.run([output.name], dict(zip(names, arrays, strict=True)))[0]
 
     def run_features(gray):
-        # The whole network runs: ONNX Runtime 1.32 leaves nothing out when asked for less.
+        # What paints runs too: ONNX Runtime 1.32 leaves nothing out when asked for less.
         inputs = {names[0]: gray, **dict.fromkeys(names[1:], _nothing_known(gray))}
         return session.run(["features"], inputs)[0]
 

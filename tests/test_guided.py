@@ -90,6 +90,23 @@ def test_as_onnx_it_has_both_inputs_by_name(generator, tmp_path):
     assert (tmp_path / "guided.onnx").stat().st_size < 30e6
 
 
+def test_as_onnx_it_corrects_only_where_anything_is_known(generator, tmp_path):
+    gray = grays(1, 32, 64)
+    automatic = array(generator([gray, nothing(gray)]))
+    known = nothing(gray)
+    known[:, 3:6, 3:6, 2] = 1  # a gray that is known: its chroma is 0
+    broken = keras.models.clone_model(generator)
+    broken.set_weights(generator.get_weights())
+    layer = broken.get_layer("correction_conv")
+    layer.set_weights([np.nan * weights for weights in layer.get_weights()])
+    export.write_onnx(broken, tmp_path / "broken.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "broken.onnx")
+    (alone,) = session.run(["rgb"], {"grayscale": gray, "known": nothing(gray)})
+    np.testing.assert_allclose(alone, automatic, atol=1e-4)
+    (corrected,) = session.run(["rgb"], {"grayscale": gray, "known": known})
+    assert np.isnan(corrected).any()
+
+
 def test_what_the_encoder_sees_is_an_output_of_both_files(generator, tmp_path):
     export.write_onnx(generator, tmp_path / "guided.onnx")
     generator.save(tmp_path / "guided.keras")

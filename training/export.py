@@ -9,6 +9,7 @@ from training import steps
 import keras
 import numpy as np
 import onnx
+from onnx import TensorProto, helper
 
 # The names of the sizes that are open, so that a file says what it takes.
 AXES = ("batch", "height", "width")
@@ -17,6 +18,8 @@ AXES_OF = {
     "features": ("batch", "rows", "columns"),
 }
 OUTPUTS = ("rgb", "features")
+# The layers of a generator whose second input corrects what it paints alone: that, and corrected.
+ALONE, CORRECTED = "vivid", "prediction"
 
 
 def write_onnx(generator, path) -> None:
@@ -24,23 +27,85 @@ def write_onnx(generator, path) -> None:
 
     `generator` maps grayscale (B, H, W, 1) float32 in [0, 1], and `known` (B, H/2, W/2, 3) if it
     has that input, to RGB (B, H, W, 3). If it has a layer FEATURE_LAYER, what comes out of that is
-    a second output, `features`, by which places are found that look alike.
+    a second output, `features`, by which places are found that look alike. If it has the layers
+    ALONE and CORRECTED, the file computes what lies between them only where anything is known.
     """
-    if FEATURE_LAYER in [layer.name for layer in generator.layers]:
-        features = generator.get_layer(FEATURE_LAYER).output
-        generator = keras.Model(generator.inputs, [generator.output, features])
+    names = [layer.name for layer in generator.layers]
+    marks = [FEATURE_LAYER, ALONE, CORRECTED] if {ALONE, CORRECTED} <= {*names} else [FEATURE_LAYER]
+    marked = [generator.get_layer(name).output for name in marks if name in names]
+    if marked:
+        generator = keras.Model(generator.inputs, [generator.output, *marked])
     with files.replacing(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of NumPy's names that tf2onnx asks for
         # Keras exports what has been called.
         steps.paint(generator, np.zeros((1, 32, 32, 1), np.float32))
         generator.export(temporary, format="onnx", verbose=False)
-        name_ends(temporary)
+        model = onnx.load(temporary)
+        if ALONE in marks:
+            skip_correction(model.graph)
+        name_ends(model.graph)
+        onnx.checker.check_model(model)
+        onnx.save(model, temporary)
 
 
-def name_ends(path) -> None:
+def nodes_for(graph, ends, given=()) -> set:
+    """Return which nodes of a graph, by their first outputs, the tensors `ends` are computed by.
+
+    The tensors `given` need no nodes.
+    """
+    makers = {name: node for node in graph.node for name in node.output}
+    found, left = set(), [*ends]
+    while left:
+        name = left.pop()
+        node = None if name in given else makers.get(name)
+        if node and node.output[0] not in found:
+            found.add(node.output[0])
+            left += node.input
+    return found
+
+
+def skip_correction(graph) -> None:
+    """Put what only the correction needs into a branch, which runs where anything is known.
+
+    The last two outputs of `graph`, which it loses, are copies of what is painted alone and of that
+    corrected.
+    """
+    makers = {name: node for node in graph.node for name in node.output}
+    # Both are copied, or turned to channels last, in the same way.
+    corrected, alone = (makers[graph.output.pop().name].input[0] for _ in range(2))
+    ends = [output.name for output in graph.output]
+    always = nodes_for(graph, [*ends, alone], given=[corrected])
+    correction = nodes_for(graph, [corrected]) - always
+    correct = [node for node in graph.node if node.output[0] in correction]
+    leave = [helper.make_node("Identity", [alone], ["painted_alone"])]
+    correct, leave = (
+        helper.make_graph(
+            nodes, name, [], [helper.make_empty_tensor_value_info(nodes[-1].output[0])]
+        )
+        for nodes, name in ((correct, "correct"), (leave, "leave"))
+    )
+    choice = [
+        helper.make_node("Abs", ["known"], ["known_size"]),
+        helper.make_node("ReduceMax", ["known_size"], ["most_known"], keepdims=0),
+        helper.make_node("Cast", ["most_known"], ["anything_known"], to=TensorProto.BOOL),
+        helper.make_node(
+            "If", ["anything_known"], ["chroma"], then_branch=correct, else_branch=leave
+        ),
+    ]
+    nodes = []
+    for node in graph.node:
+        if node.output[0] == corrected:
+            nodes += choice
+        elif node.output[0] in always:
+            nodes.append(onnx.NodeProto.FromString(node.SerializeToString()))
+    for node in nodes:
+        node.input[:] = ["chroma" if name == corrected else name for name in node.input]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def name_ends(graph) -> None:
     """Name the outputs of a converted model and the open sizes of its inputs and outputs."""
-    model = onnx.load(path)
-    graph = model.graph
     renamed = dict(zip([each.name for each in graph.output], OUTPUTS, strict=False))
     for node in graph.node:
         node.output[:] = [renamed.get(name, name) for name in node.output]
@@ -51,5 +116,3 @@ def name_ends(path) -> None:
         names = AXES_OF.get(end.name, AXES)
         for axis, name in zip(end.type.tensor_type.shape.dim, names, strict=False):
             axis.dim_param = name
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
