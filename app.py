@@ -1,4 +1,4 @@
-"""Colorize photographs on a page in the browser; nothing leaves this machine.
+"""Colorize photographs and short films on a page in the browser; nothing leaves this machine.
 
     python app.py
 
@@ -23,7 +23,7 @@ from pathlib import Path
 from colorizer import Colorizer, batch, known, photos
 from colorizer.arguments import megapixels, working_size
 from colorizer.errors import UserError, run
-from colorizer.session import Session, colorize
+from colorizer.session import LONGEST_FILM, Session, colorize, colorize_film
 
 import cv2
 import gradio as gr
@@ -37,15 +37,18 @@ RECENT_COLOURS = 8
 PROGRESS = gr.Progress()  # Gradio finds it among a handler's defaults
 FIRST_COLOUR = "#4a6fb5"
 PALETTE_SIZE = 120, 480
+PLAYED = (".mp4", ".m4v", ".mov", ".webm")  # the films that browsers play
 
 # The page needs no font but the system's. Pictures must not be enlarged here: Gradio takes none for
-# larger than its file, and would tell wrong places of clicks.
+# larger than its file, and would tell wrong places of clicks. Reports need room for the progress.
 FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["monospace"]}
 CSS = """
 .unseen {position: absolute; left: -9999px}
 .caption {padding: 8px 12px 4px}
 #picture img {cursor: crosshair; max-height: 75vh}
 #palette img {cursor: crosshair}
+#player video {max-height: 75vh}
+#report, #film-report {min-height: 6em}
 #likely .gallery > button, #recent .gallery > button {width: 30px; height: 30px; padding: 0}
 """
 SAVE = "() => {{setTimeout(() => document.querySelector('#{0}').click(), 200)}}"
@@ -114,6 +117,7 @@ class Page:
     def __init__(self, colorizer, folder, max_megapixels):
         """Build it for a Colorizer; `folder` is for the files that it makes."""
         self.colorizer, self.folder, self.max_megapixels = colorizer, folder, max_megapixels
+        self.film_lock, self.ended = threading.Lock(), threading.Event()
         with gr.Blocks(
             title="Colorize photographs",
             analytics_enabled=False,
@@ -128,6 +132,8 @@ class Page:
                 self.build_single(visit)
             with gr.Tab("Many at once"):
                 self.build_many(visit)
+            with gr.Tab("A film"):
+                self.build_film(visit)
         self.blocks.queue(default_concurrency_limit=os.cpu_count() or 1)
 
     # --------------------------------------------------------------------- one photograph
@@ -432,6 +438,71 @@ class Page:
         shutil.rmtree(results)
         return visit, "\n".join(lines), gr.File(archive, visible=archive is not None)
 
+    # --------------------------------------------------------------------- a film
+
+    def build_film(self, visit) -> None:
+        """Lay out the tab for a film, and wire it."""
+        gr.Markdown(
+            f"A film of up to {LONGEST_FILM // 60} minutes. Its sound, size and format stay; a "
+            "minute of film takes a minute or more."
+        )
+        film = gr.File(label="Drop a film here, or click to choose", height=130, elem_id="film")
+        strength = gr.Slider(0, 1, 1, step=0.05, label="Strength of all colours")
+        with gr.Accordion("Take colours from a photograph", open=False):
+            reference = gr.File(
+                label="A photograph in colour, or a painted frame",
+                height=110,
+                elem_id="film-reference",
+            )
+        start = gr.Button("Colorize the film", variant="primary", elem_id="start-film")
+        report = gr.Markdown(elem_id="film-report")
+        player = gr.Video(
+            show_label=False, interactive=False, buttons=[], visible=False, elem_id="player"
+        )
+        save = gr.DownloadButton("Download the film", visible=False, elem_id="save-film")
+        # Two films at once would be no faster, and take twice the memory.
+        start.click(lambda visit: visit or Visit(self.folder), visit, visit).then(
+            self.colorize_one_film,
+            [visit, film, strength, reference],
+            [report, player, save],
+            concurrency_limit=1,
+        )
+
+    @said
+    def colorize_one_film(self, visit, path, strength, reference, progress=PROGRESS):
+        """Colorize a film, to play and to download."""
+        if not path:
+            raise UserError("There is no film yet; drop one, or choose one.")
+        options = batch.Options(strength, max_megapixels=self.max_megapixels)
+        if reference:
+            read = batch.read_reference(Path(reference), self.colorizer)
+            options = dataclasses.replace(options, reference=read)
+
+        def tell(done, of):
+            if self.ended.is_set():
+                raise UserError("The page has ended.")
+            progress((done, of), desc="Colorizing", unit="frames")
+
+        # In no folder of an answer: those go while somebody works on in another tab.
+        with self.film_lock, tempfile.TemporaryDirectory(dir=visit.folder) as folder:
+            outcome = colorize_film(path, Path(folder), self.colorizer, options, tell)
+            result = Path(shutil.move(outcome.job.target, visit.new_folder()))
+        remark = f": {outcome.remark}" if outcome.remark else ""
+        played = result.suffix.lower() in PLAYED
+        if not played:
+            remark += f". Browsers do not play {result.suffix}; download it to watch it"
+        return (
+            f"{result.name} is in colour{remark}.",
+            gr.Video(str(result) if played else None, visible=played),
+            gr.DownloadButton(value=str(result), visible=True),
+        )
+
+    def end(self) -> None:
+        """Stop serving; a film that is under way ends first, or its threads would crash Python."""
+        self.ended.set()
+        with self.film_lock:
+            self.blocks.close(verbose=False)
+
 
 def put(path, folder) -> Path:
     """Link a file into a folder, under a name that is free there, and return that."""
@@ -487,7 +558,7 @@ def serving(settings, **launch):
         try:
             yield address
         finally:
-            page.blocks.close(verbose=False)
+            page.end()
 
 
 def serve(settings) -> None:

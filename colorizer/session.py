@@ -7,6 +7,7 @@ from pathlib import Path
 from colorizer import batch, known, photos
 from colorizer.album import plan
 from colorizer.errors import UserError
+from colorizer.film_formats import is_film
 from colorizer.formats import HINTS_SUFFIX, is_hints
 from colorizer.results import Record
 
@@ -16,6 +17,9 @@ import numpy as np
 # The longer side of the picture that is shown, in pixels: of large photographs, and of small ones,
 # which are enlarged. All but the result is made at this size.
 LARGEST_SHOWN, SMALLEST_SHOWN = 1280, 800
+
+# Seconds of the longest film that a page takes: somebody waits for it.
+LONGEST_FILM = 600
 
 # A click within so many pixels of a point, or on its disc, means the point.
 REACH = 10
@@ -36,6 +40,8 @@ class Session:
                 f"{self.path.name} holds points that were saved. They count where many photographs "
                 "are colorized at once, together with the photograph."
             )
+        if is_film(self.path):
+            raise UserError(f"{self.path.name} is a film, and films have their own tab.")
         try:
             with photos.opened(path, max_megapixels) as image:
                 pixels = photos.load(image).pixels
@@ -256,10 +262,52 @@ def colorize(paths, folder, colorizer, options, hints=None, tell=lambda done, of
     folder.mkdir(parents=True, exist_ok=True)
     batch.colorize_files(jobs, colorizer, options, record, take)
     failures = [*planned.failures]
-    failures += [
-        (job.name, "it is a film; colorize.py takes it") for job in planned.jobs if job.film
-    ]
+    films = [job.name for job in planned.jobs if job.film]
+    failures += [(name, "it is a film, and films have their own tab") for name in films]
     for name, reason in failures:
         job = batch.Job(None, name, folder)
         outcomes.append(batch.Outcome(job, reason))
     return outcomes
+
+
+def colorize_film(path, folder, colorizer, options, tell) -> batch.Outcome:
+    """Colorize a film into a folder as `colorize.py` does, with the `options` of photographs.
+
+    `tell(done, of)` is called after each frame, with a guess of their number or None. Raises
+    UserError where that fails, or the film is longer than LONGEST_FILM or too large.
+    """
+    # Not imported above, because photographs need not wait for FFmpeg's libraries.
+    from colorizer import films, video
+
+    path, done = Path(path), 0
+    if not is_film(path):
+        raise UserError(f"{path.name} is no film; photographs have the other tabs.")
+
+    def count(frames, of):
+        nonlocal done
+        done += frames
+        tell(done, max(done, of) if of else None)
+
+    try:
+        film = video.probe(path)
+        height, width = film.size
+        if film.frames > LONGEST_FILM * film.rate:
+            minutes = math.ceil(film.frames / film.rate / 60)
+            raise video.FilmError(
+                f"it lasts {minutes} minutes, and the page takes {LONGEST_FILM // 60}; "
+                "colorize.py takes longer ones"
+            )
+        if width * height > options.max_megapixels * 1e6:
+            raise video.FilmError(
+                f"it has {width} x {height} pixels, more than {options.max_megapixels:g} megapixels"
+            )
+        settings, record = batch.recorded_settings(colorizer, options), Record(folder)
+        (job,) = plan([path], folder, None, record, settings).jobs
+        film_options = films.Options(options.strength, reference=options.reference)
+        writer = batch.Writer(record, settings)
+        outcome = films.colorize_film(job, colorizer, film_options, writer, count)
+        if outcome.failure:
+            raise video.FilmError(outcome.failure)
+    except video.FilmError as error:
+        raise UserError(f"{path.name} cannot be colorized: {error}.") from error
+    return outcome

@@ -11,8 +11,9 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-from colorizer import known, photos
+from colorizer import batch, known, photos
 
+import av
 import numpy as np
 import pytest
 import standins
@@ -309,6 +310,97 @@ def test_many_photographs_come_back_as_a_zip(tmp_path, visit):
     assert colourfulness(photos.read_rgb(tmp_path / "all" / "b.jpg")).max() < 4
 
 
+def write_film(path, gray, count=20, rate=10):
+    """Write a film of one gray picture, uint8 (h, w)."""
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate, options={"crf": "4"})
+        stream.height, stream.width, stream.pix_fmt = *gray.shape, "yuv420p"
+        for frame in [av.VideoFrame.from_ndarray(gray, format="gray")] * count:
+            frame = frame.reformat(format="yuv420p")
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return path
+
+
+def start_film(visitor, path):
+    visitor.upload(path, to="#film")
+    visitor.page.wait_for_selector("#film a[download]", state="attached")
+    visitor.page.click("#start-film")
+
+
+def test_a_film_comes_back_to_play_and_to_keep(tmp_path, visit):
+    visitor = visit()
+    visitor.page.get_by_role("tab", name="A film").click()
+    visitor.page.click("#start-film")
+    visitor.page.get_by_text("There is no film yet").wait_for()
+    photos.write_png(tmp_path / "red.png", reddish(steps()))
+    visitor.page.get_by_text("Take colours from a photograph").click()
+    visitor.upload(tmp_path / "red.png", to="#film-reference")
+    visitor.page.wait_for_selector("#film-reference a[download]", state="attached")
+    # There is room to see the progress.
+    assert visitor.page.locator("#film-report").bounding_box()["height"] > 50
+    start_film(visitor, write_film(tmp_path / "street.mp4", steps()[..., 0]))
+    said = re.compile(r"street.mp4 is in colour: \d+% of it looks like red.png")
+    visitor.page.get_by_text(said).wait_for()
+    film = visitor.page.wait_for_selector("#player video")
+    visitor.page.wait_for_function("film => film.readyState >= 2", arg=film)
+    assert film.evaluate("film => [film.videoWidth, film.duration]") == [128, 2]
+    saved = visitor.download("#save-film", tmp_path / "downloads")
+    assert saved.name == "street.mp4"
+    with av.open(str(saved)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 20
+    for frame in frames:
+        assert np.median(frame[..., 0].astype(int) - frame[..., 1]) > 20
+
+
+def test_what_is_no_film_for_the_page_is_a_sentence(tmp_path, visit):
+    (tmp_path / "broken.mp4").write_text("Dear grandmother")
+    write_film(tmp_path / "long.mp4", np.zeros((16, 16), np.uint8), count=601, rate=1)
+    write_film(tmp_path / "huge.mp4", np.zeros((1500, 1500), np.uint8), count=1)
+    visitor = visit()
+    visitor.page.get_by_role("tab", name="A film").click()
+    for path, sentence in (
+        (tmp_path / "broken.mp4", "broken.mp4 cannot be colorized: it is damaged, or no film"),
+        (tmp_path / "long.mp4", "it lasts 11 minutes, and the page takes 10"),
+        (tmp_path / "huge.mp4", "it has 1500 x 1500 pixels, more than 2 megapixels"),
+        (save(tmp_path / "a.png"), "a.png is no film"),
+    ):
+        start_film(visitor, path)
+        visitor.page.get_by_text(sentence).wait_for()
+        visitor.page.locator("[data-testid=toast-close]").click()
+        visitor.page.locator("#film button[aria-label*=lear]").first.click()
+    assert "Traceback" not in visitor.page.content()
+    # The page goes on, and another container comes back without a player.
+    start_film(visitor, write_film(tmp_path / "street.mkv", steps()[..., 0]))
+    visitor.page.get_by_text("Browsers do not play .mkv").wait_for()
+    assert visitor.download("#save-film", tmp_path / "downloads").name == "street.mkv"
+    assert not visitor.page.locator("#player video").count()
+    # In the other tabs a film is named.
+    visitor.page.get_by_role("tab", name="One at a time").click()
+    visitor.upload(tmp_path / "street.mkv")
+    visitor.page.get_by_text("street.mkv is a film").wait_for()
+
+
+def test_what_is_done_in_another_tab_leaves_a_film_alone(tmp_path, monkeypatch):
+    import app
+
+    visit = app.Visit(tmp_path)
+
+    def colorize_film(path, folder, *settings, **more):
+        for _ in range(2 * app.KEPT_ANSWERS):
+            visit.new_folder()
+        target = folder / "street.mkv"
+        target.write_bytes(b"a film")
+        return batch.Outcome(batch.Job(None, "street.mkv", target))
+
+    monkeypatch.setattr(app, "colorize_film", colorize_film)
+    page = app.Page(None, tmp_path, 1)
+    said, *_ = page.colorize_one_film(visit, "street.mkv", 1.0, None)
+    assert said.startswith("street.mkv is in colour. Browsers do not play .mkv")
+    assert [path.name for path in visit.made[-1].iterdir()] == ["street.mkv"]
+
+
 def test_no_other_file_is_served(address):
     for path in ("/etc/passwd", ROOT / "README.md", ROOT / "app.py", "app.py"):
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -329,6 +421,30 @@ def test_it_listens_here_only_and_leaves_nothing(tmp_path, model):
     assert process.wait(20) == 130
     assert not list(tmp_path.glob("colorizer-*"))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_film_under_way_ends_with_the_page(tmp_path, browser, model):
+    served = tmp_path / "served"
+    served.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py"), "--model", str(model), "--working-size", "128"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(served)},
+    )
+    try:
+        visitor = Visitor(browser, re.search(r"http\S+", process.stdout.readline())[0])
+        visitor.page.get_by_role("tab", name="A film").click()
+        start_film(visitor, write_film(tmp_path / "street.mp4", steps()[..., 0], count=5999))
+        visitor.page.get_by_text("/6.0k frames").wait_for()
+        process.terminate()
+        assert process.wait(30) == 130  # all of the film would take longer
+        assert process.stderr.read() == "stopped\n"
+        assert not list(served.glob("colorizer-*"))
+        visitor.page.context.close()
+    finally:
+        process.kill()
 
 
 def test_a_model_that_is_none_is_one_sentence(capsys):

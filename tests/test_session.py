@@ -1,14 +1,22 @@
 """A person decides colours: clicks, undo, and what is written; without a browser."""
 
+import colorize as command
 from colorizer import Colorizer, batch, known, photos
 from colorizer.errors import UserError
-from colorizer.session import LARGEST_SHOWN, SMALLEST_SHOWN, Session, colorize
+from colorizer.session import (
+    LARGEST_SHOWN,
+    SMALLEST_SHOWN,
+    Session,
+    colorize,
+    colorize_film,
+)
 
 import numpy as np
 import pytest
 import standins
 from conftest import STORED
 from PIL import Image
+from test_films import frames_of, packets_of, write_film
 from test_known import reddish, steps
 
 RED, BLUE = (190, 120, 60), (90, 110, 190)
@@ -240,5 +248,31 @@ def test_many_are_colorized_with_their_hints_and_failures_are_named(tmp_path, co
     found = {outcome.job.name: outcome.failure for outcome in outcomes}
     assert found["b.jpg"] == ""
     assert "opaque everywhere" in found["a.jpg"]
-    assert found["film.mp4"] == "it is a film; colorize.py takes it"
+    assert found["film.mp4"] == "it is a film, and films have their own tab"
     assert told == [(1, 2), (2, 2)]
+
+
+def test_a_film_is_coloured_as_by_the_command(tmp_path):
+    film, told = write_film(tmp_path / "film.mkv", count=40), []
+    brown = standins.save_brown(tmp_path / "brown.onnx")
+    options, done = batch.Options(strength=0.5), lambda *progress: told.append(progress)
+    outcome = colorize_film(film, tmp_path / "page", Colorizer(brown, 64), options, done)
+    assert told[1:] == [(number, 40) for number in range(1, 41)]
+    flags = ["--model", str(brown), "--working-size", "64", "--strength", "0.5"]
+    assert command.main(["--input", str(film), "--output", str(tmp_path / "out"), *flags]) == 0
+    made, expected = outcome.job.target, tmp_path / "out" / "film.mkv"
+    assert made.name == "film.mkv"
+    assert packets_of(made, "audio") == packets_of(expected, "audio") != []
+    for one, other in zip(frames_of(made), frames_of(expected), strict=True):
+        assert np.abs(one.astype(int) - other).max() < 8  # x264 does not always answer the same
+
+
+def test_a_film_may_not_be_too_long_or_too_large(tmp_path, colorizer, monkeypatch):
+    film = write_film(tmp_path / "film.mkv", count=31)
+    with pytest.raises(UserError, match=r"it has 64 x 48 pixels, more than 0\.003 megapixels"):
+        colorize_film(film, tmp_path, colorizer, batch.Options(max_megapixels=0.003), print)
+    monkeypatch.setattr("colorizer.session.LONGEST_FILM", 1)
+    with pytest.raises(UserError, match="it lasts 1 minutes, and the page takes 0"):
+        colorize_film(film, tmp_path, colorizer, batch.Options(), print)
+    monkeypatch.setattr("colorizer.session.LONGEST_FILM", 2)
+    colorize_film(film, tmp_path / "out", colorizer, batch.Options(), lambda *progress: None)
