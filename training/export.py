@@ -15,12 +15,15 @@ AXES = ("batch", "height", "width")
 AXES_OF = {
     "known": ("batch", "half_height", "half_width"),
     "features": ("batch", "rows", "columns"),
+    "luminance": ("batch", "enlarged_height", "enlarged_width"),
 }
 OUTPUTS = ("rgb", "features")
 
 
 def write_onnx(generator, path) -> None:
     """Write a generator as an .onnx file, whole or not at all; its output is called `rgb`.
+
+    That of a network that answers with one channel is called `luminance`.
 
     `generator` maps grayscale (B, H, W, 1) float32 in [0, 1], and `known` (B, H/2, W/2, 3) if it
     has that input, to RGB (B, H, W, 3). If it has a layer FEATURE_LAYER, what comes out of that is
@@ -34,14 +37,15 @@ def write_onnx(generator, path) -> None:
         # Keras exports what has been called.
         steps.paint(generator, np.zeros((1, 32, 32, 1), np.float32))
         generator.export(temporary, format="onnx", verbose=False)
-        name_ends(temporary)
+        gray = generator.outputs[0].shape[-1] == 1
+        name_ends(temporary, ("luminance",) if gray else OUTPUTS)
 
 
-def name_ends(path) -> None:
+def name_ends(path, outputs=OUTPUTS) -> None:
     """Name the outputs of a converted model and the open sizes of its inputs and outputs."""
     model = onnx.load(path)
     graph = model.graph
-    renamed = dict(zip([each.name for each in graph.output], OUTPUTS, strict=False))
+    renamed = dict(zip([each.name for each in graph.output], outputs, strict=False))
     for node in graph.node:
         node.output[:] = [renamed.get(name, name) for name in node.output]
         node.input[:] = [renamed.get(name, name) for name in node.input]
