@@ -173,7 +173,7 @@ def scratches(random, shape, scale):
 
 
 def curve(random, shape, scale) -> np.ndarray:
-    """Return the points (x, y) of a scratch, float64 (N, 2): nearly straight, or wound like hair."""
+    """Return the points (x, y) of a scratch, float64 (N, 2): nearly straight, or like a hair."""
     length = scale * np.exp(random.uniform(*np.log(SCRATCH_LENGTH)))
     count = 12
     sway = random.choice((0.03, 0.15, 0.5))

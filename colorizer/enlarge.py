@@ -1,0 +1,127 @@
+"""Photographs larger and cleaner: luminance from a network, colours along it; no Keras."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from colorizer import chroma, photos
+from colorizer.colorizer import WEIGHTS, check_image
+from colorizer.network import open_onnx
+
+import numpy as np
+
+# The networks that each scale is made of, one after the other: the first takes the damage away, so
+# that a second one enlarges what is clean. Their files, and how many times they enlarge.
+PASSES = {
+    1: (("restore.onnx", 1),),
+    2: (("enlarge_photo.onnx", 2),),
+    4: (("enlarge_photo.onnx", 2), ("enlarge_clean.onnx", 2)),
+}
+
+# The networks compute on a grid: of the small picture's pixels, or of every second one where they
+# do not enlarge. So many of its places make a tile, small enough for the memory, and so many around
+# it are seen as well: what lies further away decides nothing, so tiles leave no seams.
+TILE = 320
+SEEN = 14
+SHORTEST = 8  # pixels a side; smaller pictures are continued in their mirror image
+
+# Rows of colour that are worked on at a time, and those around them that decide about colour.
+BAND = 256
+BAND_SEEN = 4
+
+
+class Enlarger:
+    """Makes photographs larger and cleaner; safe to use from several threads.
+
+    An image is uint8 or uint16, gray (H, W, 1) or RGB (H, W, 3), in sRGB. Other arrays raise
+    ValueError.
+    """
+
+    def __init__(self, scale):
+        """Load the networks that enlarge `scale` times, 2 or 4, or that restore, 1.
+
+        Raises ValueError for other scales, UserError where a file is missing or no such network.
+        """
+        if scale not in PASSES:
+            raise ValueError(f"a scale is one of {', '.join(map(str, PASSES))}, not {scale}")
+        self.scale = scale
+        self.paths = [WEIGHTS / name for name, _ in PASSES[scale]]
+        self._passes = [
+            (open_onnx(path), times)
+            for path, (_, times) in zip(self.paths, PASSES[scale], strict=True)
+        ]
+
+    def luminance(self, gray) -> np.ndarray:
+        """Restore and enlarge a gray image (H, W, 1): (scale H, scale W, 1) of its dtype."""
+        check_image(gray)
+        if gray.shape[2] != 1:
+            raise ValueError(f"a gray image is (height, width, 1), not {gray.shape}")
+        for session, times in self._passes:
+            gray = _in_tiles(session, gray, times)
+        return gray
+
+    def enlarge(self, image) -> np.ndarray:
+        """Restore and enlarge an image and keep its colours: (scale H, scale W, C) of its dtype.
+
+        Colours are brought to the new size along its luminance.
+        """
+        check_image(image)
+        if image.shape[2] == 1:
+            return self.luminance(image)
+        larger = self.luminance(chroma.gray_of(image))
+        painted = np.empty((*larger.shape[:2], 3), image.dtype)
+        for top in range(0, len(image), BAND):
+            first, last = max(0, top - BAND_SEEN), min(len(image), top + BAND + BAND_SEEN)
+            small = image[first:last]
+            unit = small / np.float32(np.iinfo(image.dtype).max)
+            band = larger[self.scale * first : self.scale * last]
+            coloured = chroma.add_chroma(band, small, chroma.chroma_of(unit))
+            begin = self.scale * (top - first)
+            rows = painted[self.scale * top : self.scale * (top + BAND)]
+            rows[:] = coloured[begin : begin + len(rows)]
+        return painted
+
+    def alpha(self, alpha) -> np.ndarray:
+        """Enlarge the alpha (H, W) of an image by cubic interpolation: its dtype."""
+        height, width = alpha.shape
+        return photos.resize(alpha[..., None], self.scale * height, self.scale * width)[..., 0]
+
+
+def _in_tiles(session, gray, times) -> np.ndarray:
+    """Run a network over a gray image, tile by tile, a tile on each core."""
+    height, width, _ = gray.shape
+    step = 1 if times == 2 else 2  # pixels of a place of the network's grid
+    white = np.iinfo(gray.dtype).max
+    result = np.empty((times * height, times * width, 1), gray.dtype)
+    name = session.get_inputs()[0].name
+
+    def fill(corner):
+        rows, columns = (
+            _seen(start, side, step) for start, side in zip(corner, (height, width), strict=True)
+        )
+        tile = gray[rows, columns].astype(np.float32) / white
+        wanted = (max(SHORTEST, side + side % step) for side in tile.shape[:2])
+        grown = [(0, new - side) for new, side in zip(wanted, tile.shape[:2], strict=True)]
+        tile = np.pad(tile, [*grown, (0, 0)], mode="symmetric")
+        larger = session.run(None, {name: tile[np.newaxis]})[0][0]
+        top, left = corner
+        target = result[
+            times * top : times * (top + step * TILE), times * left : times * (left + step * TILE)
+        ]
+        begin = times * (top - rows.start), times * (left - columns.start)
+        larger = larger[begin[0] :, begin[1] :][: target.shape[0], : target.shape[1]]
+        np.copyto(target, np.rint(np.clip(larger, 0, 1) * white), casting="unsafe")
+
+    corners = [
+        (top, left)
+        for top in range(0, height, step * TILE)
+        for left in range(0, width, step * TILE)
+    ]
+    with ThreadPoolExecutor(min(len(corners), os.cpu_count() or 1)) as workers:
+        for _ in workers.map(fill, corners):
+            pass  # raises what went wrong
+    return result
+
+
+def _seen(start, side, step) -> slice:
+    """Return the rows or columns that a tile sees which begins at `start`, of `side` in all."""
+    return slice(max(0, start - step * SEEN), min(side, start + step * (TILE + SEEN)))
