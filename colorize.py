@@ -360,7 +360,10 @@ def print_report(report, settings) -> None:
     if report.compared:
         counts.append(f"{report.compared} finished earlier and now compared")
     if report.left_in_colour:
-        counts.append(f"{report.left_in_colour} in colour and copied as they are")
+        how = (
+            "in their own colours" if settings.restore or settings.enlarge else "copied as they are"
+        )
+        counts.append(f"{report.left_in_colour} in colour and {how}")
     counts.append(f"{len(report.failures)} failed")
     print(f"{', '.join(counts)}; results are in {shown(settings.output)}")
 

@@ -1,5 +1,6 @@
 """Photographs larger and cleaner: luminance from a network, colours along it; no Keras."""
 
+import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -27,6 +28,12 @@ SHORTEST = 8  # pixels a side; smaller pictures are continued in their mirror im
 # Rows of colour that are worked on at a time, and those around them that decide about colour.
 BAND = 256
 BAND_SEEN = 4
+
+
+@functools.lru_cache
+def enlarger_of(scale):
+    """Return the Enlarger of a scale, 1, 2 or 4, loaded once; None of 0, which changes nothing."""
+    return Enlarger(scale) if scale else None
 
 
 class Enlarger:
