@@ -1,21 +1,24 @@
 """Photographs larger and cleaner: luminance from a network, colours along it; no Keras."""
 
 import functools
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from colorizer import chroma, photos
 from colorizer.colorizer import WEIGHTS, check_image
+from colorizer.errors import UserError
 from colorizer.network import open_onnx
 
 import numpy as np
 
 # The networks that each scale is made of, one after the other: the first takes the damage away, so
-# that a second one enlarges what is clean. Their files, and how many times they enlarge.
+# that a second one enlarges what is clean.
 PASSES = {
-    1: (("restore.onnx", 1),),
-    2: (("enlarge_photo.onnx", 2),),
-    4: (("enlarge_photo.onnx", 2), ("enlarge_clean.onnx", 2)),
+    1: ("restore.onnx",),
+    2: ("enlarge_photo.onnx",),
+    4: ("enlarge_photo.onnx", "enlarge_clean.onnx"),
 }
 
 # The networks compute on a grid: of the small picture's pixels, or of every second one where they
@@ -43,19 +46,23 @@ class Enlarger:
     ValueError.
     """
 
-    def __init__(self, scale):
+    def __init__(self, scale, files=None):
         """Load the networks that enlarge `scale` times, 2 or 4, or that restore, 1.
 
-        Raises ValueError for other scales, UserError where a file is missing or no such network.
+        `files` are others than those that ship, .onnx files that `train.py --system enlarge` wrote,
+        one after the other. Raises ValueError for other scales, UserError where a file is missing,
+        or they do not enlarge as many times.
         """
         if scale not in PASSES:
             raise ValueError(f"a scale is one of {', '.join(map(str, PASSES))}, not {scale}")
         self.scale = scale
-        self.paths = [WEIGHTS / name for name, _ in PASSES[scale]]
-        self._passes = [
-            (open_onnx(path), times)
-            for path, (_, times) in zip(self.paths, PASSES[scale], strict=True)
-        ]
+        self.paths = [Path(file) for file in files or (WEIGHTS / name for name in PASSES[scale])]
+        self._passes = [_opened(path) for path in self.paths]
+        if math.prod(times for _, times in self._passes) != scale:
+            raise UserError(
+                f"{', '.join(path.name for path in self.paths)} do not enlarge {scale} times; give "
+                "files that do"
+            )
 
     def luminance(self, gray) -> np.ndarray:
         """Restore and enlarge a gray image (H, W, 1): (scale H, scale W, 1) of its dtype."""
@@ -91,6 +98,26 @@ class Enlarger:
         """Enlarge the alpha (H, W) of an image by cubic interpolation: its dtype."""
         height, width = alpha.shape
         return photos.resize(alpha[..., None], self.scale * height, self.scale * width)[..., 0]
+
+
+def _opened(path):
+    """Open a network that enlarges luminance; also return how many times, 1 or 2.
+
+    Raises UserError where it is none.
+    """
+    session = open_onnx(path)
+    trial = np.full((1, SHORTEST, SHORTEST + 2, 1), 0.5, np.float32)
+    try:
+        (larger,) = session.run(None, {session.get_inputs()[0].name: trial})
+    except Exception as error:
+        raise UserError(f"{path} fails on a small gray picture ({error})") from error
+    times = larger.shape[1] // SHORTEST
+    if times not in (1, 2) or larger.shape != (1, times * SHORTEST, times * (SHORTEST + 2), 1):
+        raise UserError(
+            f"{path} maps {trial.shape} to {larger.shape}, which neither restores nor doubles "
+            "luminance; give a file that train.py --system enlarge wrote"
+        )
+    return session, times
 
 
 def _in_tiles(session, gray, times) -> np.ndarray:

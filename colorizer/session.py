@@ -222,9 +222,8 @@ class Session:
         """Say what the photograph is, and how much of it looks like the reference."""
         summary = f"{self.path.name}, {self.size[1]} x {self.size[0]} pixels"
         if self.scale > 1:
-            summary += (
-                f", {self.scale * self.size[1]} x {self.scale * self.size[0]} when downloaded"
-            )
+            height, width = (self.scale * side for side in self.size)
+            summary += f", {width} x {height} when downloaded"
         if self.reference:
             share = f"{max(self.share, 0.01):.0%}" if self.share else "nothing"
             summary += f"; {share} of it looks like {self.reference.name}"
