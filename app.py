@@ -406,7 +406,7 @@ class Page:
         """Lay out the tab for many photographs, and wire it."""
         gr.Markdown(
             "Drop a whole box of scans, or choose a folder. The results come as one ZIP file; "
-            "names, sizes and formats stay."
+            "names and formats stay."
         )
         with gr.Row():
             files = gr.File(
