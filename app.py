@@ -22,6 +22,7 @@ from pathlib import Path
 
 from colorizer import Colorizer, batch, known, photos
 from colorizer.arguments import megapixels, working_size
+from colorizer.enlarge import enlarger_of
 from colorizer.errors import UserError, run
 from colorizer.session import LONGEST_FILM, Session, colorize, colorize_film
 
@@ -68,6 +69,7 @@ class Visit:
     def __init__(self, folder):
         self.sessions, self.current, self.recent = {}, None, []
         self.reference = None
+        self.scale = 0
         self.lock = threading.Lock()
         self.folder = Path(tempfile.mkdtemp(dir=folder))
         self.made = []
@@ -98,6 +100,19 @@ def said(handler):
             raise gr.Error(str(error), duration=None, print_exception=False) from error
 
     return saying
+
+
+def switches(tab):
+    """Return two switches of a tab: whether photographs are restored, and whether enlarged."""
+    return (
+        gr.Checkbox(label="Take grain, scratches and dust away", elem_id=f"restore-{tab}"),
+        gr.Checkbox(label="The same, and twice as wide and high", elem_id=f"enlarge-{tab}"),
+    )
+
+
+def scale_of(restore, enlarge) -> int:
+    """Return the scale that the two switches mean."""
+    return 2 if enlarge else int(restore)
 
 
 def rgb_of(text) -> tuple:
@@ -176,6 +191,8 @@ class Page:
                 strength = gr.Slider(
                     0, 1, 1, step=0.05, label="Strength of all colours", elem_id="strength"
                 )
+                with gr.Group():
+                    improved = switches("single")
                 with gr.Accordion("Colours from another photograph", open=False):
                     reference = gr.File(
                         label="A photograph in colour", height=110, elem_id="reference"
@@ -205,6 +222,8 @@ class Page:
             )
         radius.input(self.resize, [visit, radius, strength], shown, **latest_only)
         strength.input(self.show, [visit, strength], shown, **latest_only)
+        for switch in improved:
+            switch.input(self.improve, [visit, *improved, strength], shown)
         for button, verb in (
             (undo, Session.undo),
             (remove, Session.remove),
@@ -248,6 +267,7 @@ class Page:
             new = [path for path in sessions if path not in visit.sessions]
             for path in new:
                 sessions[path].use_reference(visit.reference)
+                sessions[path].enlarge(visit.scale)
             visit.sessions = sessions
             if visit.current not in sessions.values() or new:
                 visit.current = sessions[(new or list(sessions))[0]] if sessions else None
@@ -336,6 +356,15 @@ class Page:
         return self.show(visit, strength)
 
     @said
+    def improve(self, visit, restore, enlarge, strength):
+        """Restore or enlarge all photographs that are open, or leave them."""
+        with visit.lock:
+            visit.scale = scale_of(restore, enlarge)
+            for session in visit.sessions.values():
+                session.enlarge(visit.scale)
+        return self.show(visit, strength)
+
+    @said
     def show(self, visit, strength):
         """Return what is seen of the current photograph."""
         session = visit.current
@@ -383,7 +412,7 @@ class Page:
         """Lay out the tab for many photographs, and wire it."""
         gr.Markdown(
             "Drop a whole box of scans, or choose a folder. The results come as one ZIP file; "
-            "names, sizes and formats stay."
+            "names and formats stay."
         )
         with gr.Row():
             files = gr.File(
@@ -396,16 +425,20 @@ class Page:
                 label="Or choose a folder", file_count="directory", height=180, elem_id="folder"
             )
         strength = gr.Slider(0, 1, 1, step=0.05, label="Strength of all colours")
+        with gr.Row():
+            improved = switches("many")
         with gr.Accordion("Take colours from another photograph", open=False):
             reference = gr.File(label="A photograph in colour", height=110)
         start = gr.Button("Colorize all", variant="primary", elem_id="start")
         report = gr.Markdown(elem_id="report")
         archive = gr.File(label="All results", visible=False, interactive=False, elem_id="archive")
-        given = [visit, files, folder, reference, strength]
+        given = [visit, files, folder, reference, *improved, strength]
         start.click(self.colorize_all, given, [visit, report, archive])
 
     @said
-    def colorize_all(self, visit, files, folder, reference, strength, progress=PROGRESS):
+    def colorize_all(
+        self, visit, files, folder, reference, restore, enlarge, strength, progress=PROGRESS
+    ):
         """Colorize many photographs and pack the results."""
         paths = [*(files or []), *(folder or [])]
         if not paths:
@@ -415,7 +448,8 @@ class Page:
         # In one folder, hints lie beside their photographs.
         for path in paths:
             put(path, place / "photographs")
-        options = batch.Options(strength, max_megapixels=self.max_megapixels)
+        enlarger = enlarger_of(scale_of(restore, enlarge))
+        options = batch.Options(strength, max_megapixels=self.max_megapixels, enlarger=enlarger)
         if reference:
             read = batch.read_reference(Path(reference), self.colorizer)
             options = dataclasses.replace(options, reference=read)

@@ -23,6 +23,7 @@ from colorizer import Colorizer, batch, film_formats, photos
 from colorizer.album import plan
 from colorizer.arguments import megapixels, working_size
 from colorizer.colorizer import SHIPPED, WORKING_SIZE
+from colorizer.enlarge import Enlarger
 from colorizer.errors import STOPPED, UserError, run
 from colorizer.files import shown
 from colorizer.forecast import print_forecast
@@ -141,6 +142,19 @@ def arguments():
         "say so)",
     )
     parser.add_argument(
+        "--restore",
+        action="store_true",
+        help="first take grain, noise, scratches, dust and JPEG's blocks away",
+    )
+    parser.add_argument(
+        "--enlarge",
+        type=int,
+        choices=(2, 4),
+        metavar="TIMES",
+        help="the same, and make photographs 2 or 4 times as wide and high; those that "
+        "--keep-colour leaves in colour as well",
+    )
+    parser.add_argument(
         "--compare",
         action="store_true",
         help="also write NAME-compare.jpg, the photograph before and after beside each other",
@@ -205,6 +219,7 @@ def colorize(settings) -> int:
             import training  # noqa: F401
     colorizer = Colorizer(settings.model, settings.working_size)
     reference = check_known(settings, colorizer)
+    scale = settings.enlarge or (1 if settings.restore else None)
     options = batch.Options(
         settings.strength,
         settings.format,
@@ -212,6 +227,7 @@ def colorize(settings) -> int:
         keep_toned=settings.keep_colour == "toned",
         max_megapixels=settings.max_megapixels,
         reference=reference,
+        enlarger=Enlarger(scale) if scale else None,
     )
     record = Record(settings.output)
     film_settings = {"codec": settings.codec, "quality": settings.quality}
@@ -227,6 +243,8 @@ def colorize(settings) -> int:
         settings.hints,
         colorizer.network.takes_known,
     )
+    if options.enlarger:
+        planned.failures += refuse_films(planned)
     if settings.dry_run:
         return 1 if print_forecast(planned, colorizer, options) else 0
     report = Report(skipped=len(planned.skipped), failures=planned.failures)
@@ -248,6 +266,14 @@ def colorize(settings) -> int:
         print("stopped; the same command goes on from here")
         return STOPPED
     return 1 if report.failures else 0
+
+
+def refuse_films(planned) -> list:
+    """Take the films out of a plan; return their names, each with the reason."""
+    films = [job for job in planned.jobs if job.film]
+    planned.jobs = [job for job in planned.jobs if not job.film]
+    reason = "films are neither restored nor enlarged; leave --restore and --enlarge out"
+    return [(job.name, reason) for job in films]
 
 
 def check_known(settings, colorizer) -> batch.Reference | None:
@@ -334,7 +360,10 @@ def print_report(report, settings) -> None:
     if report.compared:
         counts.append(f"{report.compared} finished earlier and now compared")
     if report.left_in_colour:
-        counts.append(f"{report.left_in_colour} in colour and copied as they are")
+        how = (
+            "in their own colours" if settings.restore or settings.enlarge else "copied as they are"
+        )
+        counts.append(f"{report.left_in_colour} in colour and {how}")
     counts.append(f"{len(report.failures)} failed")
     print(f"{', '.join(counts)}; results are in {shown(settings.output)}")
 

@@ -24,7 +24,7 @@ from colorizer import errors, files, photos
 from colorizer.errors import STOPPED, UserError
 from colorizer.progress import Progress
 from pictures import dataset, metrics
-from systems import classify, guided, pix2pix, regress, semantic, vgg16
+from systems import classify, enlarge, guided, pix2pix, regress, semantic, vgg16
 from training import devices, export, runs, steps
 from training.settings import Settings, parse_arguments, resume_command
 
@@ -209,6 +209,7 @@ SYSTEMS = {
     "classify": classify.Classify,
     "pix2pix": pix2pix.Pix2pix,
     "vgg16": vgg16.Vgg16,
+    "enlarge": enlarge.Enlarge,
 }
 
 
@@ -298,11 +299,12 @@ def open_data(settings):
 
 
 def check_size(model, settings, size) -> None:
-    """Raise UserError unless the generator paints pictures of `size` pixels at their own size."""
+    """Raise UserError unless the generator answers pictures of `size` pixels with their size."""
     for side in {size, getattr(settings, "crop", None) or size}:
+        black = np.zeros((1, side, side, 3), np.uint8)
         try:
-            painted = steps.paint(model.averaged, np.zeros((1, side, side, 1), np.float32))
-            fits = painted.shape == (1, side, side, 3)
+            given, truth = test_pairs(model, black[..., :1], black)
+            fits = steps.paint(model.averaged, given).shape == truth.shape
         except (ValueError, tf.errors.OpError):
             # Keras' layers say it in many ways.
             fits = False
@@ -374,23 +376,46 @@ def finish_epoch(split, model, progress, history, seconds) -> None:
     if not devices.is_chief():
         return
     row = {"epoch": int(progress.epoch), **dict(zip(model.LOSSES, means, strict=True))}
-    row |= evaluate_epoch(split, model.averaged, model.settings.batch_size)
+    row |= evaluate_epoch(split, model)
     row["seconds"] = round(seconds, 1)
     history.append(row)
     output = Path(model.settings.output)
-    write_samples(output / "samples" / f"epoch-{row['epoch']:04d}.png", split, model.averaged)
+    write_samples(output / "samples" / f"epoch-{row['epoch']:04d}.png", split, model)
     runs.write_history(output, history)
     with files.replacing(output / "generator.keras") as temporary:
         model.averaged.save(temporary)
     print("  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row.items()))
 
 
-def evaluate_epoch(split, generator, batch_size) -> dict:
-    """Return the mean SSIM, PSNR (dB) and colourfulness of `generator` over the test split."""
+def test_pairs(model, gray, rgb):
+    """Return what the generator of a system is given of test pictures, and what it ought to make.
+
+    Float32 in [0, 1]: for a colorizer, gray and colour.
+    """
+    if hasattr(model, "test_pairs"):
+        return model.test_pairs(gray, rgb)
+    return photos.to_unit(gray), photos.to_unit(rgb)
+
+
+def test_pictures(model, gray, rgb):
+    """Return what the generator is given of test pictures, makes of it, and the truth: uint8 RGB.
+
+    Where it enlarges, what it is given is shown with larger pixels.
+    """
+    given, truth = test_pairs(model, gray, rgb)
+    shown = [given, steps.paint(model.averaged, given), truth]
+    shown = [photos.to_uint8(pictures) for pictures in shown]
+    times = truth.shape[1] // given.shape[1]
+    shown[0] = shown[0].repeat(times, axis=1).repeat(times, axis=2)
+    return [np.broadcast_to(pictures, (*pictures.shape[:3], 3)) for pictures in shown]
+
+
+def evaluate_epoch(split, model) -> dict:
+    """Return the mean SSIM, PSNR (dB) and colourfulness of what is kept over the test split."""
     values = []
-    for gray, rgb in split.ordered_batches(batch_size):
-        generated = photos.to_uint8(steps.paint(generator, photos.to_unit(gray)))
-        for truth, picture in zip(rgb, generated, strict=True):
+    for gray, rgb in split.ordered_batches(model.settings.batch_size):
+        _, generated, truths = test_pictures(model, gray, rgb)
+        for truth, picture in zip(truths, generated, strict=True):
             error = metrics.mean_squared_error(truth, picture)
             similarity = metrics.ssim(truth, picture)
             values.append((similarity, metrics.psnr(error), metrics.colourfulness(picture)))
@@ -398,12 +423,11 @@ def evaluate_epoch(split, generator, batch_size) -> dict:
     return dict(zip(TEST_FIGURES, means, strict=True))
 
 
-def write_samples(path, split, generator) -> None:
-    """Write a sheet of test pictures spread evenly over the test set: gray, generated, true."""
+def write_samples(path, split, model) -> None:
+    """Write a sheet of test pictures spread evenly over the test set: given, generated, true."""
     count = min(SAMPLE_PICTURES, split.pictures)
     gray, rgb = split.read(np.linspace(0, split.pictures - 1, count, dtype=np.int64))
-    generated = photos.to_uint8(steps.paint(generator, photos.to_unit(gray)))
-    rows = [np.concatenate(list(row), axis=1) for row in (gray.repeat(3, -1), generated, rgb)]
+    rows = [np.concatenate(list(row), axis=1) for row in test_pictures(model, gray, rgb)]
     photos.write_png(path, np.concatenate(rows, axis=0))
 
 

@@ -1,5 +1,6 @@
-"""What brings photographs into colour, without Keras or TensorFlow."""
+"""What brings photographs into colour and enlarges them, without Keras or TensorFlow."""
 
 from colorizer.colorizer import Colorizer
+from colorizer.enlarge import Enlarger
 
-__all__ = ["Colorizer"]
+__all__ = ["Colorizer", "Enlarger"]

@@ -9,7 +9,8 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from colorizer import film_hints, known, photos, tiff, tone
+from colorizer import film_hints, known, metadata, photos, tiff, tone
+from colorizer.enlarge import Enlarger
 from colorizer.errors import UserError
 from colorizer.files import replacing, shown
 from colorizer.results import Source, sha256
@@ -68,7 +69,8 @@ class Options:
     `strength` scales chroma, 0 to 1. `format` is a suffix of FORMATS, or None for each file's own.
     `keep_colour` copies photographs in colour as they are, `keep_toned` toned prints. Photographs
     of more than `max_megapixels` million pixels fail. Where they look like `reference`, a Reference
-    or None, they take its colours.
+    or None, they take its colours. An `enlarger`, or None, restores and enlarges them before, also
+    those in colour that keep their colours.
     """
 
     strength: float = 1.0
@@ -77,6 +79,12 @@ class Options:
     keep_toned: bool = False
     max_megapixels: float = photos.MAX_MEGAPIXELS
     reference: Reference | None = None
+    enlarger: Enlarger | None = None
+
+    @property
+    def scale(self) -> int:
+        """How many times as many pixels a side a result has."""
+        return self.enlarger.scale if self.enlarger else 1
 
 
 def read_reference(path, colorizer) -> Reference:
@@ -106,6 +114,9 @@ def recorded_settings(colorizer, options) -> dict:
     }
     if options.reference:
         settings["reference_sha256"] = options.reference.sha256
+    if options.enlarger:
+        settings["enlarge"] = options.scale
+        settings["enlarger_sha256"] = [sha256(path) for path in options.enlarger.paths]
     return settings
 
 
@@ -180,6 +191,20 @@ def hints_of(job, height, width) -> np.ndarray:
     return hints
 
 
+def pixels_of(image, scale) -> int:
+    """Return how many pixels the result of an `opened` image has, enlarged `scale` times.
+
+    Raises PhotographError where those are more than MAX_MEGAPIXELS million.
+    """
+    pixels = math.prod(image.size) * scale**2
+    if scale > 1 and pixels > photos.MAX_MEGAPIXELS * 1e6:
+        raise photos.PhotographError(
+            f"{scale} times enlarged it would have {pixels / 1e6:.0f} megapixels, more than "
+            f"{photos.MAX_MEGAPIXELS}"
+        )
+    return pixels
+
+
 def colorize_files(jobs, colorizer, options, record, tell) -> None:
     """Colorize every job, several at once; call `tell(outcome)` in this thread as each one ends.
 
@@ -240,7 +265,7 @@ def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> O
     """Read, colorize and write one photograph."""
     source, format = job.source, FORMATS.get(options.format)
     with photos.opened(source.path, options.max_megapixels, job.page) as image:
-        pixels = math.prod(image.size)
+        pixels = pixels_of(image, options.scale)
     with budget.hold(pixels):
         with photos.opened(source.path, options.max_megapixels, job.page) as image:
             photograph = photos.load(image)
@@ -255,24 +280,41 @@ def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> O
         if not job.paint:
             after = photos.read_rgb(job.target)
         elif kept:
-            after = before
+            after = options.enlarger.enlarge(before) if options.enlarger else before
         else:
+            told, match = None, ""
+            if job.hints or options.reference:
+                with network_budget.hold(colorizer.working_size**2):
+                    told, match = _known_colours(job, before, colorizer, options)
+            larger = before
+            if options.enlarger:
+                larger = options.enlarger.luminance(photos.grayscale(before))
             with network_budget.hold(colorizer.working_size**2):
-                told, match = _known_colours(job, before, colorizer, options)
-                after = colorizer.colorize(before, told, options.strength)
-            photograph.pixels = after
+                after = colorizer.colorize(larger, told, options.strength)
         if job.compare_target:
             pair = photos.encode(_side_by_side(before, after))
             writer.write(job.compare_target, "compare", job, pair)
+        if job.paint:
+            photograph.pixels = after
+            if options.enlarger:
+                _enlarge_the_rest(photograph, options.enlarger)
         del before, after  # 300 MB at 100 megapixels
         # A page of several is written by itself.
         whole = photograph.format != "TIFF" or tiff.pages(source.path) == [0]
-        if kept and job.paint and format in (None, photograph.format) and whole:
+        same = kept and not options.enlarger
+        if same and job.paint and format in (None, photograph.format) and whole:
             writer.write(job.target, "picture", job)
         elif job.paint:
             writer.write(job.target, "picture", job, photos.encode(photograph, format))
         remark = "; ".join(filter(None, (photograph.remark, match)))
         return Outcome(job, remark=remark, in_colour=in_colour, toned=toned, kept=kept)
+
+
+def _enlarge_the_rest(photograph, enlarger) -> None:
+    """Enlarge the alpha of a photograph, and what its file says of its size."""
+    if photograph.alpha is not None:
+        photograph.alpha = enlarger.alpha(photograph.alpha)
+    photograph.metadata = metadata.enlarged(photograph.metadata, enlarger.scale)
 
 
 def _known_colours(job, image, colorizer, options):

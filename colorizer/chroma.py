@@ -61,6 +61,17 @@ def chroma_of(rgb) -> np.ndarray:
     return np.stack([500 * (x - y), 200 * (y - z)], axis=-1)
 
 
+def gray_of(pixels) -> np.ndarray:
+    """Return the gray (H, W, 1) that has the luminance of RGB (H, W, 3), both of one dtype."""
+    gray = np.empty((*pixels.shape[:2], 1), pixels.dtype)
+    rows = max(1, STRIP_PIXELS // pixels.shape[1])
+    white = np.iinfo(pixels.dtype).max
+    for top in range(0, len(pixels), rows):
+        light = np.clip(_luminance(pixels[top : top + rows]), 0, 1)
+        gray[top : top + rows, :, 0] = np.rint(white * srgb_from_linear(light))
+    return gray
+
+
 def add_chroma(pixels, small, chroma, strength=1.0) -> np.ndarray:
     """Paint a photograph with chroma that was predicted at a smaller size; its luminance stays.
 

@@ -72,7 +72,7 @@ class Colorizer:
 
         Returns RGB (H, W, 3) of the image's dtype, at its size and with its luminance.
         """
-        _check(image)
+        check_image(image)
         if chroma_small.ndim != 3 or chroma_small.shape[2] != 2 or not chroma_small.size:
             raise ValueError(f"chroma is (height, width, 2), not {chroma_small.shape}")
         small = _shrink(image, *chroma_small.shape[:2])
@@ -115,7 +115,7 @@ class Colorizer:
 
     def shrink(self, image) -> np.ndarray:
         """Return an image at the network's size, uint8 (h, w, 1) or (h, w, 3)."""
-        _check(image)
+        check_image(image)
         return _shrink(image, *network_size(*image.shape[:2], self.working_size))
 
     def _seen(self, image):
@@ -147,7 +147,7 @@ def _shrink(image, height, width) -> np.ndarray:
     return photos.high_bits(photos.shrink(image, height, width))
 
 
-def _check(image) -> None:
+def check_image(image) -> None:
     """Raise ValueError unless `image` is one that a Colorizer takes."""
     if image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
         raise ValueError(

@@ -19,7 +19,7 @@ def print_forecast(planned, colorizer, options) -> int:
 
     Returns how many would fail, as far as their headers tell.
     """
-    formats, pixels, failures = Counter(), 0, list(planned.failures)
+    formats, pixels, made, failures = Counter(), 0, 0, list(planned.failures)
     for name in planned.skipped:
         print(f"{name}: skipped, finished earlier")
     for name in planned.kept:
@@ -33,6 +33,7 @@ def print_forecast(planned, colorizer, options) -> int:
         try:
             with photos.opened(job.source.path, options.max_megapixels, job.page) as image:
                 size, format = math.prod(image.size), image.format
+                larger = batch.pixels_of(image, options.scale)
                 if job.hints:
                     turned = metadata.read(image, texts=False)[1] >= 5
                     batch.hints_of(job, *(image.size if turned else image.size[::-1]))
@@ -40,14 +41,14 @@ def print_forecast(planned, colorizer, options) -> int:
             failures.append((job.name, str(error)))
             continue
         formats[format] += 1
-        pixels += size
+        pixels, made = pixels + size, made + larger
         megapixels = f"{size / 1e6:.1f} megapixels"
         print(f"{job.name}: {format}, {megapixels}, to {shown(job.target)}{_note(job)}")
     for name, reason in failures:
         print(f"would fail: {name}: {reason}")
     count = formats.total()
     kinds = ", ".join(f"{number} {format}" for format, number in formats.most_common())
-    seconds = _seconds(colorizer, count, pixels) if count else 0
+    seconds = _seconds(colorizer, options.enlarger, count, made) if count else 0
     print(
         f"would colorize {f'{len(films)} films and ' if films else ''}{count} photographs of "
         f"{pixels / 1e6:.1f} megapixels"
@@ -64,8 +65,11 @@ def _note(job) -> str:
     return f" ({note})" if note else ""
 
 
-def _seconds(colorizer, count, pixels) -> float:
-    """Measure one photograph and return how long so many of so many pixels take, all together."""
+def _seconds(colorizer, enlarger, count, pixels) -> float:
+    """Measure one photograph and return how long so many of so many pixels take, all together.
+
+    The pixels are those of the results, made with an Enlarger or with None.
+    """
     levels = np.random.default_rng(0).integers(0, 256, (TRIAL_HEIGHT // 8, TRIAL_WIDTH // 8, 1))
     trial = photos.resize(levels.astype(np.uint8), TRIAL_HEIGHT, TRIAL_WIDTH)
     colorizer.predict(trial)  # the first is slower than the others
@@ -76,7 +80,13 @@ def _seconds(colorizer, count, pixels) -> float:
     photos.encode(photos.Photograph(colorizer.paint(trial, chroma)))
     # Decoding takes about half as long as encoding does.
     per_pixel = 1.3 * (time.perf_counter() - started) / (TRIAL_HEIGHT * TRIAL_WIDTH)
-    return (count * each + pixels * per_pixel) / min(os.cpu_count() or 1, count)
+    seconds = (count * each + pixels * per_pixel) / min(os.cpu_count() or 1, count)
+    if enlarger:
+        small = trial[: TRIAL_HEIGHT // enlarger.scale, : TRIAL_WIDTH // enlarger.scale]
+        started = time.perf_counter()
+        larger = enlarger.luminance(small)  # on all cores
+        seconds += pixels * (time.perf_counter() - started) / larger.size
+    return seconds
 
 
 def _duration(seconds) -> str:

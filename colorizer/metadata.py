@@ -1,5 +1,6 @@
 """What a file says about its photograph: EXIF, XMP, IPTC, comments, texts, resolution."""
 
+import contextlib
 import dataclasses
 import io
 import re
@@ -124,6 +125,24 @@ def _resolution(dpi, orientation):
     return (down, across) if orientation >= 5 else (across, down)
 
 
+def enlarged(kept, scale) -> Metadata:
+    """Return the Metadata of the same print with `scale` times as many pixels a side."""
+    resolution = kept.resolution and tuple(scale * each for each in kept.resolution)
+    exif = bytearray(kept.exif)
+    if scale > 1 and exif:
+        # What is damaged, or too large for its field, stays as it is.
+        with contextlib.suppress(struct.error, KeyError):
+            order, start = _beginning(exif)
+            first = {tag: place for tag, _, place in _entries(exif, order, start)}
+            (more,) = struct.unpack_from(order + "L", exif, first[EXIF_IFD])
+            for tag, kind, place in _entries(kept.exif, order, more):
+                if tag in (WIDTH, HEIGHT):
+                    code = order + {3: "H", 4: "L"}[kind]
+                    (pixels,) = struct.unpack_from(code, exif, place)
+                    struct.pack_into(code, exif, place, scale * pixels)
+    return dataclasses.replace(kept, exif=bytes(exif), resolution=resolution)
+
+
 def _upright_xmp(xmp) -> bytes:
     """Let XMP say that the picture is upright."""
     return re.sub(rb'(tiff:Orientation(?:="|>))\d', rb"\g<1>1", xmp)
@@ -147,16 +166,8 @@ def _upright_exif(exif):
     if not exif:
         return b"", 1
     changed = bytearray(exif)
-    order = {b"II*\0": "<", b"MM\0*": ">"}[bytes(exif[:4])]
-
-    def entries(start):
-        """Yield (tag, type, place of the value) of a directory."""
-        (count,) = struct.unpack_from(order + "H", exif, start)
-        for place in range(start + 2, start + 2 + 12 * count, 12):
-            yield *struct.unpack_from(order + "HH", exif, place), place + 8
-
-    (start,) = struct.unpack_from(order + "L", exif, 4)
-    first = {tag: (kind, place) for tag, kind, place in entries(start)}
+    order, start = _beginning(exif)
+    first = {tag: (kind, place) for tag, kind, place in _entries(exif, order, start)}
     orientation = 1
     if first.get(ORIENTATION, (0,))[0] == 3:
         place = first[ORIENTATION][1]
@@ -166,7 +177,9 @@ def _upright_exif(exif):
         orientation = 1
     if EXIF_IFD in first:
         (at,) = struct.unpack_from(order + "L", exif, first[EXIF_IFD][1])
-        sizes = {tag: place for tag, _, place in entries(at) if tag in (WIDTH, HEIGHT)}
+        sizes = {
+            tag: place for tag, _, place in _entries(exif, order, at) if tag in (WIDTH, HEIGHT)
+        }
         if orientation >= 5 and len(sizes) == 2:
             # Type and number of the two stand before their values.
             width, height = (slice(sizes[tag] - 6, sizes[tag] + 4) for tag in (WIDTH, HEIGHT))
@@ -176,6 +189,19 @@ def _upright_exif(exif):
     if end + 4 <= len(changed):
         changed[end : end + 4] = bytes(4)
     return bytes(changed), orientation
+
+
+def _beginning(exif):
+    """Return the byte order of EXIF bytes, as `struct` writes it, and where they begin."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}[bytes(exif[:4])]
+    return order, *struct.unpack_from(order + "L", exif, 4)
+
+
+def _entries(exif, order, start):
+    """Yield (tag, type, place of the value) of a directory in EXIF bytes."""
+    (count,) = struct.unpack_from(order + "H", exif, start)
+    for place in range(start + 2, start + 2 + 12 * count, 12):
+        yield *struct.unpack_from(order + "HH", exif, place), place + 8
 
 
 def _directories(file, start=None):

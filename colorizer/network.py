@@ -111,8 +111,11 @@ def load_network(path) -> Network:
     return network
 
 
-def _load_onnx(path) -> Network:
-    """Load an `.onnx` file with ONNX Runtime, on the CPU."""
+def open_onnx(path):
+    """Open an `.onnx` file as an ONNX Runtime session, on one thread of the CPU.
+
+    Raises UserError where it cannot be loaded, or keeps its weights in a second file.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL
     # Whoever has several pictures gives each core one of them; more threads inside the network
@@ -124,7 +127,7 @@ def _load_onnx(path) -> Network:
         "session.model_external_initializers_file_folder_path", str(path.absolute())
     )
     try:
-        session = onnxruntime.InferenceSession(
+        return onnxruntime.InferenceSession(
             path.read_bytes(),
             options,
             providers=["CPUExecutionProvider"],
@@ -140,6 +143,11 @@ def _load_onnx(path) -> Network:
             f"{path} is not an ONNX model that this program can load; give an .onnx file that "
             f"train.py wrote ({_first_line(error)})"
         ) from error
+
+
+def _load_onnx(path) -> Network:
+    """Load an `.onnx` file with ONNX Runtime, on the CPU."""
+    session = open_onnx(path)
     inputs = [(each.name, each.shape) for each in session.get_inputs()]
     output = session.get_outputs()[0]
     names = _checked(path, inputs, output.shape)

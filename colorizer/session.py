@@ -6,6 +6,7 @@ from pathlib import Path
 
 from colorizer import batch, known, photos
 from colorizer.album import plan
+from colorizer.enlarge import enlarger_of
 from colorizer.errors import UserError
 from colorizer.film_formats import is_film
 from colorizer.formats import HINTS_SUFFIX, is_hints
@@ -58,6 +59,8 @@ class Session:
         self.picked = self.latest = None
         self.reference = None
         self.share = 0.0
+        self.scale = 0
+        self._restored = None
         self._automatic = self.colorizer.predict(self.shown)
         self._predicted = ((), None), self._automatic
 
@@ -123,6 +126,10 @@ class Session:
         """Take colours from a batch.Reference, or from none."""
         self.reference = reference
 
+    def enlarge(self, scale) -> None:
+        """Restore the photograph, and make it `scale` times as large, 1 or 2; 0: leave it."""
+        self.scale = scale
+
     def _set(self, points) -> None:
         self.history.append(self.points)
         self.points = points
@@ -157,7 +164,15 @@ class Session:
         state = self.points, self.reference
         if self._predicted[0] != state:
             self._predicted = state, self._predict()
-        return self.colorizer.paint(self.shown, self._predicted[1], strength)
+        return self.colorizer.paint(self._to_paint(), self._predicted[1], strength)
+
+    def _to_paint(self) -> np.ndarray:
+        """Return what is painted at the size that is shown, which stays the same."""
+        if not self.scale:
+            return self.shown
+        if self._restored is None:
+            self._restored = enlarger_of(1).luminance(self.gray)
+        return self._restored
 
     def _predict(self) -> np.ndarray:
         hinted = None
@@ -212,6 +227,9 @@ class Session:
     def summary(self) -> str:
         """Say what the photograph is, and how much of it looks like the reference."""
         summary = f"{self.path.name}, {self.size[1]} x {self.size[0]} pixels"
+        if self.scale > 1:
+            height, width = (self.scale * side for side in self.size)
+            summary += f", {width} x {height} when downloaded"
         if self.reference:
             share = f"{max(self.share, 0.01):.0%}" if self.share else "nothing"
             summary += f"; {share} of it looks like {self.reference.name}"
@@ -234,7 +252,10 @@ class Session:
         """
         hints = self.write_hints(folder) if self.points else None
         options = batch.Options(
-            strength, max_megapixels=self.max_megapixels, reference=self.reference
+            strength,
+            max_megapixels=self.max_megapixels,
+            reference=self.reference,
+            enlarger=enlarger_of(self.scale),
         )
         (outcome,) = colorize([self.path], Path(folder, "result"), self.colorizer, options, hints)
         if outcome.failure:

@@ -401,6 +401,56 @@ def test_what_is_done_in_another_tab_leaves_a_film_alone(tmp_path, monkeypatch):
     assert [path.name for path in visit.made[-1].iterdir()] == ["street.mkv"]
 
 
+def noisy(path, size):
+    noise = np.random.default_rng(0).normal(128, 15, size)
+    Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+def test_a_photograph_is_restored_and_enlarged(tmp_path, visit):
+    visitor = visit()
+    visitor.open(noisy(tmp_path / "a.png", (600, 800)))
+    before = visitor.see()
+    with visitor.change():
+        visitor.page.locator("#restore-single input").check()
+    restored = visitor.see()
+    assert restored.shape == before.shape
+    assert restored.std() < 0.8 * before.std()
+    result = visitor.download("#save", tmp_path / "restored")
+    assert photos.read_rgb(result).shape == (600, 800, 3)
+    assert photos.read_rgb(result).std() < 0.8 * before.std()
+    with visitor.change():
+        visitor.page.locator("#restore-single input").uncheck()
+    np.testing.assert_array_equal(visitor.see(), before)
+    with visitor.change():
+        visitor.page.locator("#enlarge-single input").check()
+    visitor.page.get_by_text("1600 x 1200 when downloaded").wait_for()
+    result = visitor.download("#save", tmp_path / "enlarged")
+    assert photos.read_rgb(result).shape == (1200, 1600, 3)
+    # It counts for photographs that come later, too.
+    with visitor.change():
+        visitor.upload(noisy(tmp_path / "later.png", (60, 80)))
+    visitor.page.get_by_text("later.png, 80 x 60 pixels, 160 x 120 when downloaded").wait_for()
+
+
+def test_many_photographs_are_enlarged(tmp_path, visit):
+    visitor = visit()
+    visitor.page.get_by_role("tab", name="Many at once").click()
+    visitor.upload(noisy(tmp_path / "a.png", (60, 80)), to="#many")
+    visitor.page.locator("#many").get_by_text("a.png").or_(
+        visitor.page.locator("#many [aria-label*=a]")
+    ).first.wait_for()
+    visitor.page.locator("#enlarge-many input").check()
+    visitor.page.click("#start")
+    visitor.page.get_by_text("1 photographs are in colour").wait_for()
+    with visitor.page.expect_download() as download:
+        visitor.page.locator("#archive a").first.click()
+    download.value.save_as(tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        archive.extractall(tmp_path / "all")
+    assert photos.read_rgb(tmp_path / "all" / "a.png").shape == (120, 160, 3)
+
+
 def test_no_other_file_is_served(address):
     for path in ("/etc/passwd", ROOT / "README.md", ROOT / "app.py", "app.py"):
         with pytest.raises(urllib.error.HTTPError) as refused:

@@ -182,7 +182,7 @@ def test_every_flag_exists(only_parse):
 def test_the_flags_of_the_table_are_those_of_colorize():
     table = text_of(README).split("## Your own photographs")[1].split("\n## ")[0]
     flags = re.findall(r"^\| `(--[^`]+)` \|", table, re.MULTILINE)
-    assert len(flags) == 10
+    assert len(flags) == 12
     parser = importlib.import_module("colorize").arguments()
     for flag in flags:
         name = flag.split()[0].removeprefix("--").replace("-", "_")
@@ -367,6 +367,24 @@ def test_the_speed_of_colorizing_is_what_was_measured():
         f"{small['colorize_seconds']:.0f} seconds, {small['ratio']:.1f} times as long as decoding "
         f"and encoding them with OpenCV, and {small['peak_memory_mib']} MiB of memory"
     ) in " ".join(text_of(README).split())
+
+
+def test_the_figures_of_enlarging_are_what_was_measured():
+    found, module = record("measure_enlarge"), importlib.import_module("measure_enlarge")
+    results = text_of(ROOT / "docs" / "results.md")
+    for table in (
+        module.sets_table(found["sets"], found["parameters"]),
+        module.damage_table(found),
+        module.cost_table(found["cost"]),
+    ):
+        assert f"\n\n{table}\n\n" in results
+    scratches, results = found["scratches"], " ".join(results.split())
+    assert (
+        f"the mean absolute error falls by {scratches['absolute_falls']:.0%} (squared: "
+        f"{scratches['squared_falls']:.0%}), from {scratches['before']:.1f} to "
+        f"{scratches['after']:.1f} gray levels; elsewhere it is {scratches['elsewhere']:.1f}"
+    ) in results
+    assert f"comes out at {found['undamaged_x1']['same_psnr']:.1f} dB to itself" in results
 
 
 def test_the_figures_of_films_are_what_was_measured():

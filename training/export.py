@@ -16,6 +16,7 @@ AXES = ("batch", "height", "width")
 AXES_OF = {
     "known": ("batch", "half_height", "half_width"),
     "features": ("batch", "rows", "columns"),
+    "luminance": ("batch", "enlarged_height", "enlarged_width"),
 }
 OUTPUTS = ("rgb", "features")
 # The layers of a generator whose second input corrects what it paints alone: that, and corrected.
@@ -24,6 +25,8 @@ ALONE, CORRECTED = "vivid", "prediction"
 
 def write_onnx(generator, path) -> None:
     """Write a generator as an .onnx file, whole or not at all; its output is called `rgb`.
+
+    That of one that answers with one channel is called `luminance`.
 
     `generator` maps grayscale (B, H, W, 1) float32 in [0, 1], and `known` (B, H/2, W/2, 3) if it
     has that input, to RGB (B, H, W, 3). If it has a layer FEATURE_LAYER, what comes out of that is
@@ -43,7 +46,8 @@ def write_onnx(generator, path) -> None:
         model = onnx.load(temporary)
         if ALONE in marks:
             skip_correction(model.graph)
-        name_ends(model.graph)
+        gray = generator.outputs[0].shape[-1] == 1
+        name_ends(model.graph, ("luminance",) if gray else OUTPUTS)
         onnx.checker.check_model(model)
         onnx.save(model, temporary)
 
@@ -104,9 +108,9 @@ def skip_correction(graph) -> None:
     graph.node.extend(nodes)
 
 
-def name_ends(graph) -> None:
+def name_ends(graph, outputs) -> None:
     """Name the outputs of a converted model and the open sizes of its inputs and outputs."""
-    renamed = dict(zip([each.name for each in graph.output], OUTPUTS, strict=False))
+    renamed = dict(zip([each.name for each in graph.output], outputs, strict=False))
     for node in graph.node:
         node.output[:] = [renamed.get(name, name) for name in node.output]
         node.input[:] = [renamed.get(name, name) for name in node.input]

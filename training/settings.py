@@ -58,6 +58,16 @@ FLAGS = {
         "help": "updates of the discriminator a step, the paper's sentence read the other way",
     },
     "encoder_weights": {"help": "imagenet for those in weights/; else a file of them, or none"},
+    "scale": {
+        "type": int,
+        "choices": (1, 2),
+        "help": "times as many pixels a side; 1 restores pictures at their size",
+    },
+    "damage": {
+        "choices": ("photo", "clean"),
+        "help": "what happened to the pictures that are enlarged: photo, all that happens to old "
+        "prints; clean, nothing but shrinking",
+    },
     "precision": {
         "choices": ("float32", "mixed_bfloat16", "mixed_float16"),
         "help": "numbers the networks compute in",

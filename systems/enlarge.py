@@ -1,0 +1,164 @@
+"""A network that makes luminance larger and cleaner: small convolutions, sub-pixels at the end.
+
+It computes at the size of the small picture, and adds what it finds to the bicubic picture. With
+`scale` 1 it restores a picture at its own size, at half of which it computes.
+"""
+
+import dataclasses
+
+from colorizer import photos
+from pictures import damage, dataset
+from training import steps
+from training.settings import Settings
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+WIDTH = 32
+BLOCKS = 5
+# The charbonnier loss is rounded off below this difference.
+ROUNDING = 1e-3
+# The share of pictures that nothing happened to, so that it learns to leave those alone.
+UNDAMAGED = 0.15
+# Pictures of a test that are damaged differently at each place, and in each epoch alike.
+TEST_SEED = 19
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EnlargeSettings(Settings):
+    """How it is trained; docs/results.md has what comes out."""
+
+    epochs: int = 40
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    output: str = "outputs/enlarge"
+    scale: int = 2
+    damage: str = "photo"
+    # Pixels a side of what a step sees of a picture, after enlarging.
+    crop: int = 96
+
+
+# ------------------------------------------------------------------------------- the network
+
+
+def sub_pixels(x, name):
+    """Make (B, 2 H, 2 W, 1) of (B, H, W, 4): each vector becomes a square of 2 x 2 pixels.
+
+    This is tf.nn.depth_to_space, written as a convolution whose kernel is fixed, which every
+    release of Keras saves and exports.
+    """
+    spread = layers.Conv2DTranspose(
+        1, 2, strides=2, use_bias=False, trainable=False, dtype="float32", name=name
+    )
+    enlarged = spread(x)
+    spread.kernel.assign(np.eye(4, dtype=np.float32).reshape(2, 2, 1, 4))
+    return enlarged
+
+
+def bicubic_phases(gray):
+    """Enlarge (B, H, W, 1) twice by bicubic interpolation: the four sub-pixels, (B, H, W, 4)."""
+    # A new pixel lies a quarter of a pixel before the middle of an old one, or behind it.
+    taps = np.stack([damage.cubic(np.arange(-2, 3) - offset) for offset in (-0.25, 0.25)], axis=1)
+    kernel = np.einsum("ip,jq->ijpq", taps, taps).reshape(5, 5, 1, 4)
+    interpolate = layers.Conv2D(
+        4, 5, use_bias=False, trainable=False, dtype="float32", name="bicubic"
+    )
+    padded = ops.pad(gray, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="symmetric")
+    phases = interpolate(padded)
+    interpolate.kernel.assign(kernel.astype(np.float32))
+    return phases
+
+
+def build_generator(scale=2, seed=0):
+    """Build the network that enlarges luminance.
+
+    Maps (B, H, W, 1) float32 in [0, 1] to (B, scale H, scale W, 1) float32, of which a little may
+    lie outside [0, 1]; `scale` is 1 or 2. With 1, H and W are even.
+
+    Source: residual blocks without normalisation, Lim et al. 2017 (EDSR); sub-pixels, Shi et al.
+    2016 (ESPCN); at scale 1 the same at half the size, as Real-ESRGAN does it.
+    """
+    keras.utils.set_random_seed(seed)
+    gray = layers.Input((None, None, 1), name="grayscale")  # 48x48x1
+    first = {"kernel_size": 3} if scale == 2 else {"kernel_size": 4, "strides": 2}
+    x = first_features = layers.Conv2D(WIDTH, padding="same", name="first", **first)(gray)
+    for number in range(1, BLOCKS + 1):
+        inner = layers.Conv2D(
+            WIDTH, 3, padding="same", activation="relu", name=f"block{number}_conv1"
+        )(x)
+        inner = layers.Conv2D(WIDTH, 3, padding="same", name=f"block{number}_conv2")(inner)
+        x = layers.Add(name=f"block{number}")([x, inner])
+    x = layers.Add(name="features")([x, first_features])  # 48x48x32
+    start = keras.initializers.RandomNormal(stddev=1e-3)
+    found = layers.Conv2D(
+        4, 3, padding="same", kernel_initializer=start, dtype="float32", name="found"
+    )(x)  # 48x48x4
+    if scale == 2:
+        enlarged = sub_pixels(found + bicubic_phases(gray), "prediction")  # 96x96x1
+    else:
+        enlarged = sub_pixels(found, "sub_pixels") + gray
+    return keras.Model(gray, enlarged, name="generator")
+
+
+# ------------------------------------------------------------------------------ the training
+
+
+def charbonnier(enlarged, truth):
+    """Return the mean absolute difference of pictures, rounded off near zero. Source: Lai 2017."""
+    return ops.mean(ops.sqrt(ops.square(enlarged - truth) + ROUNDING**2))
+
+
+class Enlarge:
+    """The network, how it learns, and the moving average of it that is kept."""
+
+    Settings = EnlargeSettings
+    LOSSES = ("generator_loss",)
+
+    def __init__(self, settings, train_split):
+        self.settings = settings
+        with steps.precision(settings.precision):
+            self.generator = build_generator(settings.scale, settings.seed)
+        self.averaged = build_generator(settings.scale, settings.seed)
+        optimizer = keras.optimizers.Adam(steps.cosine(settings, train_split.pictures))
+        self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
+
+    def draw(self, random, gray, rgb):
+        """Return a batch as the step takes it: small pictures and what they ought to become."""
+        gray, _ = dataset.flip_and_crop(random, gray, gray, True, self.settings.crop)
+        turned = random.random(len(gray)) < 0.5
+        gray = np.where(turned[:, None, None, None], gray.swapaxes(1, 2), gray)
+        return self.pairs(random, gray, UNDAMAGED)
+
+    def test_pairs(self, gray, rgb):
+        """Return test pictures, all damaged where damage is learned, and what they ought to be."""
+        return self.pairs(np.random.default_rng(TEST_SEED), gray, 0)
+
+    def pairs(self, random, gray, undamaged):
+        """Damage gray pictures uint8 (B, H, W, 1), but for a share of them that is only shrunk.
+
+        Returns pictures (B, H / scale, W / scale, 1) and (B, H, W, 1), float32 in [0, 1].
+        """
+        scale, pairs = self.settings.scale, []
+        for truth in photos.to_unit(gray[..., 0]):
+            if self.settings.damage == "clean" or random.random() < undamaged:
+                pairs.append((damage.clean(truth, scale), truth))
+            else:
+                pairs.append(damage.damage(random, truth, scale))
+        small, truths = zip(*pairs, strict=True)
+        return np.stack(small)[..., None], np.stack(truths)[..., None]
+
+    @tf.function
+    def train_step(self, small, truth):
+        """Train on pictures (B, H, W, 1) and what they ought to become (B, scale H, scale W, 1).
+
+        Both are float32 in [0, 1].
+        """
+        with tf.GradientTape() as tape:
+            loss = charbonnier(self.generator(small, training=True), truth)
+            objective = steps.objective(loss, self.generator_optimizer)
+        weights = self.generator.trainable_variables
+        self.generator_optimizer.apply(tape.gradient(objective, weights), weights)
+        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+        return {"generator_loss": loss}
