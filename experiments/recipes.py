@@ -2,7 +2,7 @@
 
 import train
 from semantic_gan import SemanticGAN
-from systems import classify, pix2pix, regress
+from systems import classify, pix2pix, regress, vgg16
 from systems.semantic import Semantic
 
 
@@ -30,12 +30,13 @@ INGREDIENTS = {
     "without_dilation": paper(dilations=False),
     "without_skips": paper(skips=False),
 }
-# pix2pix needs for one epoch as long as the others for ten.
+# pix2pix and VGG-16 need for one epoch as long as the others for ten.
 REFERENCES = {
     "paper_1_epoch": paper(epochs=1),
     "regress_1_epoch": reference(regress.Regress, 1),
     "classify_1_epoch": reference(classify.Classify, 1),
     "pix2pix_1_epoch": reference(pix2pix.Pix2pix, 1),
+    "vgg16_1_epoch": reference(vgg16.Vgg16, 1),
     "paper_10_epochs": paper(),
     "regress_10_epochs": reference(regress.Regress, 10),
     "classify_10_epochs": reference(classify.Classify, 10),
