@@ -198,7 +198,7 @@ def test_a_run_of_one_optimizer_is_that_row_of_the_run_of_all(pictures_at_hand):
         json.loads((folder / "figures.json").read_text())["results"] for folder in (every, one)
     )
     assert list(found) == ["L-BFGS, lowered"]
-    assert len(expected) == 6
+    assert len({row["style"] for row in expected.values()}) == 6
     for part in ("content", "style"):
         assert found["L-BFGS, lowered"][part] == pytest.approx(
             expected["L-BFGS, lowered"][part], rel=1e-3
