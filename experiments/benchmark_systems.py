@@ -32,9 +32,7 @@ def cost(name) -> dict:
     """Measure one system, named as train.py --system names it."""
     devices.make_repeatable()
     system = train.SYSTEMS[name]
-    # The time does not depend on what the weights are.
-    untrained = {"encoder_weights": "none"} if name == "vgg16" else {}
-    model = system(system.Settings(**untrained), RandomPictures())
+    model = system(system.Settings(), RandomPictures())
     training = training_row(model)
     gray, _ = RandomPictures().read(range(INFERENCE_BATCH))
     gray = photos.to_unit(gray)

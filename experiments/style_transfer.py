@@ -4,8 +4,9 @@
 
 Reads two pictures and outputs/vgg16.keras, which experiments/convert_vgg16.py makes. From the
 content in gray, SGD, Adam and L-BFGS each lower the same loss with the same number of gradients,
-with the style's weight constant and lowered on the way. Writes outputs/style_transfer/: a PNG each,
-losses.csv, losses.png, sheet.jpg and figures.json, and prints a row each.
+with the style's weight constant and lowered on the way; --optimizers and --style-weights leave some
+out. Writes outputs/style_transfer/: a PNG each, losses.csv, losses.png, sheet.jpg and figures.json,
+and prints a row each.
 
 Source: Gatys, Ecker & Bethge 2016; for ukiyo-e Nguyen, Thawonmas et al. 2016 (JADH, P-14), who
 compare layers, weights and optimizers. Their numbers were not found: those here are the defaults of
@@ -15,6 +16,7 @@ the Torch program neural-style, which is of that time.
 import argparse
 import csv
 import functools
+import math
 import sys
 import time
 from pathlib import Path
@@ -46,6 +48,8 @@ LOWEST = 0.1
 # In levels (0..255). Adam's is neural-style's, SGD's momentum the usual one.
 ADAM_RATE = 10.0
 SGD_MOMENTUM = 0.9
+
+OPTIMIZERS = ("SGD", "Adam", "L-BFGS")
 
 
 def gram(features):
@@ -250,8 +254,9 @@ def run(arguments) -> None:
         "L-BFGS": lbfgs,
     }
     results, losses, pictures = {}, {}, {"content": gray.repeat(3, axis=-1), "style": style}
-    for label, optimizer in optimizers.items():
-        for weight, shares in STYLE_SHARES.items():
+    for label in arguments.optimizers:
+        for weight in arguments.style_weights:
+            optimizer, shares = optimizers[label], STYLE_SHARES[weight]
             name = f"{label}, {weight}"
             print(f"{name}:")
             objective = Objective(encoder, content, wanted)
@@ -319,10 +324,11 @@ def draw_losses(losses, path) -> None:
     """Draw each run's loss, the style at its full weight, over its gradients."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    for number, (name, rows) in enumerate(losses.items()):
+    for name, rows in losses.items():
+        number = OPTIMIZERS.index(name.split(",")[0])
         line = "-" if name.endswith("constant") else "--"
         total = np.minimum.accumulate(rows.sum(axis=1))
-        axes.plot(np.arange(1, len(total) + 1), total, line, color=f"C{number // 2}", label=name)
+        axes.plot(np.arange(1, len(total) + 1), total, line, color=f"C{number}", label=name)
     axes.set(xscale="log", yscale="log", xlabel="gradients", ylabel="lowest loss so far")
     axes.grid(alpha=0.3)
     axes.legend()
@@ -331,8 +337,11 @@ def draw_losses(losses, path) -> None:
 
 def draw_sheet(pictures, path) -> None:
     """Draw content, style and results beside each other, each under its name."""
-    figure = Figure(figsize=(12, 6.2), layout="constrained")
-    for axes, (name, rgb) in zip(figure.subplots(2, 4).ravel(), pictures.items(), strict=True):
+    columns = min(4, len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    figure = Figure(figsize=(3 * columns, 3.1 * rows), layout="constrained")
+    for place, (name, rgb) in enumerate(pictures.items(), start=1):
+        axes = figure.add_subplot(rows, columns, place)
         axes.imshow(rgb)
         axes.set_title(name, fontsize=9)
         axes.axis("off")
@@ -359,6 +368,22 @@ def main(argv=None) -> int:
         type=int,
         default=1000,
         help="gradients that each optimizer may compute (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--optimizers",
+        nargs="+",
+        choices=OPTIMIZERS,
+        default=OPTIMIZERS,
+        metavar="NAME",
+        help=f"which of {', '.join(OPTIMIZERS)} (default: all)",
+    )
+    parser.add_argument(
+        "--style-weights",
+        nargs="+",
+        choices=STYLE_SHARES,
+        default=list(STYLE_SHARES),
+        metavar="NAME",
+        help=f"which of {', '.join(STYLE_SHARES)} (default: both)",
     )
     parser.add_argument(
         "--sgd-rate",

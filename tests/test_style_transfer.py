@@ -187,6 +187,28 @@ def test_a_run_writes_its_pictures_losses_and_figures(pictures_at_hand, capsys):
     assert np.corrcoef(chroma)[0, 1] > 0.5
 
 
+def test_a_run_of_one_optimizer_is_that_row_of_the_run_of_all(pictures_at_hand):
+    rate = ["--sgd-rate", "1"]
+    every, one = Path("every"), Path("one")
+    assert style.main([*pictures_at_hand, *rate, "--output", str(every)]) == 0
+    chosen = ["--optimizers", "L-BFGS", "--style-weights", "lowered", "--output", str(one)]
+    assert style.main([*pictures_at_hand, *rate, *chosen]) == 0
+    assert [path.name for path in one.glob("*_*.png")] == ["l-bfgs_lowered.png"]
+    expected, found = (
+        json.loads((folder / "figures.json").read_text())["results"] for folder in (every, one)
+    )
+    assert list(found) == ["L-BFGS, lowered"]
+    assert len({row["style"] for row in expected.values()}) == 6
+    for part in ("content", "style"):
+        assert found["L-BFGS, lowered"][part] == pytest.approx(
+            expected["L-BFGS, lowered"][part], rel=1e-3
+        )
+    # Three pictures in a row, eight in two.
+    sides = [photos.read_rgb(folder / "sheet.jpg").shape[:2] for folder in (every, one)]
+    assert sides[0][1] / sides[1][1] == pytest.approx(4 / 3, rel=0.01)
+    assert sides[0][0] / sides[1][0] == pytest.approx(2, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
