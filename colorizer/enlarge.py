@@ -24,8 +24,8 @@ PASSES = {
 # The networks compute on a grid: of the small picture's pixels, or of every second one where they
 # do not enlarge. So many of its places make a tile, small enough for the memory, and so many around
 # it are seen as well: what lies further away decides nothing, so tiles leave no seams.
-TILE = 320
-SEEN = 14
+TILE = 400
+SEEN = 36
 SHORTEST = 8  # pixels a side; smaller pictures are continued in their mirror image
 
 # Rows of colour that are worked on at a time, and those around them that decide about colour.
@@ -106,13 +106,13 @@ def _opened(path):
     Raises UserError where it is none.
     """
     session = open_onnx(path)
-    trial = np.full((1, SHORTEST, SHORTEST + 2, 1), 0.5, np.float32)
+    trial = np.full((1, SHORTEST, SHORTEST + 4, 1), 0.5, np.float32)
     try:
         (larger,) = session.run(None, {session.get_inputs()[0].name: trial})
     except Exception as error:
         raise UserError(f"{path} fails on a small gray picture ({error})") from error
     times = larger.shape[1] // SHORTEST
-    if times not in (1, 2) or larger.shape != (1, times * SHORTEST, times * (SHORTEST + 2), 1):
+    if times not in (1, 2) or larger.shape != (1, times * SHORTEST, times * (SHORTEST + 4), 1):
         raise UserError(
             f"{path} maps {trial.shape} to {larger.shape}, which neither restores nor doubles "
             "luminance; give a file that train.py --system enlarge wrote"
@@ -133,7 +133,7 @@ def _in_tiles(session, gray, times) -> np.ndarray:
             _seen(start, side, step) for start, side in zip(corner, (height, width), strict=True)
         )
         tile = gray[rows, columns].astype(np.float32) / white
-        wanted = (max(SHORTEST, side + side % step) for side in tile.shape[:2])
+        wanted = (max(SHORTEST, side + -side % (2 * step)) for side in tile.shape[:2])
         grown = [(0, new - side) for new, side in zip(wanted, tile.shape[:2], strict=True)]
         tile = np.pad(tile, [*grown, (0, 0)], mode="symmetric")
         larger = session.run(None, {name: tile[np.newaxis]})[0][0]

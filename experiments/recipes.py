@@ -37,13 +37,11 @@ REFERENCES = {
     "classify_1_epoch": reference(classify.Classify, 1),
     "pix2pix_1_epoch": reference(pix2pix.Pix2pix, 1),
     # Twice as fast as float32 where it was trained, a processor with bfloat16 in hardware.
-    "vgg16_8000_pictures": reference(vgg16.Vgg16, 1, precision="mixed_bfloat16"),
+    "vgg16_1_epoch": reference(vgg16.Vgg16, 1, precision="mixed_bfloat16"),
     "paper_10_epochs": paper(),
     "regress_10_epochs": reference(regress.Regress, 10),
     "classify_10_epochs": reference(classify.Classify, 10),
 }
-# Of these one epoch on so many pictures, the first of it.
-PICTURES = {"vgg16_8000_pictures": 8000}
 SEMANTICS = {
     "semantic_regress_rarity_half": semantic(),
     "semantic_rarity_0": semantic(rarity_exponent=0),

@@ -33,11 +33,9 @@ import recipes
 import records
 import train
 from colorizer import errors, files
-from pictures import dataset
 from training import runs
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 # Whose generator is measured once more as the mean of a picture and its mirror image.
@@ -67,11 +65,7 @@ def measure(name, system, settings, arguments) -> int:
         print(f"{name}: measured earlier")
         return 0
     print(f"{name}:")
-    splits = None
-    if name in recipes.PICTURES:
-        whole, test = train.open_data(settings)
-        splits = first_pictures(whole, recipes.PICTURES[name], settings.seed), test
-    status = train.fit(system, settings, bool(runs.read_config(run)), splits)
+    status = train.fit(system, settings, bool(runs.read_config(run)))
     if status == train.STOPPED:
         print(f"stopped; go on with: {command(arguments)}")
     if not status and name in missing:
@@ -81,14 +75,6 @@ def measure(name, system, settings, arguments) -> int:
     if not status:
         records.copy(run / "history.csv", records.RESULTS / name / "history.csv")
     return status
-
-
-def first_pictures(split, pictures, seed):
-    """Return the `pictures` with which the first epoch on a split begins, in the same order."""
-    rows = np.empty(pictures, np.int64)
-    whole = dataset.epoch_order(split.pictures, seed, epoch=0)
-    rows[dataset.epoch_order(pictures, seed, epoch=0)] = split.rows[whole[:pictures]]
-    return split.only(rows)
 
 
 def command(arguments) -> str:

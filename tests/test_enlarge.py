@@ -46,12 +46,12 @@ def awake(network):
 
 
 def test_an_untrained_network_is_bicubic_or_nothing():
-    gray = photos.to_unit(sample()[:50, :60])[None]
+    gray = photos.to_unit(sample()[:48, :60])[None]
     small = {scale: enlarge.build_generator(scale) for scale in (1, 2)}
     for network in small.values():
         network.get_layer("found").kernel.assign(0 * network.get_layer("found").kernel)
     np.testing.assert_allclose(small[1](gray), gray, atol=1e-6)
-    expected = damage.resize_bicubic(gray[0, ..., 0], 100, 120)
+    expected = damage.resize_bicubic(gray[0, ..., 0], 96, 120)
     np.testing.assert_allclose(np.asarray(small[2](gray))[0, ..., 0], expected, atol=1e-5)
 
 
@@ -77,12 +77,45 @@ def test_the_loss_is_the_absolute_difference():
     assert float(enlarge.charbonnier(a, a)) == pytest.approx(enlarge.ROUNDING, rel=1e-3)
 
 
+def test_only_what_learns_damage_sees_far(small):
+    def reach(network):
+        """Tell how many rows away a pixel still decides about the one in the middle."""
+        gray = np.full((1, 160, 160, 1), 0.5, np.float32)
+        touched = gray.copy()
+        touched[0, 80, 80] = 1
+        changed = np.abs(awake(network)(touched) - awake(network)(gray)).max(axis=(0, 2, 3)) > 0
+        return np.flatnonzero(changed)[-1] - 80
+
+    far = {kind: reach(system(damage=kind, scale=1).generator) for kind in ("photo", "clean")}
+    assert far["photo"] >= far["clean"] + 8
+
+
+def test_decibels_are_a_mean_over_pictures_and_end_at_what_nobody_sees():
+    truth = np.full((3, 4, 4, 1), 0.5, np.float32)
+    apart = np.array([0, 0.1, 0.01], np.float32).reshape(3, 1, 1, 1)
+    each = 10 * np.log10(np.array([0, 0.1, 0.01]) ** 2 + enlarge.UNSEEN**2)
+    np.testing.assert_allclose(each, [-48.13, -19.99, -39.38], atol=0.01)
+    assert float(enlarge.mean_decibels(truth + apart, truth)) == pytest.approx(
+        each.mean(), abs=0.01
+    )
+
+
+def test_damage_is_learned_in_decibels_in_the_last_steps(small):
+    learner = system(damage="photo", scale=1, epochs=10)  # of 2 steps
+    assert learner.first_in_decibels == 12
+    batch = learner.draw(np.random.default_rng(0), sample()[None, :64, :64].repeat(4, 0), None)
+    for step, in_decibels in ((0, False), (11, False), (12, True), (19, True)):
+        learner.generator_optimizer.iterations.assign(step)
+        assert (float(learner.train_step(*batch)["generator_loss"]) < 0) == in_decibels
+    assert system(damage="clean", epochs=10).first_in_decibels == 20
+
+
 @pytest.mark.parametrize("scale", [1, 2])
 def test_the_onnx_file_answers_as_the_network_does(scale, tmp_path):
     network = awake(enlarge.build_generator(scale))
     export.write_onnx(network, tmp_path / "a.onnx")
     enlarger = Enlarger(scale, [tmp_path / "a.onnx"])
-    gray = sample()[:60, :82]
+    gray = sample()[:60, :84]
     expected = photos.to_uint8(network(photos.to_unit(gray)[None])[0])
     found = enlarger.luminance(gray).astype(int)
     assert np.abs(found - expected).max() <= 1
@@ -109,6 +142,8 @@ def small(monkeypatch):
     """Make the network small, and let a step see little of a picture."""
     monkeypatch.setattr(enlarge, "WIDTH", 4)
     monkeypatch.setattr(enlarge, "BLOCKS", 1)
+    monkeypatch.setattr(enlarge, "WIDE_AFTER", 1)
+    monkeypatch.setattr(enlarge, "WIDE_BLOCKS", 1)
 
 
 def system(**changes):

@@ -198,26 +198,6 @@ def test_a_stopped_variant_goes_on_as_the_printed_command_says(
     assert "tiny: measured earlier" in capsys.readouterr().out
 
 
-def test_a_variant_of_a_part_of_an_epoch_sees_the_first_pictures_of_it(
-    script, monkeypatch, folder, prepared, narrow_networks, capsys
-):
-    settings = {"data": str(prepared), "epochs": 1, "batch_size": 4, "skips": False}
-    variants = one_variant(script, monkeypatch, train.PaperGAN, **settings)
-    whole, _ = train.open_data(train.PaperSettings(**settings))
-    part = variants.first_pictures(whole, 8, seed=3)
-    assert part.pictures == 8 < whole.pictures
-    pairs = zip(part.batches(4, 3, 0), whole.batches(4, 3, 0), strict=False)
-    for (gray, rgb), (expected_gray, expected_rgb) in pairs:
-        np.testing.assert_array_equal(gray, expected_gray)
-        np.testing.assert_array_equal(rgb, expected_rgb)
-    assert len(list(part.batches(4, 3, 0))) == 2
-
-    monkeypatch.setattr(script("recipes"), "PICTURES", {"tiny": 8})
-    assert variants.main(["ingredients"]) == 0
-    assert "float32: 8 pictures, 1 epochs of 2 steps" in capsys.readouterr().out
-    assert (folder / "experiments" / "results" / "tiny" / "test.json").exists()
-
-
 @pytest.mark.parametrize(
     ("system", "changes", "reason"),
     [
