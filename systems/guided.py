@@ -5,9 +5,10 @@ the network takes it from there to what belongs to it. Where nothing is known it
 """
 
 import dataclasses
-import math
+import zipfile
 
 from colorizer import photos
+from colorizer.errors import UserError
 from pictures import dataset, places
 from systems.semantic import (
     CHROMA_SCALE,
@@ -60,7 +61,7 @@ class GuidedSettings(Settings):
     least_colourfulness: float = 8
     rarity_exponent: float = 0.5
     encoder_rate: float = 0.03
-    # The pixels that a step sees of a picture, and those in the last share of the epochs: most is
+    # The pixels that a step sees of a picture, and those in the last share of the steps: most is
     # learned from small parts, at a third of the cost, and last what whole pictures look like.
     crop: int = 128
     last_crop: int = 192
@@ -77,6 +78,8 @@ class GuidedSettings(Settings):
     # branch that sees the scene as a whole: to be tried by experiments.
     decoder_widths: tuple = (128, 96, 64, 32)
     scene: bool = False
+    # What an earlier training left, to go on from with other pictures or for longer.
+    start: str | None = None
 
 
 # --------------------------------------------------------------------------------- the generator
@@ -237,6 +240,19 @@ def build_generator(
     return generator
 
 
+def load_generator(generator, path) -> None:
+    """Give a generator the weights of one of its kind; raises UserError when there is none."""
+    try:
+        saved = keras.saving.load_model(path, compile=False, safe_mode=True)
+        for layer in filter(lambda layer: layer.weights, generator.layers):
+            layer.set_weights(saved.get_layer(layer.name).get_weights())
+    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} holds no generator to start from ({type(error).__name__}); give --start the "
+            "generator.keras that train.py --system guided wrote"
+        ) from error
+
+
 # --------------------------------------------------------------------------------- the training
 
 
@@ -280,6 +296,8 @@ class Guided:
         self.rarity = steps.rarity_of_bins(train_split, settings.rarity_exponent)
         with steps.precision(settings.precision):
             self.generator = self.build()
+        if settings.start:
+            load_generator(self.generator, settings.start)
         self.averaged = self.build()
         self.averaged.set_weights(self.generator.get_weights())
         self.predictor = steps.predictor(self.generator, "automatic", "prediction")
@@ -288,8 +306,8 @@ class Guided:
         )
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
         self.frozen = build_encoder()
-        last = math.ceil((1 - settings.last_share) * settings.epochs)
-        self.last_step = last * (train_split.pictures // settings.batch_size)
+        all_steps = settings.epochs * (train_split.pictures // settings.batch_size)
+        self.last_step = round((1 - settings.last_share) * all_steps)
 
     def build(self):
         """Build the generator as the settings say."""

@@ -1,8 +1,10 @@
 """The guided generator: alone like the semantic one, and towards the colours it is told."""
 
+import dataclasses
 from pathlib import Path
 
 from colorizer import Colorizer, chroma, photos
+from colorizer.errors import UserError
 from colorizer.network import load_network
 from pictures import dataset
 from systems import guided
@@ -286,7 +288,7 @@ def test_a_batch_is_gray_colour_places_and_turns(model):
     assert 0.03 < (angles != 0).mean() < 0.3
 
 
-def test_the_last_fifth_of_the_epochs_sees_larger_parts(model):
+def test_the_last_fifth_of_the_steps_sees_larger_parts(model):
     rgb = np.zeros((4, 64, 64, 3), np.uint8)
     iterations = model.generator_optimizer.iterations
     # One step an epoch.
@@ -295,6 +297,28 @@ def test_the_last_fifth_of_the_epochs_sees_larger_parts(model):
         gray, *_ = model.draw(np.random.default_rng(0), rgb[..., :1], rgb)
         assert gray.shape == (4, side, side, 1)
     iterations.assign(0)
+
+
+def test_a_training_starts_from_an_earlier_generator(model, tmp_path):
+    earlier = model.build()
+    for variable in earlier.weights:
+        variable.assign(variable + 0.01)
+    earlier.save(tmp_path / "generator.keras")
+    split = dataset.open_split(model.settings.data, "train")
+
+    def started(file):
+        start = str(tmp_path / file)
+        return guided.Guided(dataclasses.replace(model.settings, start=start), split)
+
+    later = started("generator.keras")
+    for network in (later.generator, later.averaged):
+        for found, expected in zip(network.get_weights(), earlier.get_weights(), strict=True):
+            np.testing.assert_array_equal(found, expected)
+    (tmp_path / "broken.keras").write_bytes(b"no network")
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
+    for file in ("none.keras", "broken.keras", "other.keras"):
+        with pytest.raises(UserError, match=f"{file} holds no generator to start from"):
+            started(file)
 
 
 def test_gradients_reach_every_variable(model):

@@ -57,6 +57,7 @@ FLAGS = {
         "type": positive(int),
         "help": "updates of the discriminator a step, the paper's sentence read the other way",
     },
+    "start": {"help": "generator.keras of an earlier run, to train on from"},
     "encoder_weights": {"help": "imagenet for those in weights/; else a file of them, or none"},
     "scale": {
         "type": int,
