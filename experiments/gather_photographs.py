@@ -8,7 +8,7 @@ Reads a list (tier, repository, blob and path of each picture), a git directory 
 near-duplicate is kept, and a list of blobs that are no photographs of the world. Writes
 photographs/<source>/<number>.jpg at a short side of 256 pixels, photographs/manifest.tsv with a
 line for each that is kept, and photographs/dropped.tsv with the reason for each that is not; those
-lie in photographs/dropped/.
+lie in photographs-dropped/, where prepare_data.py does not find them.
 What has been prepared is not prepared again, so it can be stopped and started as one likes.
 """
 
@@ -316,6 +316,11 @@ def name_of(row) -> str:
     return f"{row['source'].replace('/', '+')}/{int(row['number']):05}.jpg"
 
 
+def dropped_of(output) -> Path:
+    """Return the folder beside the output folder for what is not kept."""
+    return output.with_name(f"{output.name}-dropped")
+
+
 def gather(rows, folder, output) -> Counter:
     """Prepare and measure the pictures of one source that are not yet; return what went wrong."""
     source = rows[0]["source"]
@@ -338,7 +343,7 @@ def gather(rows, folder, output) -> Counter:
                 troubles[f"{source}: {type(error).__name__}"] += 1
                 continue
             write_whole(output / name_of(row), file.getvalue())
-            (output / "dropped" / name_of(row)).unlink(missing_ok=True)
+            (dropped_of(output) / name_of(row)).unlink(missing_ok=True)
             measured["path"] = " ".join(row["path"].split())
             line = "\t".join(str(measured[name]) for name in MEASURES) + "\n"
             table.write(line.encode())
@@ -477,15 +482,15 @@ def choose(measures, tests, left_out=()) -> list:
 
 
 def move(rows, output) -> None:
-    """Put each picture where it belongs: below the output folder, or below dropped/ in it."""
+    """Put each picture where it belongs: below the output folder, or that of the dropped ones."""
     for row in tqdm(rows, desc="moving"):
-        here, there = output / name_of(row), output / "dropped" / name_of(row)
+        here, there = output / name_of(row), dropped_of(output) / name_of(row)
         if row["reason"]:
             here, there = there, here
         if there.exists():
             here.parent.mkdir(parents=True, exist_ok=True)
             os.replace(there, here)
-        row["file"] = str(here.relative_to(output))
+        row["file"] = os.path.relpath(here, output)
 
 
 def write_choice(rows, output) -> None:
