@@ -5,7 +5,6 @@ It computes at the size of the small picture, and adds what it finds to the bicu
 """
 
 import dataclasses
-import math
 
 from colorizer import photos
 from pictures import damage, dataset
@@ -25,10 +24,10 @@ WIDE_BLOCKS = 4
 WIDE_AFTER = 3
 # The charbonnier loss is rounded off below this difference.
 ROUNDING = 1e-3
-# Decibels are rounded off below this root mean square, which nobody sees.
+# A root mean square that nobody sees.
 UNSEEN = 1 / 255
 # The share of pictures that nothing happened to, so that it learns to leave those alone.
-UNDAMAGED = 0.2
+UNDAMAGED = 0.15
 # Pictures of a test that are damaged differently at each place, and in each epoch alike.
 TEST_SEED = 19
 
@@ -45,9 +44,6 @@ class EnlargeSettings(Settings):
     damage: str = "photo"
     # Pixels a side of what a step sees of a picture, after enlarging.
     crop: int = 96
-    # The last share of the steps, in which damage is learned in decibels: there mildly damaged
-    # pictures count as much as others. From the start that learns next to nothing.
-    decibels_share: float = 0.4
 
 
 # ------------------------------------------------------------------------------- the network
@@ -138,13 +134,14 @@ def charbonnier(enlarged, truth):
     return ops.mean(ops.sqrt(ops.square(enlarged - truth) + ROUNDING**2))
 
 
-def mean_decibels(enlarged, truth):
-    """Return minus the PSNR of pictures (B, H, W, 1) in [0, 1], the mean over them, in decibels.
+def share_left(enlarged, truth, amiss):
+    """Return how much of what was amiss with pictures (B, H, W, 1) is left, the mean over them.
 
-    So the loss is what restoring is judged by. Rounded off below a difference of UNSEEN.
+    The root mean square error of each, over what it was before, `amiss` (B,), so that mild damage
+    counts as heavy does, and what was fine is worth leaving.
     """
     squared = ops.mean(ops.square(enlarged - truth), axis=(1, 2, 3))
-    return 10 / math.log(10) * ops.mean(ops.log(squared + UNSEEN**2))
+    return ops.mean(ops.sqrt(squared + ROUNDING**2) / (amiss + UNSEEN))
 
 
 class Enlarge:
@@ -160,18 +157,21 @@ class Enlarge:
         with steps.precision(settings.precision):
             self.generator = build_generator(*parts)
         self.averaged = build_generator(*parts)
-        all_steps = settings.epochs * (train_split.pictures // settings.batch_size)
-        share = 0 if settings.damage == "clean" else settings.decibels_share
-        self.first_in_decibels = round((1 - share) * all_steps)
         optimizer = keras.optimizers.Adam(steps.cosine(settings, train_split.pictures))
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
 
     def draw(self, random, gray, rgb):
-        """Return a batch as the step takes it: small pictures and what they ought to become."""
+        """Return a batch as the step takes it: small pictures, what they ought to become, and how
+        far they are from it before anything is done (B,).
+        """
         gray, _ = dataset.flip_and_crop(random, gray, gray, True, self.settings.crop)
         turned = random.random(len(gray)) < 0.5
         gray = np.where(turned[:, None, None, None], gray.swapaxes(1, 2), gray)
-        return self.pairs(random, gray, UNDAMAGED)
+        small, truth = self.pairs(random, gray, UNDAMAGED)
+        sides = truth.shape[1:3]
+        before = [damage.resize_bicubic(each, *sides) for each in small[..., 0]]
+        squared = np.square(np.stack(before) - truth[..., 0])
+        return small, truth, np.sqrt(squared.mean(axis=(1, 2)))
 
     def test_pairs(self, gray, rgb):
         """Return test pictures, all damaged where damage is learned, and what they ought to be."""
@@ -192,18 +192,17 @@ class Enlarge:
         return np.stack(small)[..., None], np.stack(truths)[..., None]
 
     @tf.function
-    def train_step(self, small, truth):
+    def train_step(self, small, truth, amiss):
         """Train on pictures (B, H, W, 1) and what they ought to become (B, scale H, scale W, 1).
 
-        Both are float32 in [0, 1].
+        Both are float32 in [0, 1]; `amiss` (B,), how far apart they are before.
         """
         with tf.GradientTape() as tape:
             enlarged = self.generator(small, training=True)
-            loss = ops.where(
-                self.generator_optimizer.iterations < self.first_in_decibels,
-                charbonnier(enlarged, truth),
-                mean_decibels(enlarged, truth),
-            )
+            if self.settings.damage == "clean":
+                loss = charbonnier(enlarged, truth)
+            else:
+                loss = share_left(enlarged, truth, amiss)
             objective = steps.objective(loss, self.generator_optimizer)
         weights = self.generator.trainable_variables
         self.generator_optimizer.apply(tape.gradient(objective, weights), weights)

@@ -90,24 +90,32 @@ def test_only_what_learns_damage_sees_far(small):
     assert far["photo"] >= far["clean"] + 8
 
 
-def test_decibels_are_a_mean_over_pictures_and_end_at_what_nobody_sees():
+def test_mild_damage_counts_as_heavy_does():
     truth = np.full((3, 4, 4, 1), 0.5, np.float32)
-    apart = np.array([0, 0.1, 0.01], np.float32).reshape(3, 1, 1, 1)
-    each = 10 * np.log10(np.array([0, 0.1, 0.01]) ** 2 + enlarge.UNSEEN**2)
-    np.testing.assert_allclose(each, [-48.13, -19.99, -39.38], atol=0.01)
-    assert float(enlarge.mean_decibels(truth + apart, truth)) == pytest.approx(
-        each.mean(), abs=0.01
-    )
+    amiss = np.array([0, 0.02, 0.2], np.float32)
+    apart = np.array([0, 0.01, 0.1], np.float32).reshape(3, 1, 1, 1)
+    left = float(enlarge.share_left(truth + apart, truth, amiss))
+    # A little is there of nothing, because a square root has no slope at 0.
+    expected = (0.255 + 0.01 / (0.02 + enlarge.UNSEEN) + 0.1 / (0.2 + enlarge.UNSEEN)) / 3
+    assert left == pytest.approx(expected, abs=0.005)
+    assert float(enlarge.share_left(truth + 2 * apart, truth, amiss)) > 1.7 * left
 
 
-def test_damage_is_learned_in_decibels_in_the_last_steps(small):
-    learner = system(damage="photo", scale=1, epochs=10)  # of 2 steps
-    assert learner.first_in_decibels == 12
-    batch = learner.draw(np.random.default_rng(0), sample()[None, :64, :64].repeat(4, 0), None)
-    for step, in_decibels in ((0, False), (11, False), (12, True), (19, True)):
-        learner.generator_optimizer.iterations.assign(step)
-        assert (float(learner.train_step(*batch)["generator_loss"]) < 0) == in_decibels
-    assert system(damage="clean", epochs=10).first_in_decibels == 20
+def test_a_batch_tells_how_much_is_amiss_before(small):
+    gray = sample()[None, :64, :64].repeat(4, 0)
+    for scale in (1, 2):
+        learner = system(damage="photo", scale=scale)
+        smaller, truth, amiss = learner.draw(np.random.default_rng(0), gray, None)
+        for given, wanted, far in zip(smaller, truth, amiss, strict=True):
+            before = damage.resize_bicubic(given[..., 0], 32, 32)
+            assert far == pytest.approx(np.sqrt(np.mean((before - wanted[..., 0]) ** 2)), rel=1e-4)
+        _, gradients = gradients_of(
+            lambda given=smaller, wanted=truth, far=amiss, network=learner.generator: (
+                enlarge.share_left(network(given), wanted, far)
+            ),
+            learner.generator.trainable_variables,
+        )
+        assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -207,15 +215,15 @@ def test_pairs_are_small_and_true_and_some_undamaged(small):
     rng = np.random.default_rng
     gray = rng(0).integers(0, 256, (200, 48, 48, 1), np.uint8)
     clean = system(damage="clean")
-    smaller, truth = clean.draw(rng(0), gray, None)
+    smaller, truth, _ = clean.draw(rng(0), gray, None)
     assert smaller.shape == (200, 16, 16, 1)
     assert truth.shape == (200, 32, 32, 1)
     expected = damage.clean(truth[0, ..., 0], 2)
     np.testing.assert_array_equal(smaller[0, ..., 0], expected)
-    again, _ = clean.draw(rng(0), gray, None)
+    again, *_ = clean.draw(rng(0), gray, None)
     np.testing.assert_array_equal(smaller, again)
     photo = system(damage="photo", scale=1)
-    damaged, truth = photo.draw(rng(0), gray, None)
+    damaged, truth, _ = photo.draw(rng(0), gray, None)
     untouched = (damaged == truth).all(axis=(1, 2, 3)).mean()
     assert untouched == pytest.approx(enlarge.UNDAMAGED, abs=0.07)
     damaged, truth = photo.test_pairs(gray, None)
