@@ -24,8 +24,8 @@ WIDE_BLOCKS = 4
 WIDE_AFTER = 3
 # The charbonnier loss is rounded off below this difference.
 ROUNDING = 1e-3
-# A root mean square that nobody sees.
-UNSEEN = 1 / 255
+# Root mean square below which damage is mild: it does not count more the milder it is.
+MILD = 4 / 255
 # The share of pictures that nothing happened to, so that it learns to leave those alone.
 UNDAMAGED = 0.15
 # Pictures of a test that are damaged differently at each place, and in each epoch alike.
@@ -44,6 +44,9 @@ class EnlargeSettings(Settings):
     damage: str = "photo"
     # Pixels a side of what a step sees of a picture, after enlarging.
     crop: int = 96
+    # The last share of the steps, in which mild damage counts as much as heavy does. From the start
+    # that teaches to leave everything as it is.
+    mild_share: float = 0.3
 
 
 # ------------------------------------------------------------------------------- the network
@@ -141,7 +144,7 @@ def share_left(enlarged, truth, amiss):
     counts as heavy does, and what was fine is worth leaving.
     """
     squared = ops.mean(ops.square(enlarged - truth), axis=(1, 2, 3))
-    return ops.mean(ops.sqrt(squared + ROUNDING**2) / (amiss + UNSEEN))
+    return ops.mean(ops.sqrt(squared + ROUNDING**2) / (amiss + MILD))
 
 
 class Enlarge:
@@ -157,6 +160,9 @@ class Enlarge:
         with steps.precision(settings.precision):
             self.generator = build_generator(*parts)
         self.averaged = build_generator(*parts)
+        all_steps = settings.epochs * (train_split.pictures // settings.batch_size)
+        share = 0 if settings.damage == "clean" else settings.mild_share
+        self.first_mild = round((1 - share) * all_steps)
         optimizer = keras.optimizers.Adam(steps.cosine(settings, train_split.pictures))
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
 
@@ -199,10 +205,11 @@ class Enlarge:
         """
         with tf.GradientTape() as tape:
             enlarged = self.generator(small, training=True)
-            if self.settings.damage == "clean":
-                loss = charbonnier(enlarged, truth)
-            else:
-                loss = share_left(enlarged, truth, amiss)
+            loss = ops.where(
+                self.generator_optimizer.iterations < self.first_mild,
+                charbonnier(enlarged, truth),
+                share_left(enlarged, truth, amiss),
+            )
             objective = steps.objective(loss, self.generator_optimizer)
         weights = self.generator.trainable_variables
         self.generator_optimizer.apply(tape.gradient(objective, weights), weights)

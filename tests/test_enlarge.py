@@ -95,10 +95,23 @@ def test_mild_damage_counts_as_heavy_does():
     amiss = np.array([0, 0.02, 0.2], np.float32)
     apart = np.array([0, 0.01, 0.1], np.float32).reshape(3, 1, 1, 1)
     left = float(enlarge.share_left(truth + apart, truth, amiss))
-    # A little is there of nothing, because a square root has no slope at 0.
-    expected = (0.255 + 0.01 / (0.02 + enlarge.UNSEEN) + 0.1 / (0.2 + enlarge.UNSEEN)) / 3
+    # A little is left of nothing, because a square root has no slope at 0.
+    expected = (
+        enlarge.ROUNDING / enlarge.MILD + 0.01 / (0.02 + enlarge.MILD) + 0.1 / (0.2 + enlarge.MILD)
+    ) / 3
     assert left == pytest.approx(expected, abs=0.005)
-    assert float(enlarge.share_left(truth + 2 * apart, truth, amiss)) > 1.7 * left
+    assert float(enlarge.share_left(truth + 2 * apart, truth, amiss)) > 1.5 * left
+
+
+def test_mild_damage_counts_as_much_in_the_last_steps(small):
+    learner = system(damage="photo", scale=1, epochs=10)  # of 2 steps
+    batch = learner.draw(np.random.default_rng(0), sample()[None, :64, :64].repeat(4, 0), None)
+    small_loss = float(enlarge.charbonnier(*batch[:2]))
+    for step, mild in ((0, False), (13, False), (14, True), (19, True)):
+        learner.generator_optimizer.iterations.assign(step)
+        loss = float(learner.train_step(*batch)["generator_loss"])
+        assert (loss > 3 * small_loss) == mild
+    assert system(damage="clean", epochs=10).first_mild == 20
 
 
 def test_a_batch_tells_how_much_is_amiss_before(small):
