@@ -19,6 +19,7 @@ import tempfile
 import threading
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 from colorizer import Colorizer, batch, known, photos
 from colorizer.arguments import megapixels, working_size
@@ -27,7 +28,11 @@ from colorizer.errors import UserError, run
 from colorizer.session import LONGEST_FILM, Session, colorize, colorize_film
 
 import cv2
-import gradio as gr
+
+# Gradio reads the source of all its components to write stubs for editors, a third of the start. It
+# does without for those whose file is not found.
+with mock.patch("inspect.getfile", side_effect=OSError):
+    import gradio as gr
 
 # Larger files are refused before they are read.
 MAX_FILE_SIZE = "1gb"
