@@ -323,21 +323,26 @@ def test_old_prints_come_out_nearer_to_the_truth(enlargers, scale):
         small, truth = damaged(scale, name, seed)
         before = bicubic(small, 2) if scale == 2 else small
         gains.append(psnr(enlargers[scale].luminance(small), truth) - psnr(before, truth))
-    assert np.mean(gains) > 0.3
+    assert np.mean(gains) > 1
 
 
 def test_scratches_go_and_what_is_fine_stays(enlargers):
-    gray = sample("palace.jpg")
-    cover, tone = damage.scratches(np.random.default_rng(3), gray.shape[:2], 1)
-    unit = photos.to_unit(gray[..., 0])
-    scratched = photos.to_uint8(unit + cover * (tone - unit))[..., None]
-    mask = cover > 0.1
-    before, after = (
-        np.abs(each.astype(float) - gray)[mask].mean()
-        for each in (scratched, enlargers[1].luminance(scratched))
-    )
-    assert after < 0.85 * before
-    assert psnr(enlargers[1].luminance(gray), gray) > 34
+    errors, likeness = [], []
+    for seed, name in enumerate(["cat.jpg", "palace.jpg", "astronaut.jpg", "coffee.jpg"]):
+        gray = sample(name)
+        cover, tone = damage.scratches(np.random.default_rng(seed), gray.shape[:2], 1)
+        unit = photos.to_unit(gray[..., 0])
+        scratched = photos.to_uint8(unit + cover * (tone - unit))[..., None]
+        errors.append(
+            [
+                np.abs(each.astype(float) - gray)[cover > 0.1].mean()
+                for each in (scratched, enlargers[1].luminance(scratched))
+            ]
+        )
+        likeness.append(psnr(enlargers[1].luminance(gray), gray))
+    before, after = np.mean(errors, axis=0)
+    assert after < 0.8 * before
+    assert np.mean(likeness) > 44
 
 
 def test_colours_stay_and_lie_along_the_new_luminance(enlargers, monkeypatch):
