@@ -244,8 +244,9 @@ def load_generator(generator, path) -> None:
     """Give a generator the weights of one of its kind; raises UserError when there is none."""
     try:
         saved = keras.saving.load_model(path, compile=False, safe_mode=True)
-        for layer in filter(lambda layer: layer.weights, generator.layers):
-            layer.set_weights(saved.get_layer(layer.name).get_weights())
+        for layer in generator.layers:
+            if layer.weights:
+                layer.set_weights(saved.get_layer(layer.name).get_weights())
     except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{path} holds no generator to start from ({type(error).__name__}); give --start the "
