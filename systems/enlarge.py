@@ -167,7 +167,7 @@ class Enlarge:
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
 
     def draw(self, random, gray, rgb):
-        """Return a batch as the step takes it: small pictures, the truth, and how far apart they are.
+        """Return a batch as the step takes it: small pictures, the truth, and how far it is away.
 
         That is the root mean square error of bicubic interpolation, (B,) float32.
         """
