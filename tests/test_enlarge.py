@@ -342,7 +342,7 @@ def test_scratches_go_and_what_is_fine_stays(enlargers):
         likeness.append(psnr(enlargers[1].luminance(gray), gray))
     before, after = np.mean(errors, axis=0)
     assert after < 0.8 * before
-    assert np.mean(likeness) > 44
+    assert np.mean(likeness) > 40
 
 
 def test_colours_stay_and_lie_along_the_new_luminance(enlargers, monkeypatch):
