@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import dataclasses
 import functools
-import math
 import os
 import re
 import shutil
@@ -18,7 +17,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 import zipfile
 from pathlib import Path
 from unittest import mock
@@ -41,8 +39,6 @@ MAX_FILE_SIZE = "1gb"
 # What nobody looks at any more is removed after so many seconds.
 KEPT_SECONDS = 24 * 3600
 KEPT_ANSWERS = 3
-# How often the page is told how far a film is.
-TOLD_SECONDS = 0.5
 RECENT_COLOURS = 8
 PROGRESS = gr.Progress()  # Gradio finds it among a handler's defaults
 FIRST_COLOUR = "#4a6fb5"
@@ -521,16 +517,10 @@ class Page:
             read = batch.read_reference(Path(reference), self.colorizer)
             options = dataclasses.replace(options, reference=read)
 
-        told = -math.inf
-
         def tell(done, of):
-            nonlocal told
             if self.ended.is_set():
                 raise UserError("The page has ended.")
-            # The browser falls behind if it is told of each frame.
-            if time.monotonic() - told > TOLD_SECONDS:
-                told = time.monotonic()
-                progress((done, of), desc="Colorizing", unit="frames")
+            progress((done, of), desc="Colorizing", unit="frames")
 
         # In no folder of an answer: those go while somebody works on in another tab.
         with self.film_lock, tempfile.TemporaryDirectory(dir=visit.folder) as folder:
