@@ -67,8 +67,8 @@ class Trial(guided.Guided):
             self.discriminator_optimizer = steps.ready(
                 keras.optimizers.Adam(2e-4, 0.5), self.discriminator, settings
             )
-        every = settings.epochs * (train_split.pictures // settings.batch_size)
-        self.first_adversarial_step = int(settings.adversarial_from * every)
+        all_steps = steps.count(settings, train_split.pictures)
+        self.first_adversarial_step = int(settings.adversarial_from * all_steps)
 
     def build(self):
         if not self.settings.bins_weight:

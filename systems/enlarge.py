@@ -116,7 +116,7 @@ def build_generator(scale=2, seed=0, wide=True):
     for number in range(1, BLOCKS + 1):
         x = block(x, WIDTH, f"block{number}")
         if wide and number == WIDE_AFTER:
-            x = wide_view(x)  # 24x24x48
+            x = wide_view(x)  # 48x48x32, its blocks 24x24x48
     x = layers.Add(name="features")([x, first_features])  # 48x48x32
     start = keras.initializers.RandomNormal(stddev=1e-3)
     found = layers.Conv2D(
@@ -160,7 +160,7 @@ class Enlarge:
         with steps.precision(settings.precision):
             self.generator = build_generator(*parts)
         self.averaged = build_generator(*parts)
-        all_steps = settings.epochs * (train_split.pictures // settings.batch_size)
+        all_steps = steps.count(settings, train_split.pictures)
         share = 0 if settings.damage == "clean" else settings.mild_share
         self.first_mild = round((1 - share) * all_steps)
         optimizer = keras.optimizers.Adam(steps.cosine(settings, train_split.pictures))

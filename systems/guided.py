@@ -307,7 +307,7 @@ class Guided:
         )
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
         self.frozen = build_encoder()
-        all_steps = settings.epochs * (train_split.pictures // settings.batch_size)
+        all_steps = steps.count(settings, train_split.pictures)
         self.last_step = round((1 - settings.last_share) * all_steps)
 
     def build(self):

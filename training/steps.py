@@ -37,13 +37,18 @@ def ready(optimizer, network, settings):
     return optimizer
 
 
+def count(settings, pictures) -> int:
+    """Return how many steps a training has that sees so many pictures each of its epochs."""
+    return settings.epochs * (pictures // settings.batch_size)
+
+
 def cosine(settings, pictures):
     """Return a learning rate that rises for `WARM_UP` of a training, then falls along a cosine.
 
     `pictures` are seen each of the epochs. Source: Loshchilov & Hutter 2017; the rise, Goyal et al.
     2017.
     """
-    steps = settings.epochs * (pictures // settings.batch_size)
+    steps = count(settings, pictures)
     rise = int(WARM_UP * steps)
     return keras.optimizers.schedules.CosineDecay(
         0.01 * settings.learning_rate,
