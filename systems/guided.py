@@ -5,10 +5,8 @@ the network takes it from there to what belongs to it. Where nothing is known it
 """
 
 import dataclasses
-import zipfile
 
 from colorizer import photos
-from colorizer.errors import UserError
 from pictures import dataset, places
 from systems.semantic import (
     CHROMA_SCALE,
@@ -27,7 +25,7 @@ from training.efficientnet import (
     freeze,
     load_encoder,
 )
-from training.layers import crop, enlarge, pad, positions
+from training.layers import crop, enlarge, load_layers, pad, positions
 from training.settings import Settings
 
 import keras
@@ -242,16 +240,12 @@ def build_generator(
 
 def load_generator(generator, path) -> None:
     """Give a generator the weights of one of its kind; raises UserError when there is none."""
-    try:
-        saved = keras.saving.load_model(path, compile=False, safe_mode=True)
-        for layer in generator.layers:
-            if layer.weights:
-                layer.set_weights(saved.get_layer(layer.name).get_weights())
-    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} holds no generator to start from ({type(error).__name__}); give --start the "
-            "generator.keras that train.py --system guided wrote"
-        ) from error
+    load_layers(
+        generator.layers,
+        path,
+        "holds no generator to start from; give --start the generator.keras that train.py --system "
+        "guided wrote",
+    )
 
 
 # --------------------------------------------------------------------------------- the training

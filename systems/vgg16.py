@@ -1,13 +1,11 @@
 """U and V from the hypercolumns of VGG-16 (Varga & Szirányi 2017)."""
 
 import dataclasses
-import zipfile
 from pathlib import Path
 
 from colorizer import photos
-from colorizer.errors import UserError
 from training import colour, steps
-from training.layers import enlarge
+from training.layers import enlarge, load_layers
 from training.settings import Settings
 
 import keras
@@ -48,7 +46,7 @@ def vgg16(picture, weights):
     """Apply VGG-16 to RGB (B, H, W, 3) in [0, 1], up to its fifth block; return the model.
 
     `weights` is "imagenet" for ENCODER, another file of `convert_vgg16.py`, or None for random
-    ones. Blocks that the file does not hold are random. Raises UserError when it does not do.
+    ones. What comes after the last of MAPS is random. Raises UserError when it does not do.
 
     Source: Simonyan & Zisserman 2015.
     """
@@ -60,21 +58,17 @@ def vgg16(picture, weights):
 
 
 def load(encoder, path, last=MAPS[-1]) -> None:
-    """Give VGG-16 the weights of the `.keras` file at `path`, which holds its first blocks.
+    """Give VGG-16, up to its layer `last`, the weights of the `.keras` file at `path`.
 
-    Raises UserError when there is no such file, or it ends before the layer `last`.
+    Raises UserError when there is no such file, or it ends before that layer.
     """
-    try:
-        found = keras.saving.load_model(path, compile=False, safe_mode=True)
-        for layer in found.layers:
-            if layer.weights:
-                encoder.get_layer(layer.name).set_weights(layer.get_weights())
-        found.get_layer(last)
-    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} does not hold VGG-16 up to {last} ({type(error).__name__}); "
-            "experiments/convert_vgg16.py writes it, weights/vgg16.keras is part of this project"
-        ) from error
+    names = [layer.name for layer in encoder.layers]
+    load_layers(
+        encoder.layers[: names.index(last) + 1],
+        path,
+        f"does not hold VGG-16 up to {last}; experiments/convert_vgg16.py writes it, "
+        "weights/vgg16.keras is part of this project",
+    )
 
 
 def build_generator(encoder_weights="imagenet", seed=0):

@@ -1,10 +1,9 @@
 """EfficientNet-Lite, an encoder that has learned to recognise things, in weights/."""
 
 import math
-import zipfile
 from pathlib import Path
 
-from colorizer.errors import UserError
+from training.layers import load_layers
 
 import keras
 from keras import layers
@@ -93,15 +92,11 @@ def load_encoder(generator, path) -> None:
 
     Raises UserError when the file is missing or holds another network.
     """
-    try:
-        encoder = keras.saving.load_model(path, compile=False, safe_mode=True)
-        for layer in encoder_layers(generator):
-            layer.set_weights(encoder.get_layer(layer.name).get_weights())
-    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path} does not hold the encoder ({type(error).__name__}); restore it with: "
-            f"git checkout -- weights/{ENCODER.name}"
-        ) from error
+    load_layers(
+        encoder_layers(generator),
+        path,
+        f"does not hold the encoder; restore it with: git checkout -- weights/{ENCODER.name}",
+    )
 
 
 def build_encoder():

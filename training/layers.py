@@ -1,6 +1,25 @@
-"""Layers for pictures of any size: padding, cutting, enlarging."""
+"""Layers for pictures of any size: padding, cutting, enlarging; and their weights from a file."""
 
+import zipfile
+
+from colorizer.errors import UserError
+
+import keras
 from keras import layers, ops
+
+
+def load_layers(wanted, path, otherwise) -> None:
+    """Give the layers in `wanted` the weights of those of their names in the .keras file at `path`.
+
+    Raises UserError, "{path} {otherwise}" and the error's name, when it does not hold them.
+    """
+    try:
+        saved = keras.saving.load_model(path, compile=False, safe_mode=True)
+        for layer in wanted:
+            if layer.weights:
+                layer.set_weights(saved.get_layer(layer.name).get_weights())
+    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} {otherwise} ({type(error).__name__})") from error
 
 
 def enlarge(x, factor, name, dtype=None):
