@@ -37,6 +37,7 @@ class TrialSettings(guided.GuidedSettings):
     seen: int = 32000
     distinct: int = 32000
     last_share: float = 0
+    whole_every: int = 1
     # True chroma is made this much stronger, as in BigColor and DDColor.
     enhanced: float = 1
     # Weight of the cross-entropy of bins of chroma, of which the automatic colour is then the

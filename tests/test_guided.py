@@ -288,11 +288,11 @@ def test_a_batch_is_gray_colour_places_and_turns(model):
     assert 0.03 < (angles != 0).mean() < 0.3
 
 
-def test_the_last_fifth_of_the_steps_sees_larger_parts(model):
+def test_the_last_tenth_of_the_steps_sees_larger_parts(model):
     rgb = np.zeros((4, 64, 64, 3), np.uint8)
     iterations = model.generator_optimizer.iterations
     # One step an epoch.
-    for step, side in ((0, 32), (319, 32), (320, 64), (399, 64)):
+    for step, side in ((0, 32), (359, 32), (360, 64), (399, 64)):
         iterations.assign(step)
         gray, *_ = model.draw(np.random.default_rng(0), rgb[..., :1], rgb)
         assert gray.shape == (4, side, side, 1)
@@ -361,11 +361,46 @@ def test_the_loss_is_of_the_automatic_and_of_the_corrected_colours(model):
     }
     assert len({round(value, 1) for value in expected.values()}) == 3
     model.generator_optimizer.iterations.assign(0)
-    found = model.train_step(gray, rgb, mask, np.full(4, np.pi, np.float32))
+    found = dict(model.train_step(gray, rgb, mask, np.full(4, np.pi, np.float32)))
+    # Three steps of four have none of it: their mean is that of all.
+    found["known_loss"] /= 4
     assert {name: float(found[name]) for name in expected} == pytest.approx(expected, rel=1e-3)
     weights = {"automatic_loss": 1, "perceptual_loss": 2, "known_loss": 1}
     total = sum(weights[name] * value for name, value in expected.items())
     assert float(found["generator_loss"]) == pytest.approx(total, rel=1e-3)
+
+
+def test_three_steps_of_four_teach_the_decoder_alone(model):
+    rgb = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+    iterations = model.generator_optimizer.iterations
+    kinds = []
+    for step in range(8):
+        iterations.assign(step)
+        kinds.append(len(model.draw(np.random.default_rng(0), rgb[..., :1], rgb)))
+    assert kinds == [4, 2, 2, 2, 4, 2, 2, 2]
+    iterations.assign(21)
+    batch = model.draw(np.random.default_rng(0), rgb[..., :1], rgb)
+    before = {each.path: array(each) for each in model.generator.trainable_variables}
+    found = model.train_step(*batch)
+    assert int(iterations) == 22
+    moved = {
+        each.path.split("/")[0]
+        for each in model.generator.trainable_variables
+        if (array(each) != before[each.path]).any()
+    }
+    assert moved == {"up4_conv", "up3_conv", "up2_conv", "up1_conv", "automatic_conv"}
+    # It is the same step but for what is known.
+    mask = np.zeros((4, 16, 16, 1), np.float32)
+    for each in model.generator.trainable_variables:
+        each.assign(before[each.path])
+    whole = model.train_step(*batch, mask, np.zeros(4, np.float32))
+    for name in ("automatic_loss", "perceptual_loss"):
+        assert float(found[name]) == pytest.approx(float(whole[name]), rel=1e-5)
+    total = found["automatic_loss"] + 2 * found["perceptual_loss"]
+    assert float(found["generator_loss"]) == pytest.approx(float(total), rel=1e-5)
+    for each in model.generator.trainable_variables:
+        each.assign(before[each.path])
+    iterations.assign(0)
 
 
 def test_it_learns_the_colour_that_it_is_told(model):
