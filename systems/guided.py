@@ -255,6 +255,15 @@ def load_generator(generator, path) -> None:
 # --------------------------------------------------------------------------------- the training
 
 
+def halved(grayscale, ground_truth):
+    """Return lightness (B, H/2, W/2, 1) and true chroma (B, H/2, W/2, 2), in Lab's units.
+
+    That is the size at which chroma is predicted, and at which an encoder costs a quarter.
+    """
+    half_gray = ops.average_pool(grayscale, 2, strides=2)
+    return colour.lightness_from_gray(half_gray), losses.true_chroma(ground_truth, half_gray)
+
+
 def known_colours(truth, mask):
     """Return the second input: chroma (B, h, w, 2) in Lab's units where mask (B, h, w, 1) is 1.
 
@@ -339,21 +348,22 @@ class Guided:
         """Train on one batch, all or, of a batch without known places, the decoder alone."""
         return self.decoder_step(*batch) if len(batch) == 2 else self.whole_step(*batch)
 
+    def losses_alone(self, automatic, lightness, truth):
+        """Return the smooth L1 and the perceptual loss of the chroma that is painted alone."""
+        alone = losses.smooth_l1(automatic, truth, self.rarity)
+        painted, true_rgb = (colour.srgb_from_lab(lightness, each) for each in (automatic, truth))
+        return alone, perceptual_loss(self.frozen, painted, true_rgb)
+
     @tf.function
     def decoder_step(self, grayscale, ground_truth):
         """Train the decoder to paint alone; return the losses, by name.
 
         Grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1].
         """
-        half_gray = ops.average_pool(grayscale, 2, strides=2)
-        lightness = colour.lightness_from_gray(half_gray)
-        truth = losses.true_chroma(ground_truth, half_gray)
-        true_rgb = colour.srgb_from_lab(lightness, truth)
+        lightness, truth = halved(grayscale, ground_truth)
         with tf.GradientTape() as tape:
             automatic = self.alone(grayscale, training=True)
-            alone = losses.smooth_l1(automatic, truth, self.rarity)
-            painted = colour.srgb_from_lab(lightness, automatic)
-            perceptual = perceptual_loss(self.frozen, painted, true_rgb)
+            alone, perceptual = self.losses_alone(automatic, lightness, truth)
             loss = alone + self.settings.perceptual_weight * perceptual
             objective = steps.objective(loss, self.generator_optimizer)
         weights = [weight for layer in self.decoder_layers for weight in layer.trainable_variables]
@@ -373,19 +383,13 @@ class Guided:
         Grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1]; mask
         (B, H/2, W/2, 1) float32, 1 where colours are known; angles (B,) float32, in radians.
         """
-        # At half the size, where chroma is predicted and an encoder costs a quarter.
-        half_gray = ops.average_pool(grayscale, 2, strides=2)
-        lightness = colour.lightness_from_gray(half_gray)
-        truth = losses.true_chroma(ground_truth, half_gray)
-        true_rgb = colour.srgb_from_lab(lightness, truth)
+        lightness, truth = halved(grayscale, ground_truth)
         turned = turn_hues(truth, angles)
         with tf.GradientTape() as tape:
             automatic, chroma = self.predictor(
                 [grayscale, known_colours(turned, mask)], training=True
             )
-            alone = losses.smooth_l1(automatic, truth, self.rarity)
-            painted = colour.srgb_from_lab(lightness, automatic)
-            perceptual = perceptual_loss(self.frozen, painted, true_rgb)
+            alone, perceptual = self.losses_alone(automatic, lightness, truth)
             told = losses.smooth_l1(chroma, turned, self.rarity)
             loss = alone + self.settings.perceptual_weight * perceptual + told
             objective = steps.objective(loss, self.generator_optimizer)
