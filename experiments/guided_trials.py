@@ -157,6 +157,8 @@ TRIALS = {
     "colourful": {"least_colourfulness": 15},
     "classified": {"bins_weight": 2},
     "distilled": {"distillation_weight": 2},
+    "fast_encoder": {"encoder_rate": 0.2},
+    "distilled_fast_encoder": {"encoder_rate": 0.2, "distillation_weight": 2},
     "adversary": {"adversarial_weight": 1},
     "late_adversary": {"adversarial_weight": 1, "adversarial_from": 0.9},
     "distinct_2000": {"distinct": 2000},
