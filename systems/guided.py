@@ -61,7 +61,8 @@ class GuidedSettings(Settings):
     rarity_exponent: float = 0.5
     encoder_rate: float = 0.03
     # The pixels that a step sees of a picture, and those in the last share of the steps: most is
-    # learned from small parts, at a third of the cost, and last what whole pictures look like.
+    # learned from small parts, at a third of the cost, and last what whole pictures look like. What
+    # goes on from an earlier training has learned that most and sees large parts throughout.
     crop: int = 128
     last_crop: int = 192
     last_share: float = 0.1
@@ -320,7 +321,7 @@ class Guided:
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
         self.frozen = build_encoder()
         all_steps = steps.count(settings, train_split.pictures)
-        self.last_step = round((1 - settings.last_share) * all_steps)
+        self.last_step = 0 if settings.start else round((1 - settings.last_share) * all_steps)
 
     def build(self):
         """Build the generator as the settings say."""
