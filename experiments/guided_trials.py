@@ -150,7 +150,7 @@ def distillation(found, wanted):
 TRIALS = {
     "guided": {},
     "without_perceptual": {"perceptual_weight": 0},
-    "perceptual_5": {"perceptual_weight": 5},
+    "perceptual_2": {"perceptual_weight": 2},
     "scene": {"scene": True},
     "wide": {"decoder_widths": (256, 128, 32, 16)},
     "enhanced": {"enhanced": 1.2},

@@ -70,8 +70,8 @@ class GuidedSettings(Settings):
     # paint alone, which takes the most pictures.
     whole_every: int = 4
     # DDColor weighs its perceptual loss 50 times its L1 of chroma in [-1, 1]. Here: beside a smooth
-    # L1 in Lab's units, of about 6, to which it adds about half as much.
-    perceptual_weight: float = 2
+    # L1 in Lab's units, of about 8, to which it adds about as much.
+    perceptual_weight: float = 5
     # The share of pictures of which nothing is known (to paint alone it learns from all), and of
     # those with known places the share whose hues are turned by chance, so that what is said counts
     # more than what is likely.
