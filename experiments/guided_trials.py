@@ -32,12 +32,13 @@ from keras import layers, ops
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrialSettings(guided.GuidedSettings):
-    """What is tried, beside what the guided system's settings are."""
+    """What is tried, beside what the guided system's settings are, or were when it was."""
 
     seen: int = 32000
     distinct: int = 32000
     last_share: float = 0
     whole_every: int = 1
+    perceptual_weight: float = 2
     # True chroma is made this much stronger, as in BigColor and DDColor.
     enhanced: float = 1
     # Weight of the cross-entropy of bins of chroma, of which the automatic colour is then the
@@ -150,7 +151,7 @@ def distillation(found, wanted):
 TRIALS = {
     "guided": {},
     "without_perceptual": {"perceptual_weight": 0},
-    "perceptual_2": {"perceptual_weight": 2},
+    "perceptual_5": {"perceptual_weight": 5},
     "scene": {"scene": True},
     "wide": {"decoder_widths": (256, 128, 32, 16)},
     "enhanced": {"enhanced": 1.2},
