@@ -30,7 +30,7 @@ CLICKS = 10
 # Where the points of the picture lie, in shares of the sides, and their colours.
 POINTS = (
     (0.28, 0.78, "#c8642d"),
-    (0.1, 0.25, "#b03a3a"),
+    (0.09, 0.25, "#b03a3a"),
     (0.62, 0.25, "#6f8fb8"),
     (0.21, 0.15, "#6f8fb8"),
 )
