@@ -6,7 +6,8 @@ A paler colorizer is nearer to the truth by being paler: so the chroma of each i
 pictures are as colourful as those of the others, and then they are compared. Prints a row for the
 gray copy and one for each file: colourfulness as painted, the scale, and PSNR, AuC and balanced AuC
 at --colourfulness; where the network takes known colours, the gain in PSNR by 1, 5, 10 and 100
-points too, by the protocol of experiments/hint_curve.py.
+points too, by the protocol of experiments/hint_curve.py. With --classifier, as painted, how much of
+what EfficientNet-Lite2 sees in the true pictures it sees in these: the mean cosine of its features.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import hints
 from colorizer import Colorizer, errors, photos
 from colorizer.errors import UserError
 from pictures import metrics
+from training import features
 
 import numpy as np
 from tqdm import tqdm
@@ -31,6 +33,7 @@ SCALED_PICTURES = 100
 HINTED_PICTURES = 100
 LARGEST_SCALE = 4.0
 HALVINGS = 8
+BATCH_SIZE = 60
 
 
 def painted(colorizer, grays, chromas, scale):
@@ -66,6 +69,21 @@ def compare(truths, pictures) -> list:
     return [np.mean(psnr), metrics.auc(errors_of_chroma), metrics.auc_balanced(errors_of_chroma)]
 
 
+def seen_in(classifier, pictures):
+    """Return a classifier's features of uint8 RGB pictures, each of length 1: float32 (N, D)."""
+    batches = (pictures[i : i + BATCH_SIZE] for i in range(0, len(pictures), BATCH_SIZE))
+    found = [features.classify(classifier, np.stack(batch))[0] for batch in batches]
+    found = np.concatenate(found)
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+def cosine(classifier, true_features, pictures) -> list:
+    """Return how alike a classifier's features of pictures are to the truth's; [] without one."""
+    if classifier is None:
+        return []
+    return [(true_features * seen_in(classifier, pictures)).sum(axis=1).mean()]
+
+
 def hint_gains(network, paths) -> list:
     """Return how much 1, 5, 10 and 100 known colours raise the PSNR, in dB."""
     side = hints.SIDE
@@ -78,6 +96,12 @@ def hint_gains(network, paths) -> list:
 
 def judge(arguments) -> None:
     """Print the table."""
+    classifier = None
+    if arguments.classifier:
+        try:
+            classifier = features.load_classifier(arguments.classifier)
+        except features.NoClassifier as error:
+            raise UserError(str(error)) from error
     paths = photos.find_photographs(arguments.data)[: arguments.pictures]
     truths = [photos.resize(photos.read_rgb(path), SIDE, SIDE) for path in paths]
     # What is gray in truth says nothing about colours.
@@ -86,30 +110,35 @@ def judge(arguments) -> None:
     paths = [path for path, keep in zip(paths, kept, strict=True) if keep]
     if not truths:
         raise UserError(f"{arguments.data} holds no photographs in colour; give another --data")
+    true_features = None if classifier is None else seen_in(classifier, truths)
     grays = [photos.grayscale(truth) for truth in truths]
-    headings = ["colourfulness", "scale", "PSNR dB", "AuC %", "balanced AuC %"]
-    headings += [f"+{points} dB" for points in POINTS]
+    decimals = {"colourfulness": 1, "scale": 2, "PSNR dB": 2, "AuC %": 1, "balanced AuC %": 1}
+    decimals |= {} if classifier is None else {"cosine": 3}
+    decimals |= {f"+{points} dB": 2 for points in POINTS}
     print(f"{len(truths)} pictures, truth's colourfulness {colourfulness(truths):.1f}")
-    print("| colorizer | " + " | ".join(headings) + " |")
-    print("| --- | " + " | ".join(["---:"] * len(headings)) + " |")
+    print("| colorizer | " + " | ".join(decimals) + " |")
+    print("| --- | " + " | ".join(["---:"] * len(decimals)) + " |")
     copies = [np.broadcast_to(gray, truth.shape) for gray, truth in zip(grays, truths, strict=True)]
-    print_row("gray copy", [0, 0, *compare(truths, copies)])
+    row = [0, 0, *compare(truths, copies), *cosine(classifier, true_features, copies)]
+    print_row("gray copy", row, decimals)
     for model in arguments.models:
         colorizer = Colorizer(model, SIDE)
         chromas = [colorizer.predict(gray) for gray in tqdm(grays, leave=False)]
         few = grays[:SCALED_PICTURES], chromas[:SCALED_PICTURES]
         scale = scale_to(arguments.colourfulness, colorizer, *few)
-        row = [colourfulness(painted(colorizer, grays, chromas, 1)), scale]
+        pictures = painted(colorizer, grays, chromas, 1)
+        row = [colourfulness(pictures), scale]
         row += compare(truths, painted(colorizer, grays, chromas, scale))
+        row += cosine(classifier, true_features, pictures)
         if colorizer.network.takes_known:
             row += hint_gains(colorizer.network, paths[:HINTED_PICTURES])
-        print_row(Path(model).parent.name + "/" + Path(model).name, row)
+        print_row(Path(model).parent.name + "/" + Path(model).name, row, decimals)
 
 
-def print_row(name, values) -> None:
-    """Print one row of the table; what was not measured is a dash."""
-    decimals = (1, 2, 2, 1, 1, *[2] * len(POINTS))
-    cells = [f"{value:.{count}f}" for value, count in zip(values, decimals, strict=False)]
+def print_row(name, values, decimals) -> None:
+    """Print one row of the table, {column: decimals}; what was not measured is a dash."""
+    counts = decimals.values()
+    cells = [f"{value:.{count}f}" for value, count in zip(values, counts, strict=False)]
     cells += ["—"] * (len(decimals) - len(cells))
     print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
@@ -124,6 +153,9 @@ def main(argv=None) -> int:
         type=float,
         default=31.5,
         help="to which each colorizer's chroma is scaled (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--classifier", type=Path, help="EfficientNet-Lite2, as convert_efficientnet.py writes it"
     )
     return errors.run(judge, parser.parse_args(argv))
 
