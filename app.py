@@ -21,10 +21,13 @@ import zipfile
 from pathlib import Path
 from unittest import mock
 
-from colorizer import Colorizer, batch, known, photos
+from colorizer import Colorizer
 from colorizer.arguments import megapixels, working_size
 from colorizer.enlarge import enlarger_of
 from colorizer.errors import UserError, run
+from colorizer.files import photos
+from colorizer.hints import palette
+from colorizer.jobs import photographs
 from colorizer.session import LONGEST_FILM, Session, colorize, colorize_film
 
 import cv2
@@ -315,8 +318,8 @@ class Page:
     def take_from_palette(self, visit, strength, where: gr.SelectData):
         """Take a colour from the palette."""
         x, y = where.index
-        palette = known.palette(visit.current.level(), *PALETTE_SIZE)
-        return self.take(visit, palette[y, x], strength)
+        shown = palette.palette(visit.current.level(), *PALETTE_SIZE)
+        return self.take(visit, shown[y, x], strength)
 
     @said
     def take_swatch(self, visit, swatch, strength):
@@ -353,7 +356,7 @@ class Page:
     @said
     def refer(self, visit, path, strength):
         """Take colours from a photograph, for all that are open, or from none."""
-        reference = batch.read_reference(Path(path), self.colorizer) if path else None
+        reference = photographs.read_reference(Path(path), self.colorizer) if path else None
         with visit.lock:
             visit.reference = reference
             for session in visit.sessions.values():
@@ -381,7 +384,7 @@ class Page:
                 "before": session.shown,
                 "after": painted,
                 "marked": session.marked(painted),
-                "palette": known.palette(session.level(), *PALETTE_SIZE),
+                "palette": palette.palette(session.level(), *PALETTE_SIZE),
             }
             folder, files = visit.new_folder(), {}
             for name, pixels in pictures.items():
@@ -454,9 +457,11 @@ class Page:
         for path in paths:
             put(path, place / "photographs")
         enlarger = enlarger_of(scale_of(restore, enlarge))
-        options = batch.Options(strength, max_megapixels=self.max_megapixels, enlarger=enlarger)
+        options = photographs.Options(
+            strength, max_megapixels=self.max_megapixels, enlarger=enlarger
+        )
         if reference:
-            read = batch.read_reference(Path(reference), self.colorizer)
+            read = photographs.read_reference(Path(reference), self.colorizer)
             options = dataclasses.replace(options, reference=read)
         results = place / "colorized"
         progress(0, desc="Colorizing")
@@ -512,9 +517,9 @@ class Page:
         """Colorize a film, to play and to download."""
         if not path:
             raise UserError("There is no film yet; drop one, or choose one.")
-        options = batch.Options(strength, max_megapixels=self.max_megapixels)
+        options = photographs.Options(strength, max_megapixels=self.max_megapixels)
         if reference:
-            read = batch.read_reference(Path(reference), self.colorizer)
+            read = photographs.read_reference(Path(reference), self.colorizer)
             options = dataclasses.replace(options, reference=read)
 
         def tell(done, of):

@@ -19,16 +19,18 @@ if __name__ == "__main__":
     # What follows takes seconds to import. Ctrl-C ends it at once; later `errors.run` answers it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from colorizer import Colorizer, batch, film_formats, photos
-from colorizer.album import plan
+from colorizer import Colorizer
 from colorizer.arguments import megapixels, working_size
 from colorizer.colorizer import SHIPPED, WORKING_SIZE
 from colorizer.enlarge import Enlarger
-from colorizer.errors import STOPPED, UserError, run
-from colorizer.files import shown
-from colorizer.forecast import print_forecast
+from colorizer.errors import STOPPED, UserError, run, shown
+from colorizer.files import photos
+from colorizer.films import formats as film_formats
+from colorizer.jobs import photographs
+from colorizer.jobs.dry_run import print_forecast
+from colorizer.jobs.plan import plan
+from colorizer.jobs.record import Record
 from colorizer.progress import Progress
-from colorizer.results import Record
 
 import cv2
 
@@ -101,7 +103,7 @@ def arguments():
     )
     parser.add_argument(
         "--format",
-        choices=batch.FORMATS,
+        choices=photographs.FORMATS,
         help="file format of the results (default: the format and name of each input)",
     )
     parser.add_argument(
@@ -220,7 +222,7 @@ def colorize(settings) -> int:
     colorizer = Colorizer(settings.model, settings.working_size)
     reference = check_known(settings, colorizer)
     scale = settings.enlarge or (1 if settings.restore else None)
-    options = batch.Options(
+    options = photographs.Options(
         settings.strength,
         settings.format,
         keep_colour=settings.keep_colour is not None,
@@ -236,7 +238,7 @@ def colorize(settings) -> int:
         settings.output,
         settings.format,
         record,
-        batch.recorded_settings(colorizer, options),
+        photographs.recorded_settings(colorizer, options),
         settings.compare,
         settings.overwrite,
         film_settings,
@@ -276,7 +278,7 @@ def refuse_films(planned) -> list:
     return [(job.name, reason) for job in films]
 
 
-def check_known(settings, colorizer) -> batch.Reference | None:
+def check_known(settings, colorizer) -> photographs.Reference | None:
     """Return what --reference says, if it is given.
 
     Raises UserError where that or --hints cannot be used.
@@ -290,7 +292,7 @@ def check_known(settings, colorizer) -> batch.Reference | None:
                 "give a --model that does"
             )
     if settings.reference:
-        return batch.read_reference(settings.reference, colorizer)
+        return photographs.read_reference(settings.reference, colorizer)
     return None
 
 
@@ -303,7 +305,7 @@ def colorize_jobs(jobs, colorizer, options, record, report) -> bool:
             progress.update()
 
         try:
-            batch.colorize_files(jobs, colorizer, options, record, tell)
+            photographs.colorize_files(jobs, colorizer, options, record, tell)
         except KeyboardInterrupt:
             return True
     return False
@@ -313,7 +315,7 @@ def colorize_films(jobs, colorizer, options, film_settings, record, report) -> b
     """Colorize films one after the other, as `colorize_jobs` does photographs."""
     # Not imported above, because a photograph need not wait for FFmpeg's libraries.
     try:
-        from colorizer import films
+        from colorizer.jobs import films
     except ImportError as error:
         raise UserError(
             f"films need PyAV ({error}); run `pip install -r requirements-colorize.txt`"
@@ -324,8 +326,8 @@ def colorize_films(jobs, colorizer, options, film_settings, record, report) -> b
         reference=options.reference,
         **film_settings,
     )
-    recorded = batch.recorded_settings(colorizer, options) | film_settings
-    writer = batch.Writer(record, recorded)
+    recorded = photographs.recorded_settings(colorizer, options) | film_settings
+    writer = photographs.Writer(record, recorded)
     for job in jobs:
         with Progress(desc=job.name, unit=" frames", smoothing=0.05) as progress:
 

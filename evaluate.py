@@ -27,9 +27,11 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import models
-from colorizer import errors, files, photos
-from colorizer.errors import UserError
+from colorizer import errors, tone
+from colorizer.errors import UserError, shown
+from colorizer.files import atomic, formats, photos
 from colorizer.network import load_network
+from colorizer.pixels import grayscale, resize, to_uint8, to_unit
 from colorizer.progress import Progress
 from pictures import dataset, metrics, record
 from training import features
@@ -97,11 +99,11 @@ def open_test_set(data, size, skipped):
             f"there is no data folder {data}; prepare one with: "
             f"python prepare_data.py --source IMAGENET_FOLDER --output {shlex.quote(str(data))}"
         )
-    paths = photos.find_photographs(data)
+    paths = formats.find_photographs(data)
     if not paths:
         raise UserError(
             f"{data} holds neither prepared data ({dataset.MANIFEST}) nor photographs "
-            f"({', '.join(photos.SUFFIXES)}); give another --data"
+            f"({', '.join(formats.SUFFIXES)}); give another --data"
         )
     size = size or models.SIZE
     return len(paths), size, photographs(data, paths, size, skipped)
@@ -118,21 +120,21 @@ def shard_pictures(split, classes):
 def photographs(folder, paths, size, skipped):
     """Yield (source, label, gray, rgb) of photographs, resized to `size` x `size` pixels."""
     for path in paths:
-        source = files.shown(path.relative_to(folder))
+        source = shown(path.relative_to(folder))
         try:
             photograph = photos.read_rgb(path, at_least=size)
         except photos.PhotographError as error:
             tqdm.write(f"left out: {source}: {error}", file=sys.stderr)
             skipped.append({"file": source, "reason": str(error)})
             continue
-        rgb = photos.resize(photograph, size, size)
-        yield source, label_of(path), photos.grayscale(rgb), rgb
+        rgb = resize(photograph, size, size)
+        yield source, label_of(path), grayscale(rgb), rgb
 
 
 def label_of(path) -> str:
     """Return the class of a photograph: the synset its name begins with, or its folder's name."""
     synset = re.match(r"n\d{8}(?=_)", path.name)
-    return synset.group() if synset else files.shown(path.parent.name)
+    return synset.group() if synset else shown(path.parent.name)
 
 
 def check_network(network, size) -> None:
@@ -180,11 +182,11 @@ def write_pictures(network, pictures, count, batch_size, folder):
     with Progress(total=count, desc="colorizing", unit=" pictures") as progress:
         while batch := list(itertools.islice(pictures, batch_size)):
             gray = np.stack([gray for _, _, gray, _ in batch])
-            colours = network(photos.to_unit(gray))
+            colours = network(to_unit(gray))
             for (source, label, gray, rgb), generated in zip(batch, colours, strict=True):
                 name = f"{len(sources):05d}.png"
                 photos.write_png(folder / "grayscale" / name, gray)
-                photos.write_png(folder / "generated" / name, photos.to_uint8(generated))
+                photos.write_png(folder / "generated" / name, to_uint8(generated))
                 photos.write_png(folder / "ground_truth" / name, rgb)
                 sources[name], labels[name] = source, label
             progress.update(len(batch))
@@ -219,7 +221,7 @@ def measure_pictures(folder, sources):
         row = {
             "name": name,
             "source": source,
-            "gray_in_truth": int(photos.is_gray(ground_truth)),
+            "gray_in_truth": int(tone.is_gray(ground_truth)),
             "true_colourfulness": metrics.colourfulness(ground_truth),
         }
         for system, pictures in SYSTEMS.items():
@@ -454,7 +456,7 @@ def evaluate(arguments) -> None:
 
     # Built beside its place and moved there whole, so that no evaluation is a mix of two.
     try:
-        with files.replacing_folder(arguments.output) as folder:
+        with atomic.replacing_folder(arguments.output) as folder:
             sources, labels = write_pictures(network, pictures, count, arguments.batch_size, folder)
             if not sources:
                 raise UserError(
@@ -463,7 +465,7 @@ def evaluate(arguments) -> None:
             report = write_report(folder, sources, labels, size, skipped, arguments)
     except OSError as error:
         raise UserError(
-            f"{files.shown(arguments.output)} cannot be written ({error.strerror or error}); make "
+            f"{shown(arguments.output)} cannot be written ({error.strerror or error}); make "
             "room, or give another --output"
         ) from error
     print(format_table(report))
@@ -514,8 +516,8 @@ def write_report(folder, sources, labels, size, skipped, arguments) -> dict:
         "fid_warning": fid_warning,
         "fd_lite2_reason": no_lite2,
         "fd_lite2_warning": lite2_warning,
-        "model": files.shown(arguments.model),
-        "data": files.shown(arguments.data),
+        "model": shown(arguments.model),
+        "data": shown(arguments.data),
         "size": size,
         "left_out": skipped,
         "versions": record.versions(),
@@ -524,7 +526,7 @@ def write_report(folder, sources, labels, size, skipped, arguments) -> dict:
     write_per_image(rows, folder / "per_image.csv")
     draw_accuracy_curve(rows, threshold, folder / "accuracy_curve.png")
     draw_comparison(rows, folder, folder / "comparison.png")
-    files.write_json(folder / "metrics.json", report)
+    atomic.write_json(folder / "metrics.json", report)
     return report
 
 

@@ -34,9 +34,12 @@ if __name__ == "__main__":
     # What follows takes seconds to import. Ctrl-C ends it at once; later `errors.run` answers it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from colorizer import errors, files, photos
+from colorizer import errors, tone
+from colorizer.errors import shown
+from colorizer.files import atomic, formats, photos
+from colorizer.files.source import sha256
+from colorizer.pixels import grayscale, resize
 from colorizer.progress import Progress
-from colorizer.results import sha256
 from pictures import dataset, record
 
 import cv2
@@ -171,14 +174,14 @@ def find_classes(root, folder) -> dict:
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
     classes = {}
     for path in Progress(folders, desc=f"listing {folder}", unit="class", leave=False, delay=1):
-        found = photos.find_photographs(path, onerror=refuse)
+        found = formats.find_photographs(path, onerror=refuse)
         if found:
             classes[path.name] = [file.absolute().relative_to(root).as_posix() for file in found]
             try:
                 "".join(classes[path.name]).encode()
             except UnicodeEncodeError:
                 raise errors.UserError(
-                    f"{files.shown(path)} has a file whose name is not UTF-8, which the manifest "
+                    f"{shown(path)} has a file whose name is not UTF-8, which the manifest "
                     "cannot hold; rename it"
                 ) from None
     return classes
@@ -299,7 +302,7 @@ def convert(root, size, files):
         except photos.PhotographError as error:
             unreadable[place] = str(error)
         else:
-            rgb[place] = photos.resize(photograph, size, size)
+            rgb[place] = resize(photograph, size, size)
     return rgb, unreadable
 
 
@@ -310,7 +313,7 @@ def write_shard(folder, convert, shard):
     black-and-white pictures, and {place: reason} of those that could not be read.
     """
     rgb, unreadable = convert(shard.files)
-    dataset.write_shard(folder / shard.name, photos.grayscale(rgb), rgb, shard.label)
+    dataset.write_shard(folder / shard.name, grayscale(rgb), rgb, shard.label)
     # The rows that could not be read are black, which is gray too.
     black_and_white = count_black_and_white(rgb) - len(unreadable)
     return black_and_white, unreadable
@@ -333,13 +336,13 @@ def mend_shard(folder, convert, shard, failed, spare, unreadable) -> int:
                 raise DrawAgain("a class has too few pictures that can be read: drawing without it")
             rgb[place : place + 1], failed_again = convert([shard.files[place]])
             reason = failed_again.get(0)
-    dataset.write_shard(folder / shard.name, photos.grayscale(rgb), rgb, shard.label)
+    dataset.write_shard(folder / shard.name, grayscale(rgb), rgb, shard.label)
     return count_black_and_white(rgb[list(failed)])
 
 
 def count_black_and_white(rgb) -> int:
     """Return how many of the pictures uint8 (N, size, size, 3) hold no colour."""
-    return sum(bool(photos.is_gray(picture)) for picture in rgb)
+    return sum(bool(tone.is_gray(picture)) for picture in rgb)
 
 
 def start_worker() -> None:
@@ -522,7 +525,7 @@ def prepare(arguments) -> None:
             path.encode()
         except UnicodeEncodeError:
             raise errors.UserError(
-                f"{files.shown(path)} is a name that is not UTF-8, which the manifest cannot hold; "
+                f"{shown(path)} is a name that is not UTF-8, which the manifest cannot hold; "
                 "rename it"
             ) from None
     output = Path(arguments.output).resolve()
@@ -540,19 +543,19 @@ def prepare(arguments) -> None:
             continue
         check_room(output, drawn.shards, arguments.size)
         try:
-            with files.replacing_folder(output) as folder:
+            with atomic.replacing_folder(output) as folder:
                 manifest = write_data(folder, source, drawn, unreadable, arguments)
         except DrawAgain as reason:
             print(reason)
         except OSError as error:
             raise errors.UserError(
-                f"{files.shown(output)} cannot be written ({error.strerror or error}); make room, "
+                f"{shown(output)} cannot be written ({error.strerror or error}); make room, "
                 "or give another --output"
             ) from error
         except BrokenProcessPool as error:
             raise errors.UserError(
                 f"a process that reads photographs was ended from outside, perhaps because memory "
-                f"ran out; {files.shown(output)} is as it was: give the same command again"
+                f"ran out; {shown(output)} is as it was: give the same command again"
             ) from error
     report(manifest, arguments.output)
 
@@ -626,7 +629,7 @@ def main(argv=None) -> int:
         "--overwrite", action="store_true", help="replace the prepared data in that folder"
     )
     arguments = parser.parse_args(argv)
-    return errors.run(prepare, arguments, f"stopped; {files.shown(arguments.output)} is as it was")
+    return errors.run(prepare, arguments, f"stopped; {shown(arguments.output)} is as it was")
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import models
-from colorizer import errors, files, photos
+from colorizer import errors
 from colorizer.errors import STOPPED, UserError
+from colorizer.files import atomic, photos
+from colorizer.pixels import to_uint8, to_unit
 from colorizer.progress import Progress
 from pictures import dataset, metrics
 from systems import classify, enlarge, guided, pix2pix, regress, semantic, vgg16
@@ -138,7 +140,7 @@ class PaperGAN:
         """Return a batch as the step takes it: gray, colour, labels of real and generated ones."""
         shape = len(gray), self.settings.discriminator_updates
         labels = soft_noisy_labels(random, shape, self.settings)
-        return photos.to_unit(gray), photos.to_unit(rgb), *labels
+        return to_unit(gray), to_unit(rgb), *labels
 
     @tf.function
     def train_step(self, grayscale, ground_truth, real_labels, generated_labels):
@@ -382,7 +384,7 @@ def finish_epoch(split, model, progress, history, seconds) -> None:
     output = Path(model.settings.output)
     write_samples(output / "samples" / f"epoch-{row['epoch']:04d}.png", split, model)
     runs.write_history(output, history)
-    with files.replacing(output / "generator.keras") as temporary:
+    with atomic.replacing(output / "generator.keras") as temporary:
         model.averaged.save(temporary)
     print("  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row.items()))
 
@@ -394,7 +396,7 @@ def test_pairs(model, gray, rgb):
     """
     if hasattr(model, "test_pairs"):
         return model.test_pairs(gray, rgb)
-    return photos.to_unit(gray), photos.to_unit(rgb)
+    return to_unit(gray), to_unit(rgb)
 
 
 def test_pictures(model, gray, rgb):
@@ -404,7 +406,7 @@ def test_pictures(model, gray, rgb):
     """
     given, truth = test_pairs(model, gray, rgb)
     shown = [given, steps.paint(model.averaged, given), truth]
-    shown = [photos.to_uint8(pictures) for pictures in shown]
+    shown = [to_uint8(pictures) for pictures in shown]
     times = truth.shape[1] // given.shape[1]
     shown[0] = shown[0].repeat(times, axis=1).repeat(times, axis=2)
     return [np.broadcast_to(pictures, (*pictures.shape[:3], 3)) for pictures in shown]

@@ -3,9 +3,12 @@
 import math
 from pathlib import Path
 
-from colorizer import chroma, photos, reach
-from colorizer.known import Reference, at_half_size, first_of, from_reference, reference_of
+from colorizer import chroma
+from colorizer.hints import geodesic
+from colorizer.hints.known import at_half_size, first_of
+from colorizer.hints.reference import Reference, from_reference, reference_of
 from colorizer.network import FEATURE_STRIDE, load_network
+from colorizer.pixels import grayscale, high_bits, shrink, to_unit
 
 import numpy as np
 
@@ -51,9 +54,9 @@ class Colorizer:
         """Predict the chroma of an image at the network's size: Lab a and b, float32 (h, w, 2).
 
         h and w keep the image's aspect ratio and are those of `shrink(image)`. `known` are colours
-        that are known, float32 (h, w, 3), as `colorizer.known` makes them; what they change stays
-        within their reach, `colorizer.reach`. Raises ValueError where they have another size or the
-        network does not take any.
+        that are known, float32 (h, w, 3), as `colorizer.hints` makes them; what they change ends at
+        edges, as `hints.geodesic` finds them. Raises ValueError where they have another size or
+        the network does not take any.
         """
         gray, (height, width) = self._seen(image)
         if known is None:
@@ -65,7 +68,7 @@ class Colorizer:
             chroma.chroma_of(self.network(gray, each)[0, :height, :width])
             for each in (halved, None)
         )
-        return reach.confined(told, automatic, known, gray[0, :height, :width])
+        return geodesic.confined(told, automatic, known, gray[0, :height, :width])
 
     def paint(self, image, chroma_small, strength=1.0) -> np.ndarray:
         """Paint an image with predicted chroma (h, w, 2), scaled by `strength`, usually 0 to 1.
@@ -104,7 +107,7 @@ class Colorizer:
         """Return all known colours of an image, float32 (h, w, 3), or None where nothing is said.
 
         `hinted` are those that a person says, or None; they count before those of a `reference`,
-        a known.Reference or None. Also returns the share of the image that looks like that, 0 to 1.
+        a reference.Reference or None. Also returns the share of the image that looks like that.
         """
         said = [] if hinted is None else [hinted]
         share = 0.0
@@ -121,7 +124,7 @@ class Colorizer:
     def _seen(self, image):
         """Return gray as the network sees it, padded, (1, H, W, 1) in [0, 1], and h and w in it."""
         small = self.shrink(image)
-        gray = photos.to_unit(photos.grayscale(small))
+        gray = to_unit(grayscale(small))
         return _padded(gray)[np.newaxis], gray.shape[:2]
 
 
@@ -144,7 +147,7 @@ def _padded(array) -> np.ndarray:
 
 
 def _shrink(image, height, width) -> np.ndarray:
-    return photos.high_bits(photos.shrink(image, height, width))
+    return high_bits(shrink(image, height, width))
 
 
 def check_image(image) -> None:

@@ -6,10 +6,11 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from colorizer import chroma, photos
+from colorizer import chroma
 from colorizer.colorizer import WEIGHTS, check_image
 from colorizer.errors import UserError
 from colorizer.network import open_onnx
+from colorizer.pixels import resize
 
 import numpy as np
 
@@ -97,7 +98,7 @@ class Enlarger:
     def alpha(self, alpha) -> np.ndarray:
         """Enlarge the alpha (H, W) of an image by cubic interpolation: its dtype."""
         height, width = alpha.shape
-        return photos.resize(alpha[..., None], self.scale * height, self.scale * width)[..., 0]
+        return resize(alpha[..., None], self.scale * height, self.scale * width)[..., 0]
 
 
 def _opened(path):

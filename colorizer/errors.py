@@ -75,3 +75,9 @@ def reported(main):
         return run(main, argv)
 
     return reporting
+
+
+def shown(path) -> str:
+    """Write a path for people: bytes that are no text, and control characters, are escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -4,13 +4,16 @@ import dataclasses
 import math
 from pathlib import Path
 
-from colorizer import batch, known, photos
-from colorizer.album import plan
 from colorizer.enlarge import enlarger_of
 from colorizer.errors import UserError
-from colorizer.film_formats import is_film
-from colorizer.formats import HINTS_SUFFIX, is_hints
-from colorizer.results import Record
+from colorizer.files import photos
+from colorizer.files.formats import HINTS_SUFFIX, is_hints
+from colorizer.films.formats import is_film
+from colorizer.hints import drawing, palette
+from colorizer.jobs import photographs
+from colorizer.jobs.plan import plan
+from colorizer.jobs.record import Record
+from colorizer.pixels import grayscale, high_bits, shrink
 
 import cv2
 import numpy as np
@@ -53,8 +56,8 @@ class Session:
         scale = min(max(longer, SMALLEST_SHOWN), LARGEST_SHOWN) / longer
         size = max(1, round(height * scale)), max(1, round(width * scale))
         self.size = height, width
-        self.shown = photos.high_bits(photos.shrink(pixels, *size))
-        self.gray = photos.grayscale(self.shown)
+        self.shown = high_bits(shrink(pixels, *size))
+        self.gray = grayscale(self.shown)
         self.points, self.history = (), []
         self.picked = self.latest = None
         self.reference = None
@@ -85,7 +88,7 @@ class Session:
             self._replace(self.picked, **centre)
             self.picked = None
         else:
-            point = known.Point(**centre, colour=tuple(colour), radius=radius)
+            point = drawing.Point(**centre, colour=tuple(colour), radius=radius)
             self.latest = len(self.points)
             self._set((*self.points, point))
 
@@ -123,7 +126,7 @@ class Session:
             self.picked = self.latest = None
 
     def use_reference(self, reference) -> None:
-        """Take colours from a batch.Reference, or from none."""
+        """Take colours from a photographs.Reference, or from none."""
         self.reference = reference
 
     def enlarge(self, scale) -> None:
@@ -177,7 +180,7 @@ class Session:
     def _predict(self) -> np.ndarray:
         hinted = None
         if self.points:
-            hinted = known.from_hints(self.hints(), self.colorizer.shrink(self.shown))
+            hinted = drawing.from_hints(self.hints(), self.colorizer.shrink(self.shown))
         learned = self.reference and self.reference.learned
         told, self.share = self.colorizer.told(self.shown, hinted, learned)
         return self.colorizer.predict(self.shown, told)
@@ -208,11 +211,11 @@ class Session:
 
         The first is what the network paints there by itself; the others are usual at its luminance.
         """
-        usual = known.likely(self.level())
+        usual = palette.likely(self.level())
         if self.latest is None:
             return usual
         row, column = self._pixel_of_latest(self._automatic)
-        own = known.shades(self.level(), self._automatic[row : row + 1, column : column + 1])
+        own = palette.shades(self.level(), self._automatic[row : row + 1, column : column + 1])
         return [tuple(map(int, own[0, 0])), *usual]
 
     def _pixel_of_latest(self, picture):
@@ -222,7 +225,7 @@ class Session:
 
     def hints(self) -> np.ndarray:
         """Return the points as hints, uint8 (h, w, 4), as `colorize.py` takes them."""
-        return known.draw(self.points, *self.gray.shape[:2])
+        return drawing.draw(self.points, *self.gray.shape[:2])
 
     def summary(self) -> str:
         """Say what the photograph is, and how much of it looks like the reference."""
@@ -251,7 +254,7 @@ class Session:
         Raises UserError where that fails.
         """
         hints = self.write_hints(folder) if self.points else None
-        options = batch.Options(
+        options = photographs.Options(
             strength,
             max_megapixels=self.max_megapixels,
             reference=self.reference,
@@ -264,13 +267,13 @@ class Session:
 
 
 def colorize(paths, folder, colorizer, options, hints=None, tell=lambda done, of: None) -> list:
-    """Colorize files and folders into a folder as `colorize.py` does: batch.Outcomes.
+    """Colorize files and folders into a folder as `colorize.py` does: photographs.Outcomes.
 
     `hints` is a file of them for the only photograph. `tell(done, of)` is called after each
     photograph. Films are failures here. Raises UserError where there is nothing to colorize.
     """
     record = Record(folder)
-    settings = batch.recorded_settings(colorizer, options)
+    settings = photographs.recorded_settings(colorizer, options)
     takes_known = colorizer.network.takes_known
     planned = plan(paths, folder, None, record, settings, hints=hints, takes_hints=takes_known)
     jobs = [job for job in planned.jobs if not job.film]
@@ -281,24 +284,25 @@ def colorize(paths, folder, colorizer, options, hints=None, tell=lambda done, of
         tell(len(outcomes), len(jobs))
 
     folder.mkdir(parents=True, exist_ok=True)
-    batch.colorize_files(jobs, colorizer, options, record, take)
+    photographs.colorize_files(jobs, colorizer, options, record, take)
     failures = [*planned.failures]
     films = [job.name for job in planned.jobs if job.film]
     failures += [(name, "it is a film, and films have their own tab") for name in films]
     for name, reason in failures:
-        job = batch.Job(None, name, folder)
-        outcomes.append(batch.Outcome(job, reason))
+        job = photographs.Job(None, name, folder)
+        outcomes.append(photographs.Outcome(job, reason))
     return outcomes
 
 
-def colorize_film(path, folder, colorizer, options, tell) -> batch.Outcome:
+def colorize_film(path, folder, colorizer, options, tell) -> photographs.Outcome:
     """Colorize a film into a folder as `colorize.py` does, with the `options` of photographs.
 
     `tell(done, of)` is called after each frame, with a guess of their number or None. Raises
     UserError where that fails, or the film is longer than LONGEST_FILM or too large.
     """
     # Not imported above, because photographs need not wait for FFmpeg's libraries.
-    from colorizer import films, video
+    from colorizer.films import decode
+    from colorizer.jobs import films
 
     path, done = Path(path), 0
     if not is_film(path):
@@ -310,25 +314,25 @@ def colorize_film(path, folder, colorizer, options, tell) -> batch.Outcome:
         tell(done, max(done, of) if of else None)
 
     try:
-        film = video.probe(path)
+        film = decode.probe(path)
         height, width = film.size
         if film.frames > LONGEST_FILM * film.rate:
             minutes = math.ceil(film.frames / film.rate / 60)
-            raise video.FilmError(
+            raise decode.FilmError(
                 f"it lasts {minutes} minutes, and the page takes {LONGEST_FILM // 60}; "
                 "colorize.py takes longer ones"
             )
         if width * height > options.max_megapixels * 1e6:
-            raise video.FilmError(
+            raise decode.FilmError(
                 f"it has {width} x {height} pixels, more than {options.max_megapixels:g} megapixels"
             )
-        settings, record = batch.recorded_settings(colorizer, options), Record(folder)
+        settings, record = photographs.recorded_settings(colorizer, options), Record(folder)
         (job,) = plan([path], folder, None, record, settings).jobs
         film_options = films.Options(options.strength, reference=options.reference)
-        writer = batch.Writer(record, settings)
+        writer = photographs.Writer(record, settings)
         outcome = films.colorize_film(job, colorizer, film_options, writer, count)
         if outcome.failure:
-            raise video.FilmError(outcome.failure)
-    except video.FilmError as error:
+            raise decode.FilmError(outcome.failure)
+    except decode.FilmError as error:
         raise UserError(f"{path.name} cannot be colorized: {error}.") from error
     return outcome

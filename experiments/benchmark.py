@@ -16,7 +16,8 @@ sys.path.insert(0, str(ROOT))
 
 import models
 import train
-from colorizer import errors, files
+from colorizer import errors
+from colorizer.files import atomic
 from pictures import record
 from timing import RandomPictures, per_second, training_row
 from training import devices, steps
@@ -215,7 +216,7 @@ def measure(arguments) -> None:
     ratio = ours["pictures_per_second"] / peer["pictures_per_second"]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(f"{ratio:.1f} times the peer; memory of all rows together {memory:.1f} GiB")
-    files.write_json(
+    atomic.write_json(
         arguments.output,
         {
             "device": devices.device(),

@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colorizer import files, photos
+from colorizer.files import atomic, formats, photos
 from pictures import dataset, record
 
 import numpy as np
@@ -44,7 +44,7 @@ STREAMED = (10_000, 200_000)
 def make_pictures(folder) -> list:
     """Write random parts of the samples as JPEGs, in a folder for each class; return the paths."""
     random = np.random.default_rng(0)
-    samples = [photos.read_rgb(path) for path in photos.find_photographs(ROOT / "samples")]
+    samples = [photos.read_rgb(path) for path in formats.find_photographs(ROOT / "samples")]
     paths = []
     for number in range(PICTURES):
         path = folder / f"class{number % CLASSES:02}" / f"{number:05}.jpg"
@@ -121,7 +121,7 @@ def repeat_shards(data, folder, pictures) -> None:
         os.link(data / shard["file"], folder / name)
         manifest["splits"]["train"]["shards"].append(shard | {"file": name})
         manifest["splits"]["train"]["pictures"] += shard["pictures"]
-    files.write_json(folder / dataset.MANIFEST, manifest)
+    atomic.write_json(folder / dataset.MANIFEST, manifest)
 
 
 def stream(data) -> None:
@@ -162,7 +162,7 @@ def main(argv=None) -> int:
     result = {"preparing": preparing, "streams": streams, "processes": CORES}
     print(json.dumps(result, indent=1))
     path = ROOT / "experiments" / "results" / "benchmark_data.json"
-    files.write_json(path, result | {"versions": record.versions()})
+    atomic.write_json(path, result | {"versions": record.versions()})
     print(f"wrote {path.relative_to(ROOT)}")
     return 0
 

@@ -16,8 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colorizer import photos
-from colorizer.files import write_json
+from colorizer.files import photos
+from colorizer.files.atomic import write_json
+from colorizer.pixels import grayscale
 from processes import run_colorize
 
 import av
@@ -38,7 +39,7 @@ PAN = 100
 
 def make_film(path, height, width, frames) -> None:
     """Write a film that pans over a sample, repeated and mirrored until it is large enough."""
-    sample = photos.grayscale(photos.read_rgb(ROOT / "samples" / "palace.jpg"))[..., 0]
+    sample = grayscale(photos.read_rgb(ROOT / "samples" / "palace.jpg"))[..., 0]
     room = (max(0, height + PAN - sample.shape[0]), max(0, width + PAN - sample.shape[1]))
     whole = np.pad(sample, [(0, side) for side in room], mode="symmetric")
     with av.open(str(path), "w") as output:

@@ -19,7 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colorizer import files, photos
+from colorizer.files import atomic
+from colorizer.pixels import grayscale
 from pictures import dataset, record
 
 import numpy as np
@@ -41,7 +42,7 @@ def write_data(folder) -> None:
         rgb = random.integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
         name = dataset.shard_name(split, 0, 1)
         labels = np.zeros(count, np.int32)
-        dataset.write_shard(folder / name, photos.grayscale(rgb), rgb, labels)
+        dataset.write_shard(folder / name, grayscale(rgb), rgb, labels)
         shards = [{"file": name, "pictures": count}]
         manifest["splits"][split] = {"pictures": count, "shards": shards}
     dataset.write_manifest(folder, manifest)
@@ -93,7 +94,7 @@ def main(argv=None) -> int:
         print(f"{name.replace('_', ' ')}: {value}")
     path = ROOT / "experiments" / "results" / "benchmark_long.json"
     result |= {"memory_mib": [round(size) for size in memory], "versions": record.versions()}
-    files.write_json(path, result)
+    atomic.write_json(path, result)
     print(f"wrote {path.relative_to(ROOT)}")
     return 0
 

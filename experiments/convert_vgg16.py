@@ -22,8 +22,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colorizer import errors, files, photos
+from colorizer import errors
 from colorizer.errors import UserError
+from colorizer.files import atomic, formats, photos
+from colorizer.pixels import grayscale, resize, to_unit
 from pictures import record
 from systems import vgg16
 
@@ -118,8 +120,8 @@ def read_classes(folder, count):
         raise UserError(f"{folder} holds no two folders of photographs; give another --pictures")
     pictures, labels = [], []
     for number, path in enumerate(classes):
-        for photograph in photos.find_photographs(path)[:count]:
-            pictures.append(photos.resize(photos.read_rgb(photograph), SIDE, SIDE))
+        for photograph in formats.find_photographs(path)[:count]:
+            pictures.append(resize(photos.read_rgb(photograph), SIDE, SIDE))
             labels.append(number)
     return np.stack(pictures), np.array(labels)
 
@@ -129,7 +131,7 @@ def pooled(network, pictures, name):
     outputs = [network.get_layer(last).output for last in BLOCKS.values()]
     encoder = keras.Model(network.input, [layers.GlobalAveragePooling2D()(x) for x in outputs])
     batches = [
-        encoder.predict_on_batch(photos.to_unit(pictures[start : start + 10]))
+        encoder.predict_on_batch(to_unit(pictures[start : start + 10]))
         for start in tqdm(range(0, len(pictures), 10), desc=f"features, {name}", unit=" batches")
     ]
     return dict(zip(BLOCKS, map(np.concatenate, zip(*batches, strict=True)), strict=True))
@@ -165,7 +167,7 @@ def examine(weights, folder) -> dict:
         ("random", build(None, BLOCKS[5])),
     ):
         known, asked = pooled(network, train, name), pooled(network, test, name)
-        gray = pooled(network, photos.grayscale(test).repeat(3, axis=-1), f"{name}, gray")
+        gray = pooled(network, grayscale(test).repeat(3, axis=-1), f"{name}, gray")
         figures[name] = {
             f"block{block}": {
                 "probe_accuracy": probe(known[block], train_labels, asked[block], test_labels),
@@ -193,7 +195,7 @@ def convert(arguments) -> None:
     for path, blocks in ((arguments.encoder, 3), (arguments.all_blocks, 5)):
         network = build(weights, BLOCKS[blocks])
         path.parent.mkdir(parents=True, exist_ok=True)
-        with files.replacing(path) as temporary:
+        with atomic.replacing(path) as temporary:
             network.save(temporary)
         card = {
             "source": f"{PACKAGE} {importlib.metadata.version(PACKAGE)}, its convolutions",
@@ -203,7 +205,7 @@ def convert(arguments) -> None:
             **figures,
             "versions": record.versions(),
         }
-        files.write_json(path.with_suffix(".json"), card)
+        atomic.write_json(path.with_suffix(".json"), card)
         print(f"{path}: {blocks} blocks, {network.count_params():,} parameters")
 
 

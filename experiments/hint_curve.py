@@ -15,9 +15,11 @@ sys.path.insert(0, str(ROOT))
 
 import hints
 import records
-from colorizer import errors, files, photos
+from colorizer import errors
 from colorizer.errors import UserError
+from colorizer.files import atomic, formats, photos
 from colorizer.network import load_network
+from colorizer.pixels import resize
 from pictures import record
 
 import numpy as np
@@ -38,12 +40,10 @@ def measure(arguments) -> None:
     network = load_network(arguments.model)
     if not network.takes_known:
         raise UserError(f"{arguments.model} takes no known colours; give another --model")
-    paths = photos.find_photographs(arguments.data)[: arguments.pictures]
+    paths = formats.find_photographs(arguments.data)[: arguments.pictures]
     if not paths:
         raise UserError(f"{arguments.data} holds no photographs; give another --data")
-    pictures = np.stack(
-        [photos.resize(photos.read_rgb(path), hints.SIDE, hints.SIDE) for path in paths]
-    )
+    pictures = np.stack([resize(photos.read_rgb(path), hints.SIDE, hints.SIDE) for path in paths])
     curve = {}
     print("| points | PSNR dB | gain dB | siggraph17, published | its gain |")
     print("| ---: | ---: | ---: | ---: | ---: |")
@@ -60,7 +60,7 @@ def measure(arguments) -> None:
     if arguments.name:
         path = records.RESULTS / arguments.name / "hint_curve.json"
         content = {"pictures": len(pictures), "seed": arguments.seed, "psnr": curve}
-        files.write_json(path, content | {"versions": record.versions()})
+        atomic.write_json(path, content | {"versions": record.versions()})
         print(f"written to {path.relative_to(ROOT)}")
 
 

@@ -5,8 +5,10 @@ each point a patch of 6x6 pixels with its true mean chroma, at a normal place ar
 PSNR of each picture in RGB, 0 to 255, then the mean over pictures.
 """
 
-from colorizer import chroma, photos, reach
-from colorizer.known import SCALE
+from colorizer import chroma
+from colorizer.hints import geodesic
+from colorizer.hints.known import SCALE
+from colorizer.pixels import grayscale, to_uint8, to_unit
 from pictures import metrics
 
 import numpy as np
@@ -48,9 +50,9 @@ def within_reach(network, gray, known, painted):
     pictures = []
     for picture, alone, told, each in zip(gray, automatic, painted, known, strict=True):
         told, alone = chroma.chroma_of(told), chroma.chroma_of(alone)
-        colours = reach.confined(told, alone, each.repeat(2, axis=0).repeat(2, axis=1), picture)
-        pixels = photos.to_uint8(picture)
-        pictures.append(photos.to_unit(chroma.add_chroma(pixels, pixels, colours)))
+        colours = geodesic.confined(told, alone, each.repeat(2, axis=0).repeat(2, axis=1), picture)
+        pixels = to_uint8(picture)
+        pictures.append(to_unit(chroma.add_chroma(pixels, pixels, colours)))
     return np.stack(pictures)
 
 
@@ -65,11 +67,11 @@ def psnr_of(network, pictures, points, seed, confined=False) -> float:
         known = []
         for number, truth in enumerate(truths, start=first):
             corners = draw_corners(np.random.default_rng([seed, points, number]), points)
-            known.append(known_colours(chroma.chroma_of(photos.to_unit(truth)), corners))
-        gray, known = photos.to_unit(photos.grayscale(truths)), np.stack(known)
+            known.append(known_colours(chroma.chroma_of(to_unit(truth)), corners))
+        gray, known = to_unit(grayscale(truths)), np.stack(known)
         painted = network(gray, known)
         if confined and points:
             painted = within_reach(network, gray, known, painted)
-        for truth, picture in zip(truths, photos.to_uint8(painted), strict=True):
+        for truth, picture in zip(truths, to_uint8(painted), strict=True):
             values.append(metrics.psnr(metrics.mean_squared_error(truth, picture)))
     return float(np.mean(values))

@@ -18,8 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import hints
-from colorizer import Colorizer, errors, photos
+from colorizer import Colorizer, errors, tone
 from colorizer.errors import UserError
+from colorizer.files import formats, photos
+from colorizer.pixels import grayscale, resize
 from pictures import metrics
 from training import features
 
@@ -87,7 +89,7 @@ def cosine(classifier, true_features, pictures) -> list:
 def hint_gains(network, paths) -> list:
     """Return how much 1, 5, 10 and 100 known colours raise the PSNR, in dB."""
     side = hints.SIDE
-    pictures = [photos.resize(photos.read_rgb(path), side, side) for path in paths]
+    pictures = [resize(photos.read_rgb(path), side, side) for path in paths]
     alone, *others = (
         hints.psnr_of(network, np.stack(pictures), points, seed=0) for points in (0, *POINTS)
     )
@@ -102,16 +104,16 @@ def judge(arguments) -> None:
             classifier = features.load_classifier(arguments.classifier)
         except features.NoClassifier as error:
             raise UserError(str(error)) from error
-    paths = photos.find_photographs(arguments.data)[: arguments.pictures]
-    truths = [photos.resize(photos.read_rgb(path), SIDE, SIDE) for path in paths]
+    paths = formats.find_photographs(arguments.data)[: arguments.pictures]
+    truths = [resize(photos.read_rgb(path), SIDE, SIDE) for path in paths]
     # What is gray in truth says nothing about colours.
-    kept = [not photos.is_gray(truth) for truth in truths]
+    kept = [not tone.is_gray(truth) for truth in truths]
     truths = [truth for truth, keep in zip(truths, kept, strict=True) if keep]
     paths = [path for path, keep in zip(paths, kept, strict=True) if keep]
     if not truths:
         raise UserError(f"{arguments.data} holds no photographs in colour; give another --data")
     true_features = None if classifier is None else seen_in(classifier, truths)
-    grays = [photos.grayscale(truth) for truth in truths]
+    grays = [grayscale(truth) for truth in truths]
     decimals = {"colourfulness": 1, "scale": 2, "PSNR dB": 2, "AuC %": 1, "balanced AuC %": 1}
     decimals |= {} if classifier is None else {"cosine": 3}
     decimals |= {f"+{points} dB": 2 for points in POINTS}

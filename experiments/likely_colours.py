@@ -13,8 +13,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colorizer import chroma, errors, photos
+from colorizer import chroma, errors
 from colorizer.errors import UserError
+from colorizer.files import formats, photos
+from colorizer.pixels import grayscale, to_unit
 
 import cv2
 import numpy as np
@@ -33,8 +35,8 @@ def colours_of(paths, random):
     for path in paths:
         rgb = photos.read_rgb(path)
         drawn = random.choice(rgb.reshape(1, -1, 3), PIXELS, axis=1)
-        levels.append(photos.grayscale(drawn)[0, :, 0])
-        colours.append(chroma.chroma_of(photos.to_unit(drawn))[0])
+        levels.append(grayscale(drawn)[0, :, 0])
+        colours.append(chroma.chroma_of(to_unit(drawn))[0])
     return np.concatenate(levels), np.concatenate(colours)
 
 
@@ -55,7 +57,7 @@ def clusters(colours) -> np.ndarray:
 
 def find(arguments) -> None:
     """Print the table."""
-    paths = photos.find_photographs(arguments.data)
+    paths = formats.find_photographs(arguments.data)
     if not paths:
         raise UserError(f"{arguments.data} holds no photographs; give another --data")
     random = np.random.default_rng(0)

@@ -18,9 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import records
-from colorizer import errors, files, photos
+from colorizer import errors
 from colorizer.enlarge import WEIGHTS, Enlarger
 from colorizer.errors import UserError
+from colorizer.files import atomic, formats, photos
+from colorizer.pixels import grayscale, high_bits, to_uint8, to_unit
 from colorizer.progress import Progress
 from pictures import damage, metrics
 
@@ -84,9 +86,7 @@ def restored(enlarger, gray) -> np.ndarray:
 def bicubic(gray, scale) -> np.ndarray:
     """Enlarge a gray picture uint8 (H, W) by bicubic interpolation."""
     height, width = gray.shape
-    return photos.to_uint8(
-        damage.resize_bicubic(photos.to_unit(gray), scale * height, scale * width)
-    )
+    return to_uint8(damage.resize_bicubic(to_unit(gray), scale * height, scale * width))
 
 
 def measure_set(folder, enlarger) -> dict:
@@ -99,14 +99,14 @@ def measure_set(folder, enlarger) -> dict:
         truth = truth[:height, :width]
         # As the literature's scripts do, the small picture is not rounded to 256 levels: so its
         # bicubic rows come out. Rounded, as files are, it is measured as well.
-        small = damage.resize_bicubic(photos.to_unit(truth), height // 2, width // 2)
+        small = damage.resize_bicubic(to_unit(truth), height // 2, width // 2)
         deep = np.rint(np.clip(small, 0, 1) * 65535).astype(np.uint16)
-        doubled = photos.to_uint8(damage.resize_bicubic(small, height, width))
+        doubled = to_uint8(damage.resize_bicubic(small, height, width))
         row = []
         for found in (
             doubled,
-            photos.high_bits(restored(enlarger, deep)),
-            restored(enlarger, photos.to_uint8(small)),
+            high_bits(restored(enlarger, deep)),
+            restored(enlarger, to_uint8(small)),
         ):
             pair = [each[SHAVED:-SHAVED, SHAVED:-SHAVED] for each in (truth, found)]
             row += [decibels(*pair[::-1]), metrics.ssim(*(each[..., None] for each in pair))]
@@ -129,9 +129,9 @@ def measure_damaged(paths, scale, enlarger) -> dict:
     """Return mean PSNR of damaged photographs: only enlarged by bicubic, and by a network."""
     rows = []
     for number, path in enumerate(Progress(paths, desc=f"damaged x{scale}", leave=False)):
-        truth = photos.to_unit(even(photos.grayscale(photos.read_rgb(path))[..., 0]))
+        truth = to_unit(even(grayscale(photos.read_rgb(path))[..., 0]))
         random = np.random.default_rng([SEED, scale, number])
-        damaged, truth = (photos.to_uint8(each) for each in damage.damage(random, truth, scale))
+        damaged, truth = (to_uint8(each) for each in damage.damage(random, truth, scale))
         before = bicubic(damaged, scale) if scale > 1 else damaged
         row = decibels(before, truth), decibels(restored(enlarger, damaged), truth)
         rows.append((*row, row[1] > row[0]))
@@ -152,7 +152,7 @@ def measure_undamaged(paths, enlarger) -> dict:
     """
     rows = []
     for path in Progress(paths, desc="undamaged", leave=False):
-        truth = even(photos.grayscale(photos.read_rgb(path))[..., 0])
+        truth = even(grayscale(photos.read_rgb(path))[..., 0])
         quality = [cv2.IMWRITE_JPEG_QUALITY, UNDAMAGED_QUALITY]
         stored = cv2.imdecode(cv2.imencode(".jpg", truth, quality)[1], cv2.IMREAD_GRAYSCALE)
         rows.append(
@@ -169,15 +169,15 @@ def scratched(number, gray):
     """Scratch a gray picture uint8 (H, W); return it, and where it is scratched, (H, W) bool."""
     random = np.random.default_rng([SEED, number])
     cover, tone = damage.scratches(random, gray.shape, 1)
-    unit = photos.to_unit(gray)
-    return photos.to_uint8(unit + cover * (tone - unit)), cover > COVERED
+    unit = to_unit(gray)
+    return to_uint8(unit + cover * (tone - unit)), cover > COVERED
 
 
 def measure_scratches(enlarger) -> dict:
     """Return the errors under scratches drawn over samples/, before and after, 0 to 255."""
     before, after, around = [], [], []
     for number, path in enumerate(samples()):
-        gray = photos.grayscale(photos.read_rgb(path))[..., 0]
+        gray = grayscale(photos.read_rgb(path))[..., 0]
         damaged, mask = scratched(number, gray)
         found = restored(enlarger, damaged).astype(float) - gray
         before.append((damaged.astype(float) - gray)[mask])
@@ -230,13 +230,11 @@ def sheet() -> np.ndarray:
     """
     rows = []
     for number, (name, top, left) in enumerate(SHOWN):
-        gray = photos.grayscale(photos.read_rgb(ROOT / "samples" / name))[..., 0]
-        truth = photos.to_unit(even(gray)[top : top + PART, left : left + PART])
+        gray = grayscale(photos.read_rgb(ROOT / "samples" / name))[..., 0]
+        truth = to_unit(even(gray)[top : top + PART, left : left + PART])
         damaged, truth = damage.damage(np.random.default_rng([SEED, 7, number]), truth, 2)
-        small = photos.to_uint8(damaged)
-        rows.append(
-            np.hstack([bicubic(small, 2), restored(Enlarger(2), small), photos.to_uint8(truth)])
-        )
+        small = to_uint8(damaged)
+        rows.append(np.hstack([bicubic(small, 2), restored(Enlarger(2), small), to_uint8(truth)]))
     return np.vstack(rows)
 
 
@@ -300,14 +298,14 @@ def measure(arguments) -> None:
                 raise UserError(f"there is no folder {arguments.sets / name}; see the docstring")
             found["sets"][name] = measure_set(arguments.sets / name, clean)
     if arguments.data:
-        paths = photos.find_photographs(arguments.data)[: arguments.pictures]
+        paths = formats.find_photographs(arguments.data)[: arguments.pictures]
         found["damaged_x2"] = measure_damaged(paths, 2, Enlarger(2))
         found["damaged_x1"] = measure_damaged(paths, 1, Enlarger(1))
         found["undamaged_x1"] = measure_undamaged(paths, Enlarger(1))
         found["scratches"] = measure_scratches(Enlarger(1))
     if arguments.cost:
         found["cost"] = measure_cost()
-    files.write_json(path, found)
+    atomic.write_json(path, found)
     if arguments.picture:
         photos.write(ROOT / "docs" / "enlarge.jpg", photos.Photograph(sheet()[..., None]))
     if "sets" in found:

@@ -18,9 +18,13 @@ sys.path.insert(0, str(ROOT))
 import dataclasses
 import itertools
 
-from colorizer import Colorizer, chroma, formats, known, photos, steady, tone, video
+from colorizer import Colorizer, chroma, tone
 from colorizer.errors import UserError, run
-from colorizer.files import write_json
+from colorizer.files import formats, photos
+from colorizer.files.atomic import write_json
+from colorizer.films import decode, stabilize
+from colorizer.hints import known
+from colorizer.pixels import grayscale, resize, to_unit
 from pictures import metrics
 
 import cv2
@@ -51,8 +55,8 @@ FIGURES = {
 def read_clip(path) -> list:
     """Read the first FRAMES frames of a film as RGB, uint8 (H, W, 3)."""
     clip = []
-    with video.opened(path) as (container, stream):
-        for frame, *_ in video.progressive(video.frames(container, stream)):
+    with decode.opened(path) as (container, stream):
+        for frame, *_ in decode.progressive(decode.frames(container, stream)):
             clip.append(frame.to_ndarray(format="rgb24"))
             if len(clip) == FRAMES:
                 break
@@ -68,7 +72,7 @@ def pan_and_zoom(sample, number) -> tuple[list, list]:
     height, width = 240, 320
     scale = max(height / sample.shape[0], width / sample.shape[1]) * 1.5
     size = round(sample.shape[0] * scale), round(sample.shape[1] * scale)
-    whole = photos.resize(sample, *size)
+    whole = resize(sample, *size)
     room = np.array([size[1] - width, size[0] - height], np.float64)
     clip, windows = [], []
     for time in np.linspace(0, 1, PAN_FRAMES):
@@ -86,15 +90,15 @@ def pan_and_zoom(sample, number) -> tuple[list, list]:
     return clip, motions
 
 
-def waiting(colorizer, grays) -> list[steady.Frame]:
+def waiting(colorizer, grays) -> list[stabilize.Frame]:
     """Return gray frames (H, W, 1), coloured frame by frame, as they wait for steady colours."""
     small = [colorizer.shrink(gray)[..., 0] for gray in grays]
     frames, last = [], None
     for number, gray in enumerate(grays):
-        before = small[max(0, number - steady.CONTEXT - 1) : number]
-        change = steady.change(before, small[number : number + steady.CONTEXT + 1])
-        motion = None if change == "cut" else steady.motion(last, small[number])
-        frames.append(steady.Frame(colorizer.predict(gray), change, motion))
+        before = small[max(0, number - stabilize.CONTEXT - 1) : number]
+        change = stabilize.change(before, small[number : number + stabilize.CONTEXT + 1])
+        motion = None if change == "cut" else stabilize.motion(last, small[number])
+        frames.append(stabilize.Frame(colorizer.predict(gray), change, motion))
         if change != "flash":
             last = small[number]
     return frames
@@ -102,23 +106,23 @@ def waiting(colorizer, grays) -> list[steady.Frame]:
 
 def steadied(frames) -> list:
     """Return the steady chroma of frames, as films get it."""
-    steadier, chromas = steady.Steady(), []
-    for start in range(0, len(frames), steady.BLOCK):
-        block = frames[start : start + steady.BLOCK + steady.AHEAD]
+    steadier, chromas = stabilize.Steady(), []
+    for start in range(0, len(frames), stabilize.BLOCK):
+        block = frames[start : start + stabilize.BLOCK + stabilize.AHEAD]
         chromas += [each for each, _ in steadier.steady(block)]
     return chromas
 
 
-def told(colorizer, grays, frames) -> list[steady.Frame]:
+def told(colorizer, grays, frames) -> list[stabilize.Frame]:
     """Colour frames one after the other, and tell the network what is carried to each."""
     answers, colours = [], None
     for gray, frame in zip(grays, frames, strict=True):
         chroma, weight = frame.chroma, np.ones(frame.chroma.shape[:2], np.float32)
         if frame.motion:
             carried, weight = frame.motion.onwards.carry(*colours)
-            mask = weight / steady.LONGEST_MEMORY
+            mask = weight / stabilize.LONGEST_MEMORY
             chroma = colorizer.predict(gray, np.dstack([carried / known.SCALE, mask]))
-            weight = np.minimum(weight + 1, steady.LONGEST_MEMORY)
+            weight = np.minimum(weight + 1, stabilize.LONGEST_MEMORY)
         if frame.change != "flash":
             colours = chroma, weight
         answers.append(dataclasses.replace(frame, chroma=chroma))
@@ -201,14 +205,14 @@ def _relative_entropy(first, second) -> np.ndarray:
 
 def measure(name, clip, motions, colorizer, with_known, folder) -> list[dict]:
     """Measure one clip; return a row for the truth, and for each way to colour it."""
-    grays = [photos.grayscale(frame) for frame in clip]
+    grays = [grayscale(frame) for frame in clip]
     small = [colorizer.shrink(gray) for gray in grays]
     frames = waiting(colorizer, grays)
     cuts = [number for number, frame in enumerate(frames) if frame.change == "cut"]
     motion = Motion([gray[..., 0] for gray in small], cuts, motions)
-    truth = [photos.resize(frame, *small[0].shape[:2]) for frame in clip]
+    truth = [resize(frame, *small[0].shape[:2]) for frame in clip]
     chromas = {
-        "truth": [chroma.chroma_of(photos.to_unit(frame)) for frame in truth],
+        "truth": [chroma.chroma_of(to_unit(frame)) for frame in truth],
         "frame by frame": [frame.chroma for frame in frames],
         "steady": steadied(frames),
     }

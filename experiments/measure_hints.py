@@ -14,8 +14,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import records
-from colorizer import Colorizer, chroma, errors, files, known, photos, tone
+from colorizer import Colorizer, chroma, errors, tone
 from colorizer.errors import UserError
+from colorizer.files import atomic, formats, photos
+from colorizer.hints import drawing, palette
+from colorizer.pixels import grayscale, resize, to_unit
 from pictures import metrics, record
 
 import cv2
@@ -57,7 +60,7 @@ def middle_of(mask):
 def behind_the_edge(mask, rgb):
     """Return where a picture is near a region, outside, and of another chroma: bool (h, w)."""
     distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
-    true = chroma.chroma_of(photos.to_unit(rgb))
+    true = chroma.chroma_of(to_unit(rgb))
     other = np.linalg.norm(true - true[mask].mean(axis=0), axis=-1) > OTHER
     # The pixel at the edge itself belongs to both.
     return (distance > 2) & (distance < BAND * max(mask.shape)) & other
@@ -68,18 +71,18 @@ def steering(colorizer, rgb, mask):
 
     The way is that from the region's mean chroma, as the network paints it, to the hint.
     """
-    gray = photos.grayscale(rgb)
+    gray = grayscale(rgb)
     row, column = middle_of(mask)
-    automatic = chroma.chroma_of(photos.to_unit(colorizer.colorize(gray)))
+    automatic = chroma.chroma_of(to_unit(colorizer.colorize(gray)))
     before = automatic[mask].mean(axis=0)
     hue = np.arctan2(before[1], before[0]) + np.radians(TURN)
     wanted = CHROMA * np.array([np.cos(hue), np.sin(hue)])
-    colour = known.shades(gray[row, column, 0], wanted[np.newaxis, np.newaxis])[0, 0]
+    colour = palette.shades(gray[row, column, 0], wanted[np.newaxis, np.newaxis])[0, 0]
     height, width = mask.shape
-    point = known.Point((column + 0.5) / width, (row + 0.5) / height, tuple(colour), RADIUS)
-    hints = known.draw([point], height, width)
-    told = known.from_hints(hints, colorizer.shrink(gray))
-    after = chroma.chroma_of(photos.to_unit(colorizer.colorize(gray, told)))
+    point = drawing.Point((column + 0.5) / width, (row + 0.5) / height, tuple(colour), RADIUS)
+    hints = drawing.draw([point], height, width)
+    told = drawing.from_hints(hints, colorizer.shrink(gray))
+    after = chroma.chroma_of(to_unit(colorizer.colorize(gray, told)))
     way = chroma.chroma_of(colour / 255) - before
     moved = ((after - automatic) @ way) / (way @ way)
     behind = behind_the_edge(mask, rgb)
@@ -89,12 +92,12 @@ def steering(colorizer, rgb, mask):
 def measure_points(colorizer) -> list:
     """Measure REGIONS regions of samples/, as many of each photograph in colour as of the next."""
     found = []
-    for path in photos.find_photographs(ROOT / "samples"):
+    for path in formats.find_photographs(ROOT / "samples"):
         rgb = photos.read_rgb(path)
         if not tone.is_gray(rgb):
             scale = SIDE / max(rgb.shape)
             size = round(rgb.shape[0] * scale), round(rgb.shape[1] * scale)
-            rgb = photos.resize(rgb, *size)
+            rgb = resize(rgb, *size)
             found += [(rank, path.name, rgb, mask) for rank, mask in enumerate(regions_of(rgb))]
     found.sort(key=lambda each: each[:2])
     rows = []
@@ -107,7 +110,7 @@ def measure_points(colorizer) -> list:
 
 def psnr(colorizer, truth, told=None) -> float:
     """Return the PSNR in dB of a photograph that is colorized from its gray."""
-    painted = colorizer.colorize(photos.grayscale(truth), told)
+    painted = colorizer.colorize(grayscale(truth), told)
     return float(metrics.psnr(metrics.mean_squared_error(truth, painted)))
 
 
@@ -119,7 +122,7 @@ def measure_references(colorizer, paths) -> list:
     for number, truth in enumerate(tqdm(pictures, leave=False)):
         row = {"automatic": psnr(colorizer, truth)}
         for kind, place in (("own", number), ("other", (number + OTHERS) % len(pictures))):
-            told = colorizer.match(photos.grayscale(truth), references[place])
+            told = colorizer.match(grayscale(truth), references[place])
             row[kind] = psnr(colorizer, truth, told)
             row[f"{kind}_share"] = float(told[..., 2].mean())
         rows.append(row)
@@ -145,7 +148,7 @@ def measure(arguments) -> None:
     print(f"| mean of {len(points)} | | {inside:.0%} | {behind:.0%} |\n")
     result = {"points": points, "inside": inside, "behind": behind}
     if arguments.data:
-        paths = photos.find_photographs(arguments.data)[: arguments.pictures]
+        paths = formats.find_photographs(arguments.data)[: arguments.pictures]
         if len(paths) <= OTHERS:
             raise UserError(
                 f"{arguments.data} holds {len(paths)} photographs, no more than {OTHERS}; "
@@ -161,7 +164,7 @@ def measure(arguments) -> None:
             print(f"| {label} | {value:.2f} | {value - alone:+.2f} | {share:.1%} |")
     if arguments.name:
         path = records.RESULTS / arguments.name / "hints.json"
-        files.write_json(path, result | {"versions": record.versions()})
+        atomic.write_json(path, result | {"versions": record.versions()})
         print(f"written to {path.relative_to(ROOT)}")
 
 

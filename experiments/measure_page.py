@@ -18,8 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colorizer import errors, photos
+from colorizer import errors
 from colorizer.errors import UserError
+from colorizer.files import photos
+from colorizer.pixels import resize
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -77,7 +79,7 @@ def take_picture(browser, address, path) -> None:
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
         page.screenshot(path=file.name, full_page=True)
         shot = photos.read_rgb(file.name)
-    small = photos.resize(shot, round(shot.shape[0] * 0.7), round(shot.shape[1] * 0.7))
+    small = resize(shot, round(shot.shape[0] * 0.7), round(shot.shape[1] * 0.7))
     Image.fromarray(small).save(path, quality=85)
     print(f"written to {path}")
 
@@ -94,7 +96,7 @@ def measure(arguments) -> None:
         browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         large = Path(folder) / "large.jpg"
-        photos.write(large, photos.Photograph(photos.resize(photos.read_rgb(SAMPLE), *LARGE)))
+        photos.write(large, photos.Photograph(resize(photos.read_rgb(SAMPLE), *LARGE)))
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:

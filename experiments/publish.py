@@ -22,8 +22,9 @@ sys.path.insert(0, str(ROOT))
 import recipes
 import records
 import train
-from colorizer import errors, files
+from colorizer import errors
 from colorizer.errors import UserError
+from colorizer.files import atomic
 from pictures import dataset
 from training import runs
 from training.settings import FLAGS
@@ -93,8 +94,8 @@ def publish(arguments) -> None:
             records.copy(arguments.run / f"generator{suffix}", card_path.with_suffix(suffix))
     records.copy(arguments.run / "history.csv", results / "history.csv")
     for name, metrics in evaluations.items():
-        files.write_json(results / f"{name}.json", metrics)
-    files.write_json(card_path, card)
+        atomic.write_json(results / f"{name}.json", metrics)
+    atomic.write_json(card_path, card)
     print(f"wrote {card_path} and {results}")
 
 

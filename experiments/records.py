@@ -4,8 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-from colorizer import files
 from colorizer.errors import UserError
+from colorizer.files import atomic
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -27,7 +27,7 @@ def read_evaluation(folder) -> dict:
 def copy(source, target) -> None:
     """Copy a file, whole or not at all; raises UserError when it cannot be read."""
     try:
-        with files.replacing(target) as temporary:
+        with atomic.replacing(target) as temporary:
             shutil.copyfile(source, temporary)
     except OSError as error:
         raise UserError(f"{source} cannot be copied ({error})") from error

@@ -12,7 +12,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from colorizer import errors, photos
+from colorizer import errors
+from colorizer.files import formats, photos
+from colorizer.pixels import grayscale, resize
 
 import numpy as np
 
@@ -25,18 +27,18 @@ def cell(rgb):
     """Return a photograph, uint8 (H, W, 3), as the CELL x CELL square from its middle."""
     side = min(rgb.shape[:2])
     top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
-    return photos.resize(rgb[top : top + side, left : left + side], CELL, CELL)
+    return resize(rgb[top : top + side, left : left + side], CELL, CELL)
 
 
 def sheet(before, afters):
     """Return the sheet, uint8 (H, W, 3), on white."""
-    names = [path.relative_to(before) for path in photos.find_photographs(before)]
+    names = [path.relative_to(before) for path in formats.find_photographs(before)]
     if not names:
         raise errors.UserError(f"{before} holds no photographs; give another --before")
     rows = []
     for start in range(0, len(names), COLUMNS):
         group = names[start : start + COLUMNS]
-        gray = [photos.grayscale(photos.read_rgb(before / name)).repeat(3, -1) for name in group]
+        gray = [grayscale(photos.read_rgb(before / name)).repeat(3, -1) for name in group]
         rows.append([cell(picture) for picture in gray])
         rows += [[cell(photos.read_rgb(after / name)) for name in group] for after in afters]
     step = CELL + MARGIN

@@ -24,8 +24,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colorizer import chroma, errors, files, photos
+from colorizer import chroma, errors
 from colorizer.errors import UserError
+from colorizer.files import atomic, photos
+from colorizer.pixels import grayscale, resize, to_unit
 from colorizer.progress import Progress
 from pictures import metrics, record
 from systems import vgg16
@@ -230,12 +232,12 @@ def read(path, size):
     except photos.PhotographError as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     height, width = (max(16, round(size * side / max(rgb.shape[:2]))) for side in rgb.shape[:2])
-    return photos.resize(rgb, height, width)
+    return resize(rgb, height, width)
 
 
 def with_luminance(gray, rgb):
     """Return the chroma of RGB with the luminance of gray (H, W, 1), both uint8: (H, W, 3)."""
-    return chroma.add_chroma(gray, gray, chroma.chroma_of(photos.to_unit(rgb)))
+    return chroma.add_chroma(gray, gray, chroma.chroma_of(to_unit(rgb)))
 
 
 def run(arguments) -> None:
@@ -244,7 +246,7 @@ def run(arguments) -> None:
         if getattr(arguments, flag) < least:
             raise UserError(f"--{flag} is {getattr(arguments, flag)}, give {least} or more")
     truth, style = (read(path, arguments.size) for path in (arguments.content, arguments.style))
-    gray = photos.grayscale(truth)
+    gray = grayscale(truth)
     encoder = load_encoder(arguments.encoder)
     content, wanted = (np.float32(rgb)[None] for rgb in (gray.repeat(3, axis=-1), style))
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -317,7 +319,7 @@ def write(arguments, pictures, losses, results) -> None:
         "results": results,
         "versions": record.versions(),
     }
-    files.write_json(folder / "figures.json", figures)
+    atomic.write_json(folder / "figures.json", figures)
 
 
 def draw_losses(losses, path) -> None:

@@ -3,7 +3,7 @@
 import time
 
 import models
-from colorizer import photos
+from colorizer.pixels import grayscale
 from training import devices
 from training.cost import gigaflop
 
@@ -22,7 +22,7 @@ class RandomPictures:
         """Return a pair for each of the rows, as `dataset.Split.read` does."""
         shape = len(rows), models.SIZE, models.SIZE, 3
         rgb = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        return photos.grayscale(rgb), rgb
+        return grayscale(rgb), rgb
 
 
 def per_second(function) -> float:

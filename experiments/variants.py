@@ -32,7 +32,8 @@ import evaluate
 import recipes
 import records
 import train
-from colorizer import errors, files
+from colorizer import errors
+from colorizer.files import atomic
 from training import runs
 
 import keras
@@ -115,7 +116,7 @@ def evaluate_on(sets, name, model, arguments) -> int:
         if status:
             return status
         figures = records.read_evaluation(output)
-        files.write_json(records.RESULTS / name / f"{pictures}.json", figures)
+        atomic.write_json(records.RESULTS / name / f"{pictures}.json", figures)
     return 0
 
 

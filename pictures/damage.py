@@ -8,7 +8,7 @@ Source: the recipes of Wan et al. 2020 (Bringing Old Photos Back to Life) and Wa
 
 import functools
 
-from colorizer import photos
+from colorizer.pixels import to_uint8, to_unit
 
 import cv2
 import numpy as np
@@ -72,7 +72,7 @@ def resize_bicubic(picture, height, width) -> np.ndarray:
 
 def rounded(picture) -> np.ndarray:
     """Round a picture to the 256 levels of a file."""
-    return photos.to_unit(photos.to_uint8(picture))
+    return to_unit(to_uint8(picture))
 
 
 def clean(truth, scale) -> np.ndarray:
@@ -135,8 +135,8 @@ def sensor_noise(random, picture) -> np.ndarray:
 def compress(random, picture) -> np.ndarray:
     """Store as JPEG."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(*JPEG_QUALITY, endpoint=True))]
-    encoded = cv2.imencode(".jpg", photos.to_uint8(picture), quality)[1]
-    return photos.to_unit(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE))
+    encoded = cv2.imencode(".jpg", to_uint8(picture), quality)[1]
+    return to_unit(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE))
 
 
 def scratches(random, shape, scale):
@@ -164,7 +164,7 @@ def scratches(random, shape, scale):
             cv2.ellipse(
                 drawn, centre.tolist(), axes.tolist(), angle, 0, 360, 255, -1, cv2.LINE_AA, SHIFT
             )
-        opacity = np.float32(random.uniform(0.5, 1)) * photos.to_unit(drawn)
+        opacity = np.float32(random.uniform(0.5, 1)) * to_unit(drawn)
         bright = random.random() < 0.6
         level = random.uniform(0.75, 1) if bright else random.uniform(0, 0.25)
         tone = np.where(opacity > cover, np.float32(level), tone)

@@ -20,7 +20,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from colorizer import errors, files
+from colorizer import errors
+from colorizer.files import atomic
 from colorizer.progress import Progress
 
 import numpy as np
@@ -64,7 +65,7 @@ def write_shard(path, gray, rgb, label) -> None:
     `gray`, `rgb` and `label` are as in the module's docstring. NumPy dates every member of an
     .npz 1980-01-01, so nothing of the clock gets in.
     """
-    with files.replacing(path) as temporary:
+    with atomic.replacing(path) as temporary:
         np.savez(temporary, gray=gray, rgb=rgb, label=label)
 
 
@@ -77,7 +78,7 @@ def write_manifest(folder, manifest) -> None:
     `pictures` and the list `shards`, each with `file` and `pictures`. Everything else is for the
     reader.
     """
-    files.write_json(Path(folder) / MANIFEST, manifest)
+    atomic.write_json(Path(folder) / MANIFEST, manifest)
 
 
 # ---------------------------------------------------------------------------------- opening

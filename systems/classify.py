@@ -6,7 +6,7 @@ Where a source is silent, Keras' default stands, or the choice is declared where
 import dataclasses
 
 import models
-from colorizer import photos
+from colorizer.pixels import to_unit
 from training import colour, losses, steps
 from training.layers import enlarge
 from training.settings import Settings
@@ -118,7 +118,7 @@ class Classify:
 
     def draw(self, random, gray, rgb):
         """Return a batch as the step takes it: grayscale and ground truth."""
-        return photos.to_unit(gray), photos.to_unit(rgb)
+        return to_unit(gray), to_unit(rgb)
 
     @tf.function
     def train_step(self, grayscale, ground_truth):

@@ -6,7 +6,7 @@ It computes at the size of the small picture, and adds what it finds to the bicu
 
 import dataclasses
 
-from colorizer import photos
+from colorizer.pixels import to_unit
 from pictures import damage, dataset
 from training import steps
 from training.settings import Settings
@@ -190,7 +190,7 @@ class Enlarge:
         Returns pictures (B, H / scale, W / scale, 1) and (B, H, W, 1), float32 in [0, 1].
         """
         scale, pairs = self.settings.scale, []
-        for truth in photos.to_unit(gray[..., 0]):
+        for truth in to_unit(gray[..., 0]):
             if self.settings.damage == "clean" or random.random() < undamaged:
                 pairs.append((damage.clean(truth, scale), truth))
             else:

@@ -6,7 +6,7 @@ the network takes it from there to what belongs to it. Where nothing is known it
 
 import dataclasses
 
-from colorizer import photos
+from colorizer.pixels import to_unit
 from pictures import dataset, places
 from systems.semantic import (
     CHROMA_SCALE,
@@ -338,12 +338,12 @@ class Guided:
         crop = settings.crop if step < self.last_step else settings.last_crop
         gray, rgb = dataset.flip_and_crop(random, gray, rgb, True, crop)
         if step % settings.whole_every:
-            return photos.to_unit(gray), photos.to_unit(rgb)
+            return to_unit(gray), to_unit(rgb)
         mask = places.draw(random, len(gray), gray.shape[1] // 2, settings.unknown_share)
         angles = random.uniform(-np.pi, np.pi, len(gray)).astype(np.float32)
         turned = random.random(len(gray)) < settings.turned_share
         angles[~(turned & mask.any(axis=(1, 2, 3)))] = 0
-        return photos.to_unit(gray), photos.to_unit(rgb), mask, angles
+        return to_unit(gray), to_unit(rgb), mask, angles
 
     def train_step(self, *batch):
         """Train on one batch, all or, of a batch without known places, the decoder alone."""

@@ -6,8 +6,8 @@ distribution over bins of it.
 
 import dataclasses
 
-from colorizer import photos
 from colorizer.errors import UserError
+from colorizer.pixels import to_unit
 from pictures import dataset
 from training import colour, losses, steps
 from training.efficientnet import (
@@ -179,7 +179,7 @@ class Semantic:
         """Return a batch as the step takes it: mirrored by chance, a part cut out by chance."""
         crop = self.settings.crop
         gray, rgb = dataset.flip_and_crop(random, gray, rgb, self.settings.flips, crop)
-        return photos.to_unit(gray), photos.to_unit(rgb)
+        return to_unit(gray), to_unit(rgb)
 
     @tf.function
     def train_step(self, grayscale, ground_truth):

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from colorizer import photos
+from colorizer.pixels import to_unit
 from training import colour, steps
 from training.layers import enlarge, load_layers
 from training.settings import Settings
@@ -139,7 +139,7 @@ class Vgg16:
 
     def draw(self, random, gray, rgb):
         """Return a batch as the step takes it: grayscale and ground truth."""
-        return photos.to_unit(gray), photos.to_unit(rgb)
+        return to_unit(gray), to_unit(rgb)
 
     @tf.function
     def train_step(self, grayscale, ground_truth):

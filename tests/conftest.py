@@ -1,7 +1,7 @@
 """Small generated data, shared by the tests."""
 
 import models
-from colorizer import photos
+from colorizer.pixels import grayscale, resize
 from pictures import dataset
 from systems import classify, pix2pix, vgg16
 from training import export
@@ -107,7 +107,7 @@ def coloured_pictures(count, seed=0, size=SIZE):
     """Return uint8 (count, size, size, 3): smooth random colours, different in every picture."""
     random = np.random.default_rng(seed)
     small = random.integers(0, 256, (count, 3, 3, 3), dtype=np.uint8)
-    return np.stack([photos.resize(picture, size, size) for picture in small])
+    return np.stack([resize(picture, size, size) for picture in small])
 
 
 def prepare(folder, size, **pictures):
@@ -128,7 +128,7 @@ def prepare(folder, size, **pictures):
         rgb = coloured_pictures(count, seed=count, size=size)
         name = dataset.shard_name(split, 0, 1)
         labels = np.zeros(count, np.int32)
-        dataset.write_shard(folder / name, photos.grayscale(rgb), rgb, labels)
+        dataset.write_shard(folder / name, grayscale(rgb), rgb, labels)
         rows = [f"only/{number}.png" for number in range(count)]
         shards = [{"file": name, "pictures": count, "rows": rows}]
         manifest["splits"][split] = {"pictures": count, "shards": shards}

@@ -21,8 +21,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent.parent))
 
-from colorizer import photos
 from colorizer.errors import UserError
+from colorizer.files import photos
 from colorizer.network import load_network
 
 import numpy as np

@@ -3,7 +3,8 @@
 import os
 import zlib
 
-from colorizer import formats, photos
+from colorizer.files import formats, photos
+from colorizer.pixels import grayscale
 
 import numpy as np
 from conftest import STORED, quarters
@@ -11,7 +12,7 @@ from PIL import Image
 from test_tiff import COLOUR, READ, REFUSED, store
 
 SHOWN = quarters(32, 48)
-GRAY = photos.grayscale(SHOWN)
+GRAY = grayscale(SHOWN)
 
 
 def make(folder):

@@ -11,9 +11,12 @@ import time
 from pathlib import Path
 
 import colorize
-from colorizer import photos, progress
+from colorizer import progress, tone
+from colorizer.files import formats, photos
+from colorizer.files.source import Source
+from colorizer.jobs.record import RECORD, Record
+from colorizer.pixels import grayscale, resize
 from colorizer.progress import Progress
-from colorizer.results import RECORD, Record, Source
 
 import numpy as np
 import pytest
@@ -50,12 +53,12 @@ def run(tmp_path, model, capsys, monkeypatch):
 def gray(number, size=(40, 60)):
     """Return a gray picture, another for each number."""
     levels = np.random.default_rng(number).integers(60, 200, (4, 6, 1), np.uint8)
-    return photos.resize(levels, *size)
+    return resize(levels, *size)
 
 
 def is_result_of(result, picture):
     """Tell whether a result has the lightness of a picture."""
-    return np.abs(photos.grayscale(photos.read_rgb(result)).astype(int) - picture).mean() < 4
+    return np.abs(grayscale(photos.read_rgb(result)).astype(int) - picture).mean() < 4
 
 
 @pytest.mark.parametrize("flags", [(), ("--overwrite",)])
@@ -152,7 +155,7 @@ def test_compare_touches_neither_a_retouched_result_nor_a_foreign_file(tmp_path,
     assert "2 finished earlier and now compared" in printed
     assert (tmp_path / "out" / "a.png").read_bytes() == retouched
     assert (tmp_path / "out" / "b-compare.jpg").read_bytes() == b"of the user"
-    pair = photos.grayscale(photos.read_rgb(tmp_path / "out" / "a-compare.jpg")).astype(int)
+    pair = grayscale(photos.read_rgb(tmp_path / "out" / "a-compare.jpg")).astype(int)
     assert np.abs(pair - np.hstack([gray(1), gray(3)])).mean() < 3
     assert (tmp_path / "out" / "b-compare-2.jpg").exists()
     assert "2 skipped" in run("--input", "in", "--compare")[1]
@@ -235,11 +238,11 @@ def test_everything_that_looks_like_a_picture_is_accounted_for(tmp_path, run):
     assert "7 colorized, 3 failed" in printed
     assert "failed: b.psd: it is a Photoshop document, which cannot be read; save it as" in printed
     assert "failed: b.CR2: it is a raw photograph, which" in printed
-    for path in photos.find_photographs(tmp_path / "in"):
+    for path in formats.find_photographs(tmp_path / "in"):
         result = photos.read_rgb(tmp_path / "out" / path.name)
-        assert is_result_of(tmp_path / "out" / path.name, photos.grayscale(photos.read_rgb(path)))
+        assert is_result_of(tmp_path / "out" / path.name, grayscale(photos.read_rgb(path)))
         assert Image.open(tmp_path / "out" / path.name).format == Image.open(path).format
-        assert not photos.is_gray(result)
+        assert not tone.is_gray(result)
 
 
 def test_results_keep_the_dates_of_their_photographs(tmp_path, run):

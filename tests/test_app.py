@@ -11,7 +11,9 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-from colorizer import batch, known, photos
+from colorizer.files import photos
+from colorizer.hints import drawing
+from colorizer.jobs import photographs
 
 import av
 import numpy as np
@@ -151,7 +153,7 @@ def test_a_person_says_a_colour_moves_it_takes_it_back_and_downloads(tmp_path, v
     second = visitor.see()
     # The point itself lies there; so does what it colours, around it.
     assert np.abs(second[450, 200].astype(int) - BLUE).max() < 10
-    saved = known.read_hints(visitor.download("#save-hints", tmp_path / "downloads"))
+    saved = drawing.read_hints(visitor.download("#save-hints", tmp_path / "downloads"))
     assert saved.shape == (600, 800, 4)
     rows, columns = np.nonzero(saved[..., 3])
     assert abs(rows.mean() - 450) < 3
@@ -287,7 +289,7 @@ def test_many_photographs_come_back_as_a_zip(tmp_path, visit):
     save(tmp_path / "a.png")
     save(tmp_path / "b.jpg")
     (tmp_path / "letter.jpg").write_text("Dear grandmother")
-    hints = known.draw([known.Point(0.25, 0.25, BLUE, 0.05)], 60, 80)
+    hints = drawing.draw([drawing.Point(0.25, 0.25, BLUE, 0.05)], 60, 80)
     Image.fromarray(hints).save(tmp_path / "a.hints.png")
     visitor = visit()
     visitor.page.get_by_role("tab", name="Many at once").click()
@@ -392,7 +394,7 @@ def test_what_is_done_in_another_tab_leaves_a_film_alone(tmp_path, monkeypatch):
             visit.new_folder()
         target = folder / "street.mkv"
         target.write_bytes(b"a film")
-        return batch.Outcome(batch.Job(None, "street.mkv", target))
+        return photographs.Outcome(photographs.Job(None, "street.mkv", target))
 
     monkeypatch.setattr(app, "colorize_film", colorize_film)
     page = app.Page(None, tmp_path, 1)

@@ -5,8 +5,11 @@ import os
 import re
 import threading
 
-from colorizer import Colorizer, batch, photos
-from colorizer.results import RECORD, Record, Source
+from colorizer import Colorizer
+from colorizer.files import photos
+from colorizer.files.source import Source
+from colorizer.jobs import photographs
+from colorizer.jobs.record import RECORD, Record
 
 import numpy as np
 import pytest
@@ -32,15 +35,15 @@ def make_jobs(folder, count):
         source = folder / f"{number}.png"
         Image.fromarray(picture(number)[..., 0]).save(source)
         target = folder / "out" / source.name
-        jobs.append(batch.Job(Source(source), source.name, target))
+        jobs.append(photographs.Job(Source(source), source.name, target))
     return jobs
 
 
 def colorize(jobs, colorizer, **options):
     """Colorize the jobs and return the outcomes by name."""
     outcomes = []
-    options = batch.Options(**options)
-    batch.colorize_files(jobs, colorizer, options, record_of(jobs), outcomes.append)
+    options = photographs.Options(**options)
+    photographs.colorize_files(jobs, colorizer, options, record_of(jobs), outcomes.append)
     assert len(outcomes) == len({outcome.job.name for outcome in outcomes})
     return {outcome.job.name: outcome for outcome in outcomes}
 
@@ -139,7 +142,7 @@ def test_numbers_that_are_not_finite_fail_the_photograph_that_brings_them(tmp_pa
 
 def test_photographs_in_memory_stay_within_the_budget(tmp_path, brown, monkeypatch):
     """More pixels than the budget holds go through one after the other, and none is lost."""
-    monkeypatch.setattr(batch, "MOST_MEGAPIXELS", 0.005)  # one of 80x60, not two
+    monkeypatch.setattr(photographs, "MOST_MEGAPIXELS", 0.005)  # one of 80x60, not two
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     at_once, most, lock = [0], [0], threading.Lock()
     colorize_one = Colorizer.colorize
@@ -162,7 +165,7 @@ def test_photographs_in_memory_stay_within_the_budget(tmp_path, brown, monkeypat
 
 
 def test_a_budget_lets_in_what_is_larger_than_itself_only_alone():
-    budget = batch.PixelBudget(100)
+    budget = photographs.PixelBudget(100)
     with budget.hold(500):
         assert budget.taken == 500
     assert budget.taken == 0
@@ -179,7 +182,7 @@ def test_a_budget_lets_in_what_is_larger_than_itself_only_alone():
     thread.join(5)
     assert inside.is_set()
     budget.close()
-    with pytest.raises(batch.CancelledError), budget.hold(1):
+    with pytest.raises(photographs.CancelledError), budget.hold(1):
         pass
 
 
@@ -215,7 +218,9 @@ def test_stopped_it_tells_of_what_was_under_way_and_begins_nothing_more(
     monkeypatch.setattr(Colorizer, "colorize", slow_from_the_second)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     with pytest.raises(KeyboardInterrupt):
-        batch.colorize_files(jobs(), brown, batch.Options(), Record(tmp_path / "out"), tell)
+        photographs.colorize_files(
+            jobs(), brown, photographs.Options(), Record(tmp_path / "out"), tell
+        )
     assert len(taken) == 4
     assert 2 <= len(told) <= 3
     assert sorted(outcome.job.name for outcome in told) == written(tmp_path)

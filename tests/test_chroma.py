@@ -1,6 +1,7 @@
 """chroma.py: colour goes on without moving luminance."""
 
-from colorizer import chroma, photos
+from colorizer import chroma, tone
+from colorizer.pixels import grayscale, high_bits, resize, to_unit
 
 import cv2
 import numpy as np
@@ -22,38 +23,38 @@ def test_colour_goes_on_without_moving_luminance(dtype, gray):
     rng = np.random.default_rng(5)
     picture = rng.integers(0, 256, (30, 40, 3), np.uint8)
     pixels = cv2.resize(picture, (404, 303), interpolation=cv2.INTER_CUBIC)
-    pixels = photos.grayscale(pixels) if gray else pixels
+    pixels = grayscale(pixels) if gray else pixels
     pixels = pixels.astype(dtype) * (257 if dtype == np.uint16 else 1)
     colours = rng.random((30, 40, 3), np.float32)
-    small = photos.high_bits(photos.resize(pixels, 30, 40))
+    small = high_bits(resize(pixels, 30, 40))
     painted = chroma.add_chroma(pixels, small, chroma.chroma_of(colours))
     assert painted.shape == (303, 404, 3)
     assert painted.dtype == dtype
     difference = lightness(painted) - lightness(pixels)
     assert abs(difference.mean()) < 0.05
     assert 10 * np.log10(100**2 / np.mean(difference**2)) > 55
-    assert not photos.is_gray(photos.high_bits(painted))
+    assert not tone.is_gray(high_bits(painted))
 
 
 def test_a_gray_picture_without_colour_comes_back_as_it_was():
     pixels = np.random.default_rng(6).integers(0, 256, (90, 110, 1), np.uint8)
     colourless = chroma.chroma_of(np.full((15, 18, 3), 0.3, np.float32))
-    painted = chroma.add_chroma(pixels, photos.resize(pixels, 15, 18), colourless)
+    painted = chroma.add_chroma(pixels, resize(pixels, 15, 18), colourless)
     np.testing.assert_array_equal(painted, pixels.repeat(3, axis=2))
     vivid = chroma.chroma_of(np.random.default_rng(7).random((15, 18, 3), np.float32))
-    painted = chroma.add_chroma(pixels, photos.resize(pixels, 15, 18), vivid, strength=0)
+    painted = chroma.add_chroma(pixels, resize(pixels, 15, 18), vivid, strength=0)
     np.testing.assert_array_equal(painted, pixels.repeat(3, axis=2))
 
 
 def test_a_photograph_gets_its_own_colours_back_and_its_edges_stay_sharp():
     pixels = cv2.GaussianBlur(quarters(400, 600), (0, 0), 1)
-    small = photos.resize(pixels, 40, 60)
-    painted = chroma.add_chroma(pixels, small, chroma.chroma_of(photos.to_unit(small)))
-    plain = cv2.cvtColor(photos.to_unit(pixels), cv2.COLOR_RGB2LAB)
+    small = resize(pixels, 40, 60)
+    painted = chroma.add_chroma(pixels, small, chroma.chroma_of(to_unit(small)))
+    plain = cv2.cvtColor(to_unit(pixels), cv2.COLOR_RGB2LAB)
     truth = plain.copy()
-    small_chroma = cv2.cvtColor(photos.to_unit(small), cv2.COLOR_RGB2LAB)[..., 1:]
+    small_chroma = cv2.cvtColor(to_unit(small), cv2.COLOR_RGB2LAB)[..., 1:]
     plain[..., 1:] = cv2.resize(small_chroma, (600, 400))
-    found = cv2.cvtColor(photos.to_unit(painted), cv2.COLOR_RGB2LAB)
+    found = cv2.cvtColor(to_unit(painted), cv2.COLOR_RGB2LAB)
     assert np.abs(found - truth).mean() < 0.7 * np.abs(plain - truth).mean()
 
 
@@ -64,7 +65,7 @@ def test_strength_halves_chroma():
     expected = cv2.cvtColor(colours, cv2.COLOR_RGB2LAB)[0, 0, 1:]
     for strength in (1.0, 0.5):
         painted = chroma.add_chroma(pixels, small, chroma.chroma_of(colours), strength)
-        found = cv2.cvtColor(photos.to_unit(painted), cv2.COLOR_RGB2LAB)[0, 0, 1:]
+        found = cv2.cvtColor(to_unit(painted), cv2.COLOR_RGB2LAB)[0, 0, 1:]
         np.testing.assert_allclose(found, strength * expected, atol=0.6)
 
 

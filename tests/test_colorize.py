@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 
 import colorize
-from colorizer import album, photos
+from colorizer import tone
 from colorizer.errors import UserError
-from colorizer.results import RECORD, Record
+from colorizer.files import formats, photos
+from colorizer.jobs import plan as planning
+from colorizer.jobs.record import RECORD, Record
+from colorizer.pixels import grayscale, resize, to_unit
 
 import cv2
 import keras
@@ -48,7 +51,7 @@ def run(tmp_path, model, capsys):
 def scene(height=90, width=120, channels=3):
     """Return a smooth random picture."""
     small = np.random.default_rng(height * width).integers(0, 256, (4, 5, channels), np.uint8)
-    return photos.resize(small, height, width)
+    return resize(small, height, width)
 
 
 def write(path, picture, **settings):
@@ -59,7 +62,7 @@ def write(path, picture, **settings):
 
 
 def lightness(picture):
-    return cv2.cvtColor(photos.to_unit(picture), cv2.COLOR_RGB2LAB)[..., 0]
+    return cv2.cvtColor(to_unit(picture), cv2.COLOR_RGB2LAB)[..., 0]
 
 
 def files(folder):
@@ -102,10 +105,10 @@ def test_any_size_keeps_every_pixel(tmp_path, run, size):
 
 def test_a_jpeg_of_a_gray_photograph_keeps_its_luminance(tmp_path, run):
     for sample in ("astronaut", "cat", "coffee", "palace", "raccoon"):
-        gray = photos.grayscale(photos.read_rgb(ROOT / "samples" / f"{sample}.jpg"))
+        gray = grayscale(photos.read_rgb(ROOT / "samples" / f"{sample}.jpg"))
         write(tmp_path / "in" / f"{sample}.jpg", gray, quality=95)
     assert run()[0] == 0
-    for path in photos.find_photographs(tmp_path / "in"):
+    for path in formats.find_photographs(tmp_path / "in"):
         before = lightness(photos.read_rgb(path))
         difference = lightness(photos.read_rgb(tmp_path / "out" / path.name)) - before
         assert abs(difference.mean()) < 0.1
@@ -163,7 +166,7 @@ def test_finished_files_are_skipped_unless_told_otherwise(tmp_path, run):
 def test_strength_zero_leaves_gray(tmp_path, run):
     write(tmp_path / "in" / "a.png", scene())
     run("--strength", "0")
-    assert photos.is_gray(photos.read_rgb(tmp_path / "out" / "a.png"))
+    assert tone.is_gray(photos.read_rgb(tmp_path / "out" / "a.png"))
 
 
 def test_photographs_in_colour_can_be_left_alone(tmp_path, run):
@@ -272,7 +275,7 @@ def test_a_result_never_lies_over_an_input_in_another_folder(tmp_path):
     (tmp_path / "out").symlink_to(tmp_path / "in" / "b" / "b")
     inner = tmp_path / "in" / "b"
     with pytest.raises(UserError, match="over an input"):
-        album.plan([inner], inner / "b" / "..", None, Record(inner / "b" / ".."), {})
+        planning.plan([inner], inner / "b" / "..", None, Record(inner / "b" / ".."), {})
 
 
 def hostile_folder(folder):
@@ -311,7 +314,7 @@ def hostile_folder(folder):
 
 def test_a_hostile_folder_is_done_as_far_as_it_can_be(tmp_path, run):
     good = hostile_folder(tmp_path / "in")
-    before = {p: p.read_bytes() for p in photos.find_photographs(tmp_path / "in") if p.is_file()}
+    before = {p: p.read_bytes() for p in formats.find_photographs(tmp_path / "in") if p.is_file()}
     status, printed = run()
     assert status == 1
     assert files(tmp_path / "out") == sorted(good)

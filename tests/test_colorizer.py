@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from colorizer import Colorizer, photos
+from colorizer import Colorizer
 from colorizer.colorizer import network_size
+from colorizer.files import photos
+from colorizer.pixels import grayscale, high_bits, resize
 
 import cv2
 import numpy as np
@@ -119,9 +121,7 @@ def test_any_size_is_colorized_by_the_shipped_models(model, size):
 
 def test_a_colour_picture_is_seen_as_its_luma_and_keeps_its_luminance(brown):
     image = quarters(300, 420)
-    np.testing.assert_allclose(
-        brown.predict(image), brown.predict(photos.grayscale(image)), atol=0.5
-    )
+    np.testing.assert_allclose(brown.predict(image), brown.predict(grayscale(image)), atol=0.5)
     painted = brown.colorize(image)
     difference = lab(painted)[..., 0] - lab(image)[..., 0]
     assert np.abs(difference).max() < 0.5
@@ -144,8 +144,8 @@ def test_sixteen_bits_are_painted_in_sixteen_bits(brown):
     painted = brown.colorize(levels)
     assert painted.dtype == np.uint16
     assert len(np.unique(painted[..., 1])) > 4000
-    small = photos.high_bits(levels)
-    assert np.abs(photos.high_bits(painted).astype(int) - brown.colorize(small)).max() <= 2
+    small = high_bits(levels)
+    assert np.abs(high_bits(painted).astype(int) - brown.colorize(small)).max() <= 2
 
 
 def test_colorize_is_predict_then_paint(brown):
@@ -234,7 +234,7 @@ def test_the_shipped_colorizer_paints_wood_skin_and_fur_in_their_colours():
     colorizer = Colorizer()
     for name in ("cat", "coffee"):
         image = photos.read_rgb(ROOT / "samples" / f"{name}.jpg")
-        found = colorizer.predict(photos.grayscale(image))
-        true = lab(photos.resize(image, *found.shape[:2]))[..., 1:]
+        found = colorizer.predict(grayscale(image))
+        true = lab(resize(image, *found.shape[:2]))[..., 1:]
         agreement = (found * true).sum() / np.linalg.norm(found) / np.linalg.norm(true)
         assert agreement > 0.8

@@ -1,6 +1,6 @@
 """damage.py: what is done to sharp pictures is what it says, and the same for the same seed."""
 
-from colorizer import photos
+from colorizer.pixels import resize, to_uint8, to_unit
 from pictures import damage
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 def picture(height=96, width=128):
     """Return a smooth picture, float32 in [0.2, 0.8]."""
     levels = np.random.default_rng(1).integers(50, 205, (6, 8, 1), np.uint8)
-    return photos.to_unit(photos.resize(levels, height, width)[..., 0])
+    return to_unit(resize(levels, height, width)[..., 0])
 
 
 def only(monkeypatch, *names):
@@ -73,7 +73,7 @@ def test_the_same_seed_damages_alike_and_a_file_could_hold_it(scale):
         assert small.shape == (96 // scale, 128 // scale)
         assert wanted.shape == truth.shape
         assert small.dtype == wanted.dtype == np.float32
-        np.testing.assert_array_equal(small, photos.to_unit(photos.to_uint8(small)))
+        np.testing.assert_array_equal(small, to_unit(to_uint8(small)))
     other, _ = damage.damage(rng(1), truth, scale)
     assert (other != damage.damage(rng(2), truth, scale)[0]).mean() > 0.5
 

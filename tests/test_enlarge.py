@@ -8,9 +8,11 @@ from pathlib import Path
 
 import colorize
 import train
-from colorizer import Enlarger, chroma, metadata, photos
+from colorizer import Enlarger, chroma
 from colorizer import enlarge as enlarging
 from colorizer.errors import UserError
+from colorizer.files import metadata, photos
+from colorizer.pixels import grayscale, high_bits, resize, to_uint8, to_unit
 from pictures import damage
 from systems import enlarge
 from training import export
@@ -27,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def sample(name="cat.jpg"):
     """Return one of samples/ in gray, uint8 (H, W, 1), with even sides."""
-    gray = photos.grayscale(photos.read_rgb(ROOT / "samples" / name))
+    gray = grayscale(photos.read_rgb(ROOT / "samples" / name))
     return gray[: len(gray) // 2 * 2, : gray.shape[1] // 2 * 2]
 
 
@@ -46,7 +48,7 @@ def awake(network):
 
 
 def test_an_untrained_network_is_bicubic_or_nothing():
-    gray = photos.to_unit(sample()[:48, :60])[None]
+    gray = to_unit(sample()[:48, :60])[None]
     small = {scale: enlarge.build_generator(scale) for scale in (1, 2)}
     for network in small.values():
         network.get_layer("found").kernel.assign(0 * network.get_layer("found").kernel)
@@ -137,7 +139,7 @@ def test_the_onnx_file_answers_as_the_network_does(scale, tmp_path):
     export.write_onnx(network, tmp_path / "a.onnx")
     enlarger = Enlarger(scale, [tmp_path / "a.onnx"])
     gray = sample()[:60, :84]
-    expected = photos.to_uint8(network(photos.to_unit(gray)[None])[0])
+    expected = to_uint8(network(to_unit(gray)[None])[0])
     found = enlarger.luminance(gray).astype(int)
     assert np.abs(found - expected).max() <= 1
     assert (found != expected).mean() < 0.01
@@ -146,8 +148,8 @@ def test_the_onnx_file_answers_as_the_network_does(scale, tmp_path):
 
 def bicubic(gray, scale):
     height, width = (scale * side for side in gray.shape[:2])
-    unit = damage.resize_bicubic(photos.to_unit(gray[..., 0]), height, width)
-    return photos.to_uint8(unit)[..., None]
+    unit = damage.resize_bicubic(to_unit(gray[..., 0]), height, width)
+    return to_uint8(unit)[..., None]
 
 
 # ------------------------------------------------------------------------------- the training
@@ -300,7 +302,7 @@ def test_enlarged_twice_is_sharper_than_bicubic_and_four_times_is_twice_two(enla
     gains = []
     for name in ("cat.jpg", "palace.jpg", "astronaut.jpg", "stairs.jpg"):
         truth = sample(name)
-        small = photos.to_uint8(damage.clean(photos.to_unit(truth[..., 0]), 2))[..., None]
+        small = to_uint8(damage.clean(to_unit(truth[..., 0]), 2))[..., None]
         gains.append(psnr(clean.luminance(small), truth) - psnr(bicubic(small, 2), truth))
     assert min(gains) > 0.3
     assert np.mean(gains) > 1.5
@@ -311,9 +313,9 @@ def test_enlarged_twice_is_sharper_than_bicubic_and_four_times_is_twice_two(enla
 
 
 def damaged(scale, name, seed):
-    truth = photos.to_unit(sample(name)[..., 0])
+    truth = to_unit(sample(name)[..., 0])
     small, truth = damage.damage(np.random.default_rng(seed), truth, scale)
-    return photos.to_uint8(small)[..., None], photos.to_uint8(truth)[..., None]
+    return to_uint8(small)[..., None], to_uint8(truth)[..., None]
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -331,8 +333,8 @@ def test_scratches_go_and_what_is_fine_stays(enlargers):
     for seed, name in enumerate(["cat.jpg", "palace.jpg", "astronaut.jpg", "coffee.jpg"]):
         gray = sample(name)
         cover, tone = damage.scratches(np.random.default_rng(seed), gray.shape[:2], 1)
-        unit = photos.to_unit(gray[..., 0])
-        scratched = photos.to_uint8(unit + cover * (tone - unit))[..., None]
+        unit = to_unit(gray[..., 0])
+        scratched = to_uint8(unit + cover * (tone - unit))[..., None]
         errors.append(
             [
                 np.abs(each.astype(float) - gray)[cover > 0.1].mean()
@@ -351,8 +353,8 @@ def test_colours_stay_and_lie_along_the_new_luminance(enlargers, monkeypatch):
     assert larger.shape == (300, 300, 3)
     luminance = enlargers[2].luminance(chroma.gray_of(image))
     np.testing.assert_allclose(chroma.gray_of(larger).astype(int), luminance.astype(int), atol=2)
-    found = chroma.chroma_of(photos.to_unit(photos.resize(larger, 150, 150)))
-    expected = chroma.chroma_of(photos.to_unit(image))
+    found = chroma.chroma_of(to_unit(resize(larger, 150, 150)))
+    expected = chroma.chroma_of(to_unit(image))
     assert np.abs(found - expected).mean() < 2
     assert np.corrcoef(found[..., 0].ravel(), expected[..., 0].ravel())[0, 1] > 0.95
     monkeypatch.setattr(enlarging, "BAND", 16)
@@ -420,7 +422,7 @@ def test_photographs_are_enlarged_and_then_coloured(tmp_path, run, enlargers):
         pixels = cv2.imread(str(written[name]), cv2.IMREAD_UNCHANGED)
         assert pixels.shape[:2] == (120, 164)
         assert pixels.dtype == (np.uint16 if name == "deep.tif" else np.uint8)
-        colours = photos.high_bits(np.ascontiguousarray(pixels[..., 2::-1]))
+        colours = high_bits(np.ascontiguousarray(pixels[..., 2::-1]))
         # The luminance is the enlarged one; the colour is the model's, red above blue.
         assert np.abs(chroma.gray_of(colours).astype(int) - expected).mean() < 1.5
         assert (colours[..., 0].astype(int) - colours[..., 2]).mean() > 5
@@ -442,7 +444,7 @@ def test_restored_photographs_keep_their_size(tmp_path, run, enlargers):
 
 def test_photographs_in_colour_keep_it_and_are_enlarged(tmp_path, run, enlargers):
     colours = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
-    image = photos.resize(colours, 80, 90)
+    image = resize(colours, 80, 90)
     Image.fromarray(image).save(tmp_path / "in" / "colour.png")
     status, printed = run("--enlarge", "2", "--keep-colour")
     assert status == 0

@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 
 import evaluate
-from colorizer import photos
+from colorizer.files import photos
+from colorizer.pixels import grayscale, resize
 from pictures import dataset, metrics
 from training import features
 
@@ -191,11 +192,11 @@ def test_a_folder_of_photographs_is_a_test_set(tmp_path, capsys):
     assert [left["file"] for left in report["left_out"]] == ["broken.jpg"]
     assert "left out: broken.jpg" in capsys.readouterr().err
     # Sorted: broken.jpg, inner/two.png, one.png.
-    two = photos.resize(colours[1], 120, 120)
+    two = resize(colours[1], 120, 120)
     np.testing.assert_array_equal(photos.read_rgb(output / "ground_truth" / "00000.png"), two)
     np.testing.assert_array_equal(
         photos.read_rgb(output / "grayscale" / "00000.png"),
-        np.repeat(photos.grayscale(two), 3, axis=-1),
+        np.repeat(grayscale(two), 3, axis=-1),
     )
 
 
@@ -206,7 +207,7 @@ def test_photographs_are_measured_at_the_size_given(tmp_path):
     assert run(model, tmp_path / "photographs", output, "--size", 64, *NO_INCEPTION) == 0
     assert read_report(output)["size"] == 64
     truth = photos.read_rgb(output / "ground_truth" / "00000.png")
-    np.testing.assert_array_equal(truth, photos.resize(picture, 64, 64))
+    np.testing.assert_array_equal(truth, resize(picture, 64, 64))
 
 
 def test_fid_stands_beside_that_of_the_gray_copy(tmp_path, orange, monkeypatch, capsys):

@@ -2,7 +2,8 @@ import json
 import os
 import stat
 
-from colorizer import errors, files
+from colorizer import errors
+from colorizer.files import atomic
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path.write_text("old")
 
     def write_half():
-        with files.replacing(path) as temporary:
+        with atomic.replacing(path) as temporary:
             temporary.write_text("half")
             raise RuntimeError
 
@@ -45,7 +46,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_a_finished_write_replaces_the_file_with_usual_permissions(tmp_path):
     path = tmp_path / "new" / "file.json"
-    files.write_json(path, {"ü": 1})
+    atomic.write_json(path, {"ü": 1})
     assert json.loads(path.read_text(encoding="utf-8")) == {"ü": 1}
     umask = os.umask(0)
     os.umask(umask)
@@ -54,5 +55,5 @@ def test_a_finished_write_replaces_the_file_with_usual_permissions(tmp_path):
 
 def test_json_refuses_nan(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
-        files.write_json(tmp_path / "file.json", {"fid": float("nan")})
+        atomic.write_json(tmp_path / "file.json", {"fid": float("nan")})
     assert not list(tmp_path.iterdir())

@@ -6,8 +6,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import colorize
-from colorizer import film_hints, films, formats, known, photos, steady
 from colorizer.errors import UserError
+from colorizer.files import formats
+from colorizer.films import hints as film_hints
+from colorizer.films import stabilize
+from colorizer.hints import drawing, known
+from colorizer.jobs import films
+from colorizer.pixels import resize
 
 import cv2
 import numpy as np
@@ -46,7 +51,7 @@ def scenes(number, height=HEIGHT, width=WIDTH):
     scene, number = divmod(number, 20)
     random = np.random.default_rng(scene)
     cells = random.integers(60, 200, (height // 16, (width + 64) // 16, 1), np.uint8)
-    whole = photos.resize(cells, height, width + 64)[..., 0] // (1 + scene)
+    whole = resize(cells, height, width + 64)[..., 0] // (1 + scene)
     return whole[:, STEP * number : STEP * number + width]
 
 
@@ -61,8 +66,8 @@ def write_hint(path, x, y, size=SIZE, colour=RED, radius=8):
     """Write a picture of hints: a disc at a place, given in pixels of the film."""
     path.parent.mkdir(exist_ok=True)
     height, width = size
-    point = known.Point(x / WIDTH, y / HEIGHT, colour, radius / WIDTH)
-    Image.fromarray(known.draw([point], height, width)).save(path)
+    point = drawing.Point(x / WIDTH, y / HEIGHT, colour, radius / WIDTH)
+    Image.fromarray(drawing.draw([point], height, width)).save(path)
 
 
 def redness(frame, x, y):
@@ -121,7 +126,7 @@ def test_marks_move_with_what_they_lie_on_and_end_outside():
     colours[40, [6, 90]] = (0.5, -0.25, 1)
     marks = film_hints.NO_MARKS.and_of(colours)
     for number in range(10):
-        marks = marks.moved(steady.motion(scenes(number), scenes(number + 1)))
+        marks = marks.moved(stabilize.motion(scenes(number), scenes(number + 1)))
     assert len(marks.places) == 1
     np.testing.assert_allclose(marks.places[0], (90 - 10 * STEP, 40), atol=0.5)
     moved = marks.known(*SIZE)
@@ -134,7 +139,7 @@ def test_marks_end_where_something_else_is():
     colours[40, [30, 90]] = (0.5, 0, 1)
     after = scenes(0).copy()
     after[20:60, 70:110] = scenes(30)[20:60, 70:110]
-    marks = film_hints.NO_MARKS.and_of(colours).moved(steady.motion(scenes(0), after))
+    marks = film_hints.NO_MARKS.and_of(colours).moved(stabilize.motion(scenes(0), after))
     np.testing.assert_allclose(marks.places, [(30, 40)], atol=0.5)
 
 
@@ -260,7 +265,7 @@ def test_a_model_that_takes_no_hints_says_so(tmp_path, run, film):
 @pytest.fixture
 def segments(monkeypatch):
     """Make segments small; return the list of those that are finished, and a function to stop."""
-    monkeypatch.setattr(films, "SEGMENT", steady.BLOCK)
+    monkeypatch.setattr(films, "SEGMENT", stabilize.BLOCK)
     finished, stops, add = [], [], films.Parts.add
 
     def add_and_stop(self, *given):
@@ -281,7 +286,7 @@ def test_a_stopped_film_goes_on_with_its_hints(tmp_path, run, film, segments, st
     stop_after(stop)
     assert run("--quality", "0")[0] == 130
     assert run("--quality", "0")[0] == 0
-    assert len(finished) == -(-60 // steady.BLOCK)
+    assert len(finished) == -(-60 // stabilize.BLOCK)
     stopped = frames_of(tmp_path / "out" / "film.mkv")
     assert run("--quality", "0", "--overwrite")[0] == 0
     np.testing.assert_array_equal(stopped, frames_of(tmp_path / "out" / "film.mkv"))
@@ -295,7 +300,7 @@ def test_a_stopped_film_begins_again_when_its_hints_have_changed(tmp_path, run, 
     assert run()[0] == 130
     write_hint(tmp_path / "in" / "film.hints" / "0.png", 60, 50)
     assert run()[0] == 0
-    assert len(finished) == 2 - (-60 // steady.BLOCK)
+    assert len(finished) == 2 - (-60 // stabilize.BLOCK)
 
 
 def test_a_reference_gives_a_film_its_colours(tmp_path, run, film):

@@ -10,7 +10,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import colorize
-from colorizer import film_formats, films, mux, photos, steady, video
+from colorizer.films import decode, mux, stabilize
+from colorizer.films import formats as film_formats
+from colorizer.jobs import films
+from colorizer.pixels import grayscale, to_unit
 
 import av
 import cv2
@@ -123,8 +126,8 @@ def results(folder):
 
 def times_of(path):
     """Return the times of a film's frames, in seconds, in the order of showing."""
-    with video.opened(path) as (container, stream):
-        return [shown * stream.time_base for _, shown, *_ in video.frames(container, stream)]
+    with decode.opened(path) as (container, stream):
+        return [shown * stream.time_base for _, shown, *_ in decode.frames(container, stream)]
 
 
 def packets_of(path, kind):
@@ -144,7 +147,7 @@ def frames_of(path, format="rgb24"):
 
 
 def lightness(rgb):
-    return cv2.cvtColor(photos.to_unit(rgb), cv2.COLOR_RGB2LAB)[..., 0]
+    return cv2.cvtColor(to_unit(rgb), cv2.COLOR_RGB2LAB)[..., 0]
 
 
 @pytest.mark.parametrize("suffix", [s for s in mux.CONTAINERS if s != ".mpeg"])
@@ -434,7 +437,7 @@ def broken_folder(folder):
 
 def combing(frame):
     """Return how far the rows of an RGB frame lie from the mean of those around, in levels."""
-    luma = photos.grayscale(frame)[8:-8, 8:-8, 0].astype(float)
+    luma = grayscale(frame)[8:-8, 8:-8, 0].astype(float)
     return np.abs(luma[1:-1] - (luma[:-2] + luma[2:]) / 2).mean()
 
 
@@ -461,7 +464,7 @@ def test_an_interlaced_film_becomes_progressive(tmp_path, run, monkeypatch):
         assert combing(before) > 6
         assert combing(after) < 2
         # PyAV's frames do not say so, and x264 then writes the odd rows as the first field.
-        columns = np.abs(photos.grayscale(after)[20:44, :, 0].mean(axis=0) - before[21, :, 0])
+        columns = np.abs(grayscale(after)[20:44, :, 0].mean(axis=0) - before[21, :, 0])
         assert columns.mean() < 5
 
 
@@ -577,7 +580,7 @@ def pixels_and_times(path):
 def test_a_stopped_film_goes_on_and_becomes_the_same(tmp_path, run, model, sent, monkeypatch):
     """In a process of its own, small segments; what went on is what was never stopped."""
     source = write_film(tmp_path / "in" / "film.mkv", count=400)
-    code = "import sys, colorize; from colorizer import films; films.SEGMENT = 32;"
+    code = "import sys, colorize; from colorizer.jobs import films; films.SEGMENT = 32;"
     code += "sys.exit(colorize.main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "--input", source, "--output", tmp_path / "out"]
     # Without loss: x264 itself does not always answer with the same bytes.
@@ -647,7 +650,7 @@ def test_segments_of_other_settings_are_not_gone_on_with(tmp_path, run, monkeypa
 def test_a_film_s_frames_in_memory_do_not_grow_with_its_length(tmp_path, run, monkeypatch):
     write_film(tmp_path / "in" / "film.mkv", count=300)
     begun, ended, most = [0], [0], [0]
-    progressive, encode = video.progressive, films.encode
+    progressive, encode = decode.progressive, films.encode
 
     def begin(frames):
         for frame in progressive(frames):
@@ -666,9 +669,9 @@ def test_a_film_s_frames_in_memory_do_not_grow_with_its_length(tmp_path, run, mo
 
         return encode(Same(), *given)
 
-    monkeypatch.setattr(video, "progressive", begin)
+    monkeypatch.setattr(decode, "progressive", begin)
     monkeypatch.setattr(films, "encode", counted)
     assert run()[0] == 0
     assert ended[0] == 300
-    ahead = steady.BLOCK + steady.AHEAD + steady.CONTEXT
+    ahead = stabilize.BLOCK + stabilize.AHEAD + stabilize.CONTEXT
     assert most[0] <= ahead + 3 * (os.cpu_count() or 1) + 4

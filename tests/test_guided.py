@@ -3,9 +3,11 @@
 import dataclasses
 from pathlib import Path
 
-from colorizer import Colorizer, chroma, photos
+from colorizer import Colorizer, chroma
 from colorizer.errors import UserError
+from colorizer.files import photos
 from colorizer.network import load_network
+from colorizer.pixels import grayscale, resize, to_unit
 from pictures import dataset
 from systems import guided
 from training import colour, efficientnet, export, losses, steps
@@ -130,13 +132,13 @@ def test_the_parts_of_a_photograph_match_where_they_are_in_another(generator, tm
     """Its encoder is trained: a picture that is cut off on the left by two squares of 16 pixels."""
     export.write_onnx(generator, tmp_path / "guided.onnx")
     colorizer = Colorizer(tmp_path / "guided.onnx", 224)
-    picture = photos.resize(photos.read_rgb(ROOT / "samples" / "astronaut.jpg"), 256, 256)
+    picture = resize(photos.read_rgb(ROOT / "samples" / "astronaut.jpg"), 256, 256)
     reference = colorizer.reference(np.ascontiguousarray(picture[16:240, :224]))
     part = np.ascontiguousarray(picture[16:240, 32:])
-    known = colorizer.match(photos.grayscale(part), reference)
+    known = colorizer.match(grayscale(part), reference)
     where = known[..., 2] > 0
     assert 0.3 < where.mean() < 0.95
-    true = chroma.chroma_of(photos.to_unit(part))
+    true = chroma.chroma_of(to_unit(part))
     errors = np.hypot(*np.moveaxis(110 * known[..., :2] - true, -1, 0))
     assert np.median(errors[where]) < 0.6 * np.median(np.hypot(*np.moveaxis(true, -1, 0))[where])
 

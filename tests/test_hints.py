@@ -1,7 +1,7 @@
 """experiments/hints.py: known colours lie where they are true, and help as they should."""
 
 import hints
-from colorizer import photos
+from colorizer.pixels import grayscale, to_unit
 
 import numpy as np
 import pytest
@@ -31,11 +31,11 @@ def test_each_picture_is_painted_with_its_own_points_and_measured_by_itself():
     seen = []
 
     def network(gray, known):
-        truth = photos.to_unit(pictures[len(seen) : len(seen) + len(gray)])
+        truth = to_unit(pictures[len(seen) : len(seen) + len(gray)])
         seen.extend(known)
         return np.where(known[..., 2].any(axis=(1, 2))[:, None, None, None], truth, gray)
 
-    gray = photos.grayscale(pictures).repeat(3, -1)
+    gray = grayscale(pictures).repeat(3, -1)
     errors = ((pictures.astype(float) - gray) ** 2).mean(axis=(1, 2, 3))
     in_gray = np.mean(10 * np.log10(255**2 / errors))
     assert hints.psnr_of(network, pictures, 0, 0) == pytest.approx(in_gray)

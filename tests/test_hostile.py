@@ -3,8 +3,8 @@
 import hashlib
 import re
 
-from colorizer import photos
-from colorizer.files import shown
+from colorizer.errors import shown
+from colorizer.pixels import high_bits
 
 import hostile
 import numpy as np
@@ -29,7 +29,7 @@ def test_every_file_is_right_or_named_with_its_reason(tmp_path, run):  # noqa: F
     assert not mistaken
     for name, expected in right.items():
         # As it is under its alpha, not laid on white.
-        result = photos.high_bits(load(tmp_path / "out" / name).pixels)
+        result = high_bits(load(tmp_path / "out" / name).pixels)
         assert result.shape == expected.shape, name
         difference = np.abs(lightness(result) - lightness(expected))
         # Lossy formats blur the edges of the quarters; palettes and inks are coarse.

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import judge
-from colorizer import photos
+from colorizer.files import photos
+from colorizer.pixels import grayscale
 from training import features
 
 import numpy as np
@@ -34,7 +35,7 @@ def test_the_truth_is_perfect_and_gray_is_not():
     truths = list(coloured_pictures(4, size=32))
     psnr, auc, balanced = judge.compare(truths, truths)
     assert (psnr, auc, balanced) == (60, pytest.approx(100, abs=0.5), pytest.approx(100, abs=0.5))
-    grays = [photos.grayscale(truth).repeat(3, -1) for truth in truths]
+    grays = [grayscale(truth).repeat(3, -1) for truth in truths]
     assert judge.compare(truths, grays)[1] < 95
 
 

@@ -5,7 +5,10 @@ import re
 from pathlib import Path
 
 import colorize
-from colorizer import Colorizer, chroma, known, photos
+from colorizer import Colorizer, chroma
+from colorizer.files import photos
+from colorizer.hints import drawing, known, reference
+from colorizer.pixels import to_uint8, to_unit
 
 import numpy as np
 import pytest
@@ -31,14 +34,14 @@ def chroma_of(colour):
 
 
 def test_a_point_is_known_where_it_is_in_its_colour():
-    points = [known.Point(0.25, 0.75, BLUE, 0.05), known.Point(0.9, 0.1, ORANGE, 0)]
-    hints = known.draw(points, 600, 900)
+    points = [drawing.Point(0.25, 0.75, BLUE, 0.05), drawing.Point(0.9, 0.1, ORANGE, 0)]
+    hints = drawing.draw(points, 600, 900)
     assert (hints.shape, hints.dtype) == ((600, 900, 4), np.uint8)
     assert hints[450, 225].tolist() == [*BLUE, 255]
     # A disc of a radius of 45 pixels, and a single pixel.
     assert (hints[..., 3] > 0).sum() == pytest.approx(np.pi * 45**2, rel=0.03)
     assert hints[60, 810].tolist() == [*ORANGE, 255]
-    found = known.from_hints(hints, GRAY)
+    found = drawing.from_hints(hints, GRAY)
     assert (found.shape, found.dtype) == ((60, 90, 3), np.float32)
     np.testing.assert_allclose(found[45, 22], (*chroma_of(BLUE) / 110, 1), atol=0.005)
     np.testing.assert_allclose(found[6, 81], (*chroma_of(ORANGE) / 110, 1), atol=0.005)
@@ -47,12 +50,12 @@ def test_a_point_is_known_where_it_is_in_its_colour():
 
 
 def test_the_later_point_lies_above():
-    points = [known.Point(0.5, 0.5, BLUE, 0.1), known.Point(0.5, 0.5, ORANGE, 0.05)]
-    assert known.draw(points, 60, 90)[30, 45].tolist() == [*ORANGE, 255]
+    points = [drawing.Point(0.5, 0.5, BLUE, 0.1), drawing.Point(0.5, 0.5, ORANGE, 0.05)]
+    assert drawing.draw(points, 60, 90)[30, 45].tolist() == [*ORANGE, 255]
 
 
 def test_points_at_the_very_edge_lie_inside():
-    hints = known.draw([known.Point(1, 1, BLUE, 0), known.Point(0, 0, BLUE, 0)], 7, 9)
+    hints = drawing.draw([drawing.Point(1, 1, BLUE, 0), drawing.Point(0, 0, BLUE, 0)], 7, 9)
     assert hints[-1, -1, 3] == hints[0, 0, 3] == 255
 
 
@@ -61,11 +64,11 @@ def test_thin_strokes_count_and_soft_brushes_too():
     hints[300:302, 100:800] = *ORANGE, 255  # a fifth of a pixel
     hints[100:200, 100:200] = *BLUE, 40
     hints[102:198, 102:198, 3] = 90  # under half of the stroke
-    found = known.from_hints(hints, GRAY)
+    found = drawing.from_hints(hints, GRAY)
     assert found[30, 10:80, 2].all()
     assert not found[10:20, 10:20].any()
     hints[300:302] = 0  # now it is the strongest
-    found = known.from_hints(hints, GRAY)
+    found = drawing.from_hints(hints, GRAY)
     assert found[10:20, 10:20, 2].all()
     assert found[..., 2].sum() == 100
 
@@ -73,7 +76,7 @@ def test_thin_strokes_count_and_soft_brushes_too():
 def test_a_wide_stroke_ends_where_it_covers_half_of_a_pixel():
     hints = np.zeros((600, 900, 4), np.uint8)
     hints[100:200, 104:214] = *BLUE, 255  # the last column covers 4 of 10
-    found = known.from_hints(hints, GRAY)
+    found = drawing.from_hints(hints, GRAY)
     assert found[10:20, 10:21, 2].sum() == found[..., 2].sum() == 11 * 10
 
 
@@ -82,15 +85,17 @@ def test_a_colour_that_cannot_be_there_loses_chroma_and_keeps_its_hue(level):
     """In the dark it stays what a darkish gray can show: who points at a fold means the coat."""
     small = np.full((40, 40, 1), level, np.uint8)
     wanted = chroma_of((0, 0, 255))
-    found = known.from_hints(known.draw([known.Point(0.5, 0.5, (0, 0, 255), 0.2)], 40, 40), small)
+    found = drawing.from_hints(
+        drawing.draw([drawing.Point(0.5, 0.5, (0, 0, 255), 0.2)], 40, 40), small
+    )
     a, b = 110 * found[20, 20, :2]
     assert 1 < np.hypot(a, b) < np.hypot(*wanted)
     assert b < 0 < a
     lab = np.dstack([np.full((1, 1), max(level, known.DARK), np.float32)] * 3) / 255
     painted = chroma.add_chroma(
-        photos.to_uint8(lab)[..., :1], photos.to_uint8(lab)[..., :1], np.float32([[[a, b]]])
+        to_uint8(lab)[..., :1], to_uint8(lab)[..., :1], np.float32([[[a, b]]])
     )
-    np.testing.assert_allclose(chroma.chroma_of(photos.to_unit(painted))[0, 0], (a, b), atol=1.5)
+    np.testing.assert_allclose(chroma.chroma_of(to_unit(painted))[0, 0], (a, b), atol=1.5)
 
 
 def test_what_an_earlier_one_knows_counts():
@@ -138,13 +143,13 @@ def coloured_squares():
 def test_mutual_neighbours_that_are_alike_enough_get_the_colour_of_their_place():
     picture = coloured_squares()
     features = features_of([[[9, 0, 0], [0, 9, 0], [0, 0, 9]], [[1, 1, 0], [0, 1, 1], [1, 0, 1]]])
-    reference = known.reference_of(features, picture, 16)
-    true = chroma.chroma_of(photos.to_unit(picture))
-    np.testing.assert_allclose(reference.chroma, true[8::16, 8::16].reshape(-1, 2), atol=1e-3)
+    learned = reference.reference_of(features, picture, 16)
+    true = chroma.chroma_of(to_unit(picture))
+    np.testing.assert_allclose(learned.chroma, true[8::16, 8::16].reshape(-1, 2), atol=1e-3)
     # Like place 0; like place 1, but another is liker; like none; like 1 most.
     own = features_of([[[2, 0, 0], [0.4, 1, 0.1]], [[-1, -1, -1], [0, 5, 0]]])
     small = np.full((32, 32, 1), 150, np.uint8)
-    found = known.from_reference(reference, own, small, 16)
+    found = reference.from_reference(learned, own, small, 16)
     assert found.shape == (32, 32, 3)
     np.testing.assert_array_equal(found[::16, ::16, 2], [[1, 0], [0, 1]])
     np.testing.assert_array_equal(found[15::16, 15::16, 2], [[1, 0], [0, 1]])
@@ -154,24 +159,24 @@ def test_mutual_neighbours_that_are_alike_enough_get_the_colour_of_their_place()
 
 
 def test_what_is_not_alike_enough_is_not_known():
-    reference = known.reference_of(features_of([[[1, 0]]]), coloured_squares()[:16, :16], 16)
+    learned = reference.reference_of(features_of([[[1, 0]]]), coloured_squares()[:16, :16], 16)
     small = np.full((16, 16, 1), 150, np.uint8)
-    angle = np.arccos(known.LEAST_LIKENESS)
+    angle = np.arccos(reference.LEAST_LIKENESS)
     for more, expected in ((0.05, 0), (-0.05, 1)):
         own = features_of([[[np.cos(angle + more), np.sin(angle + more)]]])
-        assert known.from_reference(reference, own, small, 16)[..., 2].mean() == expected
+        assert reference.from_reference(learned, own, small, 16)[..., 2].mean() == expected
 
 
 def test_few_matches_are_chance():
     """Of 40 places one looks like one of the reference, or two do."""
     vectors = np.eye(80, dtype=np.float32).reshape(8, 10, 80)
     picture = np.full((64, 160, 3), (200, 100, 60), np.uint8)
-    reference = known.reference_of(vectors[:4], picture, 16)
+    learned = reference.reference_of(vectors[:4], picture, 16)
     small = np.full((64, 160, 1), 150, np.uint8)
     for alike, expected in ((1, 0), (2, 2 / 40)):
         own = vectors[4:].copy()
         own[0, :alike] = vectors[2, :alike]
-        found = known.from_reference(reference, own, small, 16)
+        found = reference.from_reference(learned, own, small, 16)
         assert found[..., 2].mean() == pytest.approx(expected)
 
 
@@ -214,7 +219,7 @@ def save(path, picture, **settings):
 
 
 def hints_at(x, y, colour=ORANGE, size=(120, 160), radius=0.1):
-    return known.draw([known.Point(x, y, colour, radius)], *size)
+    return drawing.draw([drawing.Point(x, y, colour, radius)], *size)
 
 
 def redness(path):

@@ -3,7 +3,8 @@
 import json
 import math
 
-from colorizer import photos
+from colorizer.files import photos
+from colorizer.pixels import grayscale, resize
 from experiments import measure_film
 from pictures import metrics
 
@@ -35,9 +36,9 @@ def test_colourfulness_of_gray_and_of_one_colour():
 @pytest.mark.parametrize("number", [0, 1])
 def test_along_its_true_motion_a_pan_does_not_change(number):
     small = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
-    clip, motions = measure_film.pan_and_zoom(photos.resize(small, 400, 600), number)
+    clip, motions = measure_film.pan_and_zoom(resize(small, 400, 600), number)
     assert len(motions) == len(clip) - 1
-    grays = [photos.grayscale(frame)[..., 0] for frame in clip]
+    grays = [grayscale(frame)[..., 0] for frame in clip]
     values = [frame.astype(np.float32) for frame in clip]
     along = measure_film.Motion(grays, [0], motions)
     against = measure_film.Motion(grays, [0], [-motion for motion in motions])
@@ -61,7 +62,7 @@ def sample(tmp_path, monkeypatch):
     """Stand in a folder with one small sample, over which a pan takes eight frames."""
     (tmp_path / "samples").mkdir()
     picture = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
-    photos.write_png(tmp_path / "samples" / "one.png", photos.resize(picture, 90, 120))
+    photos.write_png(tmp_path / "samples" / "one.png", resize(picture, 90, 120))
     monkeypatch.setattr(measure_film, "ROOT", tmp_path)
     monkeypatch.setattr(measure_film, "PAN_FRAMES", 8)
     monkeypatch.chdir(tmp_path)
@@ -109,7 +110,7 @@ def test_what_is_carried_is_told_to_a_network_that_takes_it(tmp_path, sample, mo
 
 def test_the_steady_way_is_steadier_where_a_network_flickers():
     gray = np.random.default_rng(0).integers(0, 256, (12, 16), np.uint8)
-    gray = photos.resize(gray[..., np.newaxis], 48, 64)
+    gray = resize(gray[..., np.newaxis], 48, 64)
 
     class Flickering:
         number = 0

@@ -5,8 +5,8 @@ import json
 import shutil
 import subprocess
 
-from colorizer import icc, metadata, photos
-from colorizer.metadata import Metadata
+from colorizer.files import icc, metadata, photos
+from colorizer.files.metadata import Metadata
 
 import numpy as np
 import pytest

@@ -5,8 +5,10 @@ import io
 import os
 import zlib
 
-from colorizer import photos
-from colorizer.metadata import Metadata
+from colorizer import tone
+from colorizer.files import formats, photos
+from colorizer.files.metadata import Metadata
+from colorizer.pixels import grayscale, resize, shrink, to_uint8, to_unit
 
 import cv2
 import numpy as np
@@ -48,7 +50,7 @@ def test_photographs_are_found_by_suffix_without_hidden_ones_or_loops(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "inner" / "loop").symlink_to(tmp_path)
     (tmp_path / os.fsdecode(b"\xff\xe9.gif")).touch()
-    found = [os.fsencode(path.relative_to(tmp_path)) for path in photos.find_photographs(tmp_path)]
+    found = [os.fsencode(path.relative_to(tmp_path)) for path in formats.find_photographs(tmp_path)]
     assert found == [b"a.tiff", b"b.JPG", b"inner/c.webp", b"\xff\xe9.gif"]
 
 
@@ -316,30 +318,30 @@ def test_changed_bytes_are_survived(tmp_path, name, damage):
 def test_gray_is_rounded_bt601_luma():
     rgb = np.random.default_rng(2).integers(0, 256, (2, 30, 40, 3), np.uint8)
     luma = rgb @ np.array([0.299, 0.587, 0.114])
-    assert photos.grayscale(rgb).shape == (2, 30, 40, 1)
-    assert np.abs(photos.grayscale(rgb)[..., 0] - luma).max() < 0.51
+    assert grayscale(rgb).shape == (2, 30, 40, 1)
+    assert np.abs(grayscale(rgb)[..., 0] - luma).max() < 0.51
 
 
 def test_units_and_levels_are_each_other_s_inverse():
     levels = np.arange(256, dtype=np.uint8)
-    assert photos.to_unit(levels).dtype == np.float32
-    np.testing.assert_array_equal(photos.to_uint8(photos.to_unit(levels)), levels)
-    np.testing.assert_array_equal(photos.to_uint8(np.array([-1.0, 2.0])), [0, 255])
+    assert to_unit(levels).dtype == np.float32
+    np.testing.assert_array_equal(to_uint8(to_unit(levels)), levels)
+    np.testing.assert_array_equal(to_uint8(np.array([-1.0, 2.0])), [0, 255])
 
 
 def test_black_and_white_photographs_are_recognised():
     gray = np.random.default_rng(3).integers(0, 250, (100, 100, 1), np.uint8)
-    assert photos.is_gray(np.repeat(gray, 3, axis=2))
-    assert photos.is_gray(gray + np.array([0, 5, 2], np.uint8))
-    assert not photos.is_gray(quarters())
+    assert tone.is_gray(np.repeat(gray, 3, axis=2))
+    assert tone.is_gray(gray + np.array([0, 5, 2], np.uint8))
+    assert not tone.is_gray(quarters())
 
 
 def test_resizing_takes_the_mean_when_shrinking_and_keeps_the_channel():
     blocks = np.random.default_rng(4).integers(0, 256, (8, 12, 1), np.uint8)
     large = blocks.repeat(5, 0).repeat(5, 1)
-    np.testing.assert_array_equal(photos.resize(large, 8, 12), blocks)
-    assert photos.resize(blocks, 16, 24).shape == (16, 24, 1)
-    assert np.abs(photos.shrink(quarters(801, 1203), 40, 60).astype(int) - quarters()).mean() < 2
+    np.testing.assert_array_equal(resize(large, 8, 12), blocks)
+    assert resize(blocks, 16, 24).shape == (16, 24, 1)
+    assert np.abs(shrink(quarters(801, 1203), 40, 60).astype(int) - quarters()).mean() < 2
 
 
 def test_png_is_written_whole_or_not_at_all(tmp_path):

@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import prepare_data
-from colorizer import photos
+from colorizer.pixels import grayscale
 from pictures import dataset
 
 import numpy as np
@@ -61,7 +61,7 @@ def prepared(folder):
         files = [file for shard in manifest["splits"][split]["shards"] for file in shard["rows"]]
         rgb = np.concatenate([shard.rgb for shard in shards])
         gray = np.concatenate([shard.gray for shard in shards])
-        assert np.array_equal(gray, photos.grayscale(rgb))
+        assert np.array_equal(gray, grayscale(rgb))
         splits[split] = rgb, np.concatenate([shard.label for shard in shards]), files
     return manifest, splits
 

@@ -1,15 +1,13 @@
 """A person decides colours: clicks, undo, and what is written; without a browser."""
 
 import colorize as command
-from colorizer import Colorizer, batch, known, photos
+from colorizer import Colorizer, chroma
 from colorizer.errors import UserError
-from colorizer.session import (
-    LARGEST_SHOWN,
-    SMALLEST_SHOWN,
-    Session,
-    colorize,
-    colorize_film,
-)
+from colorizer.files import photos
+from colorizer.hints import palette
+from colorizer.jobs import photographs
+from colorizer.pixels import grayscale, to_unit
+from colorizer.session import LARGEST_SHOWN, SMALLEST_SHOWN, Session, colorize, colorize_film
 
 import numpy as np
 import pytest
@@ -158,7 +156,7 @@ def test_what_is_offered_fits_the_luminance_of_the_place(tmp_path, colorizer):
     light = session.level(), session.likely()
     for level, colours in (dark, light):
         assert len(colours) == 8
-        grays = photos.grayscale(np.array([colours], np.uint8))
+        grays = grayscale(np.array([colours], np.uint8))
         assert np.abs(grays.astype(int) - level).max() < 25
         # The network's own answer comes first, and this one paints gray.
         assert np.ptp(colours[0]) <= 2
@@ -166,15 +164,15 @@ def test_what_is_offered_fits_the_luminance_of_the_place(tmp_path, colorizer):
 
 
 def test_a_palette_shows_all_hues_at_one_luminance():
-    palette = known.palette(140, 50, 200)
-    lab = known.chroma.chroma_of(photos.to_unit(palette))
+    shown = palette.palette(140, 50, 200)
+    lab = chroma.chroma_of(to_unit(shown))
     strength = np.hypot(lab[..., 0], lab[..., 1])
     assert strength[-1].max() < 2
     assert strength[0].min() > 25
     hues = np.degrees(np.arctan2(lab[0, :, 1], lab[0, :, 0])) % 360
     assert np.abs((hues - np.arange(200) * 1.8 + 180) % 360 - 180).max() < 25
-    y = known.chroma._luminance(palette)
-    np.testing.assert_allclose(y, known.chroma.LINEAR_8[140], atol=0.01)
+    y = chroma._luminance(shown)
+    np.testing.assert_allclose(y, chroma.LINEAR_8[140], atol=0.01)
 
 
 def test_the_result_is_that_of_colorize_with_the_hints(tmp_path, colorizer):
@@ -193,7 +191,7 @@ def test_the_result_is_that_of_colorize_with_the_hints(tmp_path, colorizer):
     assert np.abs(redness(picture)[:, 200:]).max() < 3
     hints = session.write_hints(tmp_path / "hints")
     assert hints.name == "a.hints.png"
-    options = batch.Options(0.8)
+    options = photographs.Options(0.8)
     colorize([tmp_path / "a.jpg"], tmp_path / "again", colorizer, options, hints)
     np.testing.assert_array_equal(photos.read_rgb(tmp_path / "again" / "a.jpg"), picture)
 
@@ -203,7 +201,7 @@ def test_a_reference_colours_what_looks_like_it(tmp_path, colorizer):
     photos.write_png(tmp_path / "red.png", reddish(steps()))
     session = Session(tmp_path / "a.png", colorizer)
     assert np.abs(redness(session.painted())).max() <= 1
-    session.use_reference(batch.read_reference(tmp_path / "red.png", colorizer))
+    session.use_reference(photographs.read_reference(tmp_path / "red.png", colorizer))
     assert redness(session.painted()).max() > 20
     assert "% of it looks like red.png" in session.summary()
     assert redness(photos.read_rgb(session.write(tmp_path / "made"))).max() > 20
@@ -242,7 +240,7 @@ def test_many_are_colorized_with_their_hints_and_failures_are_named(tmp_path, co
         [folder],
         tmp_path / "out",
         colorizer,
-        batch.Options(),
+        photographs.Options(),
         tell=lambda *progress: told.append(progress),
     )
     found = {outcome.job.name: outcome.failure for outcome in outcomes}
@@ -255,7 +253,7 @@ def test_many_are_colorized_with_their_hints_and_failures_are_named(tmp_path, co
 def test_a_film_is_coloured_as_by_the_command(tmp_path):
     film, told = write_film(tmp_path / "film.mkv", count=40), []
     brown = standins.save_brown(tmp_path / "brown.onnx")
-    options, done = batch.Options(strength=0.5), lambda *progress: told.append(progress)
+    options, done = photographs.Options(strength=0.5), lambda *progress: told.append(progress)
     outcome = colorize_film(film, tmp_path / "page", Colorizer(brown, 64), options, done)
     assert told[1:] == [(number, 40) for number in range(1, 41)]
     flags = ["--model", str(brown), "--working-size", "64", "--strength", "0.5"]
@@ -270,9 +268,9 @@ def test_a_film_is_coloured_as_by_the_command(tmp_path):
 def test_a_film_may_not_be_too_long_or_too_large(tmp_path, colorizer, monkeypatch):
     film = write_film(tmp_path / "film.mkv", count=31)
     with pytest.raises(UserError, match=r"it has 64 x 48 pixels, more than 0\.003 megapixels"):
-        colorize_film(film, tmp_path, colorizer, batch.Options(max_megapixels=0.003), print)
+        colorize_film(film, tmp_path, colorizer, photographs.Options(max_megapixels=0.003), print)
     monkeypatch.setattr("colorizer.session.LONGEST_FILM", 1)
     with pytest.raises(UserError, match="it lasts 1 minutes, and the page takes 0"):
-        colorize_film(film, tmp_path, colorizer, batch.Options(), print)
+        colorize_film(film, tmp_path, colorizer, photographs.Options(), print)
     monkeypatch.setattr("colorizer.session.LONGEST_FILM", 2)
-    colorize_film(film, tmp_path / "out", colorizer, batch.Options(), lambda *progress: None)
+    colorize_film(film, tmp_path / "out", colorizer, photographs.Options(), lambda *progress: None)

@@ -2,7 +2,8 @@
 
 import itertools
 
-from colorizer import photos, steady
+from colorizer.films import stabilize
+from colorizer.pixels import resize
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ def textured(seed, grain=16, height=SIZE[0], width=SIZE[1] + 160):
     """Return a smooth random gray picture, uint8 (h, w), that a flow can hold on to."""
     cells = height // grain, width // grain, 1
     small = np.random.default_rng(seed).integers(0, 256, cells, np.uint8)
-    return photos.resize(small, height, width)[..., 0]
+    return resize(small, height, width)[..., 0]
 
 
 def pan(count, seed=0, step=2):
@@ -32,8 +33,8 @@ def frames_of(film, chromas, changes=None):
     frames, last = [], None
     for gray, chroma, change in zip(film, chromas, changes or [""] * len(film), strict=True):
         change = change or ("" if frames else "cut")
-        motion = None if change == "cut" else steady.motion(last, gray)
-        frames.append(steady.Frame(chroma, change, motion))
+        motion = None if change == "cut" else stabilize.motion(last, gray)
+        frames.append(stabilize.Frame(chroma, change, motion))
         if change != "flash":
             last = gray
     return frames
@@ -41,14 +42,14 @@ def frames_of(film, chromas, changes=None):
 
 def run(film, chromas, changes=None):
     """Return the steady chroma of each frame for the network's answers to them."""
-    frames, steadier, steadied = frames_of(film, chromas, changes), steady.Steady(), []
-    for start in range(0, len(frames), steady.BLOCK):
-        steadied += steadier.steady(frames[start : start + steady.BLOCK + steady.AHEAD])
+    frames, steadier, steadied = frames_of(film, chromas, changes), stabilize.Steady(), []
+    for start in range(0, len(frames), stabilize.BLOCK):
+        steadied += steadier.steady(frames[start : start + stabilize.BLOCK + stabilize.AHEAD])
     return [chroma for chroma, _ in steadied]
 
 
 def changes_of(film):
-    return [steady.change(film[max(0, n - 3) : n], film[n : n + 3]) for n in range(len(film))]
+    return [stabilize.change(film[max(0, n - 3) : n], film[n : n + 3]) for n in range(len(film))]
 
 
 def test_a_single_frame_has_the_network_s_colours():
@@ -59,7 +60,7 @@ def test_flicker_is_smoothed_and_its_mean_stays():
     flicker = [flat(30 if number % 2 else 10, 5) for number in range(60)]
     steadied = np.stack(run(pan(1) * 60, flicker))[..., 0]
     assert abs(steadied.mean() - 20) < 0.5
-    assert np.abs(np.diff(steadied[10:-10], axis=0)).max() < 20 / steady.LONGEST_MEMORY
+    assert np.abs(np.diff(steadied[10:-10], axis=0)).max() < 20 / stabilize.LONGEST_MEMORY
 
 
 def test_colours_of_what_comes_later_count_as_much_as_of_what_was_before():
@@ -78,14 +79,14 @@ def test_colours_move_with_what_moves():
     """An edge of red stands where the motion has brought it, forth and back."""
     film, red = pan(5, step=4), flat(0, 0)
     red[:, 70:] = 60
-    weight = np.full(SIZE, steady.LONGEST_MEMORY, np.float32)
+    weight = np.full(SIZE, stabilize.LONGEST_MEMORY, np.float32)
     colours = red, weight
     for before, after in itertools.pairwise(film):
-        motion = steady.motion(before, after)
+        motion = stabilize.motion(before, after)
         colours = motion.onwards.carry(*colours)
     inner = slice(20, 70)
     assert abs(np.argmax(colours[0][inner, :100, 0].mean(axis=0) > 30) - (70 - 16)) <= 1
-    assert colours[1][inner, 10:90].mean() > 0.8 * steady.LONGEST_MEMORY
+    assert colours[1][inner, 10:90].mean() > 0.8 * stabilize.LONGEST_MEMORY
     returned, _ = motion.backwards.carry(*motion.onwards.carry(red, weight))
     assert np.abs(returned - red)[inner, 10:60].mean() < 1
 
@@ -100,7 +101,7 @@ def test_nothing_is_carried_from_outside_the_picture():
     """Where all is the same gray, only the flow says that something came in."""
     gray = np.full(SIZE, 128, np.uint8)
     flow = np.full((*SIZE, 2), (10, 0), np.float32)
-    path = steady._path(gray, gray, flow, -flow)
+    path = stabilize._path(gray, gray, flow, -flow)
     chroma, weight = path.carry(flat(50, 0), np.ones(SIZE, np.float32))
     np.testing.assert_allclose(weight[:, -10:], 0, atol=1e-6)
     np.testing.assert_allclose(weight[:, :-11], 1, atol=1e-6)
@@ -111,13 +112,13 @@ def test_nothing_is_carried_where_forth_and_back_disagree():
     gray, still = np.full(SIZE, 128, np.uint8), np.zeros((*SIZE, 2), np.float32)
     back = still.copy()
     back[30:60, 40:80] = (6, 0)
-    trust = steady._path(gray, gray, back, still).trust
+    trust = stabilize._path(gray, gray, back, still).trust
     np.testing.assert_allclose(trust[36:54, 46:74], 0, atol=1e-6)
     np.testing.assert_allclose(trust[:20], 1, atol=1e-6)
     # What goes six pixels and comes back by as many was not lost, nor by nearly as many.
     for returned in (-6, -6.5):
         back, forth = (np.full_like(still, (along, 0)) for along in (6, returned))
-        trust = steady._path(gray, gray, back, forth).trust
+        trust = stabilize._path(gray, gray, back, forth).trust
         assert trust[:, :100].min() > 0.99
 
 
@@ -192,23 +193,23 @@ def test_nothing_is_learned_from_a_flash():
 
 
 def test_what_is_remembered_is_all_that_counts():
-    count = 3 * steady.BLOCK
+    count = 3 * stabilize.BLOCK
     film, chromas = pan(count, step=1), [flat(n * 7 % 40, 0) for n in range(count)]
-    frames, first = frames_of(film, chromas), steady.Steady()
-    first.steady(frames[: steady.BLOCK + steady.AHEAD])
+    frames, first = frames_of(film, chromas), stabilize.Steady()
+    first.steady(frames[: stabilize.BLOCK + stabilize.AHEAD])
     (_, remembered), expected = (
-        first.steady(frames[steady.BLOCK : 2 * steady.BLOCK + steady.AHEAD])[-1],
-        first.steady(frames[2 * steady.BLOCK :]),
+        first.steady(frames[stabilize.BLOCK : 2 * stabilize.BLOCK + stabilize.AHEAD])[-1],
+        first.steady(frames[2 * stabilize.BLOCK :]),
     )
-    second = steady.Steady(tuple(array.copy() for array in remembered))
-    again = second.steady(frames[2 * steady.BLOCK :])
+    second = stabilize.Steady(tuple(array.copy() for array in remembered))
+    again = second.steady(frames[2 * stabilize.BLOCK :])
     np.testing.assert_array_equal([c for c, _ in again], [c for c, _ in expected])
 
 
 def test_a_block_ends_where_the_next_begins():
     """Colours that flicker change no more from a block to the next than inside one."""
-    count = 2 * steady.BLOCK
+    count = 2 * stabilize.BLOCK
     flicker = [flat(20 + 20 * np.sin(number * 2.4), 0) for number in range(count)]
     steadied = np.stack(run(pan(1) * count, flicker))[..., 0].mean((1, 2))
     steps = np.abs(np.diff(steadied))
-    assert steps[steady.BLOCK - 1] < 2 * steps[10 : steady.BLOCK - 1].max()
+    assert steps[stabilize.BLOCK - 1] < 2 * steps[10 : stabilize.BLOCK - 1].max()

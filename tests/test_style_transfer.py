@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 
 import style_transfer as style
-from colorizer import photos
+from colorizer.files import photos
+from colorizer.pixels import grayscale
 
 import keras
 import numpy as np
@@ -178,7 +179,7 @@ def test_a_run_writes_its_pictures_losses_and_figures(pictures_at_hand, capsys):
     assert painted.shape == (16, 32, 3)
 
     assert style.main([*pictures_at_hand, *rate, "--keep-luminance"]) == 0
-    gray = photos.grayscale(style.read(Path("content.png"), 32)).repeat(3, axis=-1)
+    gray = grayscale(style.read(Path("content.png"), 32)).repeat(3, axis=-1)
     kept = photos.read_rgb(output / "adam_constant.png")
     labs = [rgb2lab(rgb) for rgb in (kept, painted)]
     differences = [np.abs(lab - rgb2lab(gray))[..., 0].mean() for lab in labs]

@@ -4,7 +4,8 @@ import io
 import shutil
 import subprocess
 
-from colorizer import photos, tiff
+from colorizer.files import photos, tiff
+from colorizer.pixels import high_bits
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def test_what_scanners_write_is_read_right(tmp_path, name):
     loaded = load(path)
     tolerance = 2 if name == "half" else 1
     assert loaded.pixels.dtype == (np.uint8 if name == "cmyk" else np.uint16)
-    near(photos.high_bits(loaded.pixels), shares * 255, tolerance)
+    near(high_bits(loaded.pixels), shares * 255, tolerance)
     assert (loaded.alpha is not None) == ("alpha" in name or name == "premultiplied")
     if loaded.alpha is not None:
         near(loaded.alpha, ALPHA * 65535, 2)
@@ -120,7 +121,7 @@ def test_orientation_is_applied_once_at_any_depth(tmp_path, orientation, bits):
     if bits == 16:
         pixels = pixels.astype(np.uint16) * 257
     path = store(tmp_path / "a.tif", pixels, orientation, photometric="rgb")
-    np.testing.assert_array_equal(photos.high_bits(load(path).pixels), shown)
+    np.testing.assert_array_equal(high_bits(load(path).pixels), shown)
     np.testing.assert_array_equal(photos.read_rgb(path), shown)
 
 

@@ -3,7 +3,9 @@
 import io
 from pathlib import Path
 
-from colorizer import photos, tone
+from colorizer import tone
+from colorizer.files import photos
+from colorizer.pixels import grayscale, shrink, to_uint8
 
 import cv2
 import numpy as np
@@ -17,7 +19,7 @@ IN_COLOUR = ("astronaut", "cat", "coffee", "grace_hopper", "palace", "raccoon", 
 def small(picture):
     """Return a picture as small as a network sees it."""
     scale = 200 / max(picture.shape[:2])
-    return photos.shrink(picture, *(round(side * scale) for side in picture.shape[:2]))
+    return shrink(picture, *(round(side * scale) for side in picture.shape[:2]))
 
 
 def sample(name):
@@ -32,13 +34,13 @@ def as_jpeg(picture, quality=60):
 
 def toned(picture, hue, chroma):
     """Tone a picture: one hue (degrees in Lab), its chroma highest at middle lightness."""
-    lightness = 8 + photos.grayscale(picture)[..., 0] / np.float32(3)
+    lightness = 8 + grayscale(picture)[..., 0] / np.float32(3)
     chromas = chroma * np.sin(np.pi * lightness / 100) ** 0.7
     angle = np.radians(hue)
     lab = np.dstack([lightness, chromas * np.cos(angle), chromas * np.sin(angle)])
     rgb = cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB)
     noise = np.random.default_rng(0).normal(0, 3 / 255, (*lightness.shape, 1))
-    return as_jpeg(photos.to_uint8(rgb + noise))
+    return as_jpeg(to_uint8(rgb + noise))
 
 
 def stamped(picture, place=(0.93, 0.7), colour=(255, 140, 30)):
@@ -66,13 +68,13 @@ def test_toned_prints_are_black_and_white(name, hue, chroma):
 
 @pytest.mark.parametrize("name", [*IN_COLOUR, "coins", "photographer", "stairs"])
 def test_a_gray_scan_with_a_date_stamp_is_black_and_white(name):
-    gray = photos.grayscale(sample(name)).repeat(3, 2)
+    gray = grayscale(sample(name)).repeat(3, 2)
     assert tone.is_toned(small(stamped(gray)))
     assert tone.is_toned(small(stamped(toned(sample(name), 70, 15))))
 
 
 def test_one_coloured_thing_on_gray_is_a_picture_in_colour():
-    gray = photos.grayscale(sample("photographer")).repeat(3, 2)
+    gray = grayscale(sample("photographer")).repeat(3, 2)
     height, width = gray.shape[:2]
     rose = cv2.circle(gray.copy(), (width // 2, height // 2), width // 14, (200, 20, 40), -1)
     assert not tone.is_toned(small(rose))

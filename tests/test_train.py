@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import train
-from colorizer import photos
+from colorizer import tone
+from colorizer.files import photos
+from colorizer.pixels import grayscale
 from pictures import dataset
 from systems import classify, pix2pix, semantic
 from training import devices, steps
@@ -135,7 +137,7 @@ def batch(gan, size=24):
     """Return a batch of noise, which no generator paints, as the step of `gan` takes it."""
     random = np.random.default_rng(0)
     rgb = random.integers(0, 256, (4, size, size, 3), dtype=np.uint8)
-    return gan.draw(random, photos.grayscale(rgb), rgb)
+    return gan.draw(random, grayscale(rgb), rgb)
 
 
 def answers(gan, grayscale, ground_truth, *_):
@@ -411,8 +413,8 @@ def test_mixed_precision_trains_and_keeps_a_float32_generator(prepared, tmp_path
 def test_the_sample_sheet_shows_gray_generated_and_true(finished):
     sheet = photos.read_rgb(finished / "samples" / "epoch-0002.png")
     assert sheet.shape == (3 * 24, 4 * 24, 3)
-    assert photos.is_gray(sheet[:24])
-    assert not photos.is_gray(sheet[48:])
+    assert tone.is_gray(sheet[:24])
+    assert not tone.is_gray(sheet[48:])
 
 
 # ------------------------------------------------------------------------------- what is wrong

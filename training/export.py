@@ -2,7 +2,7 @@
 
 import warnings
 
-from colorizer import files
+from colorizer.files import atomic
 from colorizer.network import FEATURE_LAYER
 from training import steps
 
@@ -38,7 +38,7 @@ def write_onnx(generator, path) -> None:
     marked = [generator.get_layer(name).output for name in marks if name in names]
     if marked:
         generator = keras.Model(generator.inputs, [generator.output, *marked])
-    with files.replacing(path) as temporary, warnings.catch_warnings():
+    with atomic.replacing(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of NumPy's names that tf2onnx asks for
         # Keras exports what has been called.
         steps.paint(generator, np.zeros((1, 32, 32, 1), np.float32))

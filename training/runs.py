@@ -13,8 +13,8 @@ import signal
 import sys
 from pathlib import Path
 
-from colorizer import files
 from colorizer.errors import UserError
+from colorizer.files import atomic
 from pictures import record
 from training import devices
 
@@ -47,7 +47,7 @@ def write_config(system, settings, fingerprint=None) -> None:
         "device": devices.device(),
     }
     try:
-        files.write_json(Path(settings.output) / "config.json", config)
+        atomic.write_json(Path(settings.output) / "config.json", config)
     except OSError as error:
         raise UserError(
             f"{settings.output} cannot be written ({error.strerror}); give another --output"
@@ -214,7 +214,7 @@ def write_history(folder, history) -> None:
     """Write the rows (dicts of the same columns) as history.csv, and losses.png, each whole."""
     folder = Path(folder)
     with (
-        files.replacing(folder / "history.csv") as temporary,
+        atomic.replacing(folder / "history.csv") as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.DictWriter(file, history[0])
@@ -228,7 +228,7 @@ def write_history(folder, history) -> None:
         axes.plot(epochs, [float(row[column]) for row in history], marker=".")
         axes.set(title=column.replace("_", " "), xlabel="epoch")
         axes.grid(alpha=0.3)
-    with files.replacing(folder / "losses.png") as temporary:
+    with atomic.replacing(folder / "losses.png") as temporary:
         figure.savefig(temporary, dpi=100)
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from colorizer import photos
+from colorizer.pixels import to_unit
 from training import colour
 
 import keras
@@ -112,5 +112,5 @@ def rarity_of_bins(split, exponent):
     counts = 0
     for first in range(0, len(rows), 100):
         _, rgb = split.read(split.rows[rows[first : first + 100]])
-        counts = counts + colour.count_bins(colour.lab_from_srgb(photos.to_unit(rgb))[..., 1:])
+        counts = counts + colour.count_bins(colour.lab_from_srgb(to_unit(rgb))[..., 1:])
     return colour.rarity_weights(colour.smoothed_prior(counts), exponent)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from colorizer.film_formats import is_film
+from colorizer.films.formats import is_film
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff"),

@@ -6,7 +6,7 @@ that is painted alone that have to be crossed.
 """
 
 from colorizer import chroma
-from colorizer.known import SCALE
+from colorizer.hints.known import SCALE
 
 import cv2
 import numpy as np

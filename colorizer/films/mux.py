@@ -6,14 +6,14 @@ import heapq
 import os
 from fractions import Fraction
 
-from colorizer.files import replacing
-from colorizer.film_formats import CODECS
-from colorizer.video import FilmError, opened
+from colorizer.files.atomic import replacing
+from colorizer.films.decode import FilmError, opened
+from colorizer.films.formats import CODECS
 
 import av
 import numpy as np
 
-# What writes each of film_formats.CODECS, and what it is told.
+# What writes each of films.formats.CODECS, and what it is told.
 ENCODERS = {
     # Each frame that it looks ahead is 10 MB in 1080p of 10 bits; the preset's are 30.
     "h264": ("libx264", {"preset": "fast", "rc-lookahead": "20"}),

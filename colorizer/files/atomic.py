@@ -54,12 +54,6 @@ def replacing_folder(folder):
         shutil.rmtree(left, ignore_errors=True)
 
 
-def shown(path) -> str:
-    """Write a path for people: bytes that are no text, and control characters, are escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def write_json(path, content) -> None:
     """Write `content` as indented JSON, whole or not at all; raises ValueError on NaN."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)

@@ -7,17 +7,17 @@ import json
 import os
 import shutil
 
-from colorizer import video
-from colorizer.batch import Outcome, Reference, job_settings
-from colorizer.errors import UserError
-from colorizer.files import replacing, shown, write_json
-from colorizer.film_painter import Painter
-from colorizer.mux import assemble, codec_of, encode, pixel_format
+from colorizer.errors import UserError, shown
+from colorizer.files.atomic import replacing, write_json
+from colorizer.films import decode
+from colorizer.films.mux import assemble, codec_of, encode, pixel_format
+from colorizer.films.pipeline import Painter
+from colorizer.jobs.photographs import Outcome, Reference, job_settings
 
 import numpy as np
 
 # Frames a segment: what a stop loses at most, and what is coloured between two key frames. A whole
-# number of steady.BLOCK, so that films that were stopped become the same.
+# number of stabilize.BLOCK, so that films that were stopped become the same.
 SEGMENT = 240
 
 # Counts up when unfinished films of earlier versions cannot be gone on with.
@@ -28,7 +28,7 @@ VERSION = 2
 class Options:
     """How films are colorized.
 
-    `strength` scales chroma, 0 to 1. `codec` is a key of film_formats.CODECS, or None for what
+    `strength` scales chroma, 0 to 1. `codec` is a key of films.formats.CODECS, or None for what
     suits the container, `quality` its constant rate factor, or None for its default. `keep_colour`
     copies films in colour as they are. Where they look like `reference`, they take its colours.
     """
@@ -43,17 +43,17 @@ class Options:
 def colorize_film(job, colorizer, options, writer, tell) -> Outcome:
     """Colorize one film and say what became of it; what goes wrong is its failure.
 
-    The result enters the record of `writer`, a batch.Writer. `tell(frames, all_frames)` is called
-    as frames are done; `all_frames` is a guess. Segments that are finished stay in a hidden folder
-    beside the target until the film is whole; the same call goes on from there, whatever stopped
-    it. Raises KeyboardInterrupt when it is stopped.
+    The result enters the record of `writer`, a photographs.Writer. `tell(frames, all_frames)` is
+    called as frames are done; `all_frames` is a guess. Segments that are finished stay in a
+    hidden folder beside the target until the film is whole; the same call goes on from there,
+    whatever stopped it. Raises KeyboardInterrupt when it is stopped.
     """
     try:
         return _colorize_film(job, colorizer, options, writer, tell)
-    except (video.FilmError, UserError) as error:
+    except (decode.FilmError, UserError) as error:
         failure = str(error)
-    except video.av.FFmpegError as error:
-        failure = f"it cannot be read or written: {video.reason(error)}"
+    except decode.av.FFmpegError as error:
+        failure = f"it cannot be read or written: {decode.reason(error)}"
     except OSError as error:
         failure = f"it cannot be written: {(error.strerror or str(error)).lower()}"
     except MemoryError:
@@ -65,7 +65,7 @@ def colorize_film(job, colorizer, options, writer, tell) -> Outcome:
 
 def _colorize_film(job, colorizer, options, writer, tell) -> Outcome:
     """Colorize one film segment by segment and put it together."""
-    film = video.probe(job.source.path)
+    film = decode.probe(job.source.path)
     if film.in_colour and options.keep_colour and not job.hints:
         remark = "it stays where it is, because its results are in another format"
         if job.source.path.suffix == job.target.suffix:
@@ -222,14 +222,14 @@ class _Segment:
 
 
 def _frames_behind(parts):
-    """Yield what `video.frames` does, from behind the last frame that `parts` have.
+    """Yield what `decode.frames` does, from behind the last frame that `parts` have.
 
     It is looked for where the container says it is, then from the film's start. Raises FilmError.
     """
     last = parts.time
     for seek in (True, False):
-        with video.opened(parts.source) as (container, stream):
-            frames = video.progressive(video.frames(container, stream))
+        with decode.opened(parts.source) as (container, stream):
+            frames = decode.progressive(decode.frames(container, stream))
             if last is None:
                 yield from frames
                 return
@@ -239,4 +239,4 @@ def _frames_behind(parts):
             if reached == last:
                 yield from frames
                 return
-    raise video.FilmError(f"its unfinished segments do not fit it; remove {parts.folder}")
+    raise decode.FilmError(f"its unfinished segments do not fit it; remove {parts.folder}")

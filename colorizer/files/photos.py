@@ -1,4 +1,4 @@
-"""Read and write photographs; grayscale; pixel scaling; sizes.
+"""Read and write photographs.
 
 Pictures are uint8 arrays, RGB (H, W, 3) or gray (H, W, 1), in sRGB, upright, unless said otherwise.
 """
@@ -11,12 +11,10 @@ import stat
 import struct
 import zlib
 
-from colorizer import icc, metadata, tiff
-from colorizer.files import replacing
-from colorizer.formats import SUFFIXES as SUFFIXES
-from colorizer.formats import find_photographs as find_photographs
-from colorizer.metadata import Metadata
-from colorizer.tone import is_gray as is_gray
+from colorizer.files import icc, metadata, tiff
+from colorizer.files.atomic import replacing
+from colorizer.files.metadata import Metadata
+from colorizer.pixels import high_bits
 
 import cv2
 import numpy as np
@@ -323,13 +321,6 @@ def _encode_eight_bit(photograph, format) -> bytes:
     return encoded.getbuffer()
 
 
-def high_bits(values) -> np.ndarray:
-    """Round 16-bit values to 8 bits; leave 8-bit ones as they are."""
-    if values.dtype == np.uint8:
-        return values
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
 def _channels(photograph) -> np.ndarray:
     """Put the alpha of a photograph behind its colours: (H, W, 1 to 4)."""
     if photograph.alpha is None:
@@ -382,45 +373,3 @@ def write_png(path, picture) -> None:
         picture = picture[..., 0]
     with replacing(path) as temporary:
         Image.fromarray(picture).save(temporary, format="PNG")
-
-
-def to_unit(picture) -> np.ndarray:
-    """Scale uint8 pixels to float32 in [0, 1]."""
-    return np.asarray(picture, np.float32) / 255
-
-
-def to_uint8(picture) -> np.ndarray:
-    """Scale float pixels in [0, 1] to uint8, rounded; what lies outside is clipped."""
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-
-
-def grayscale(rgb) -> np.ndarray:
-    """Turn uint8 RGB (..., H, W, 3) into gray (..., H, W, 1): BT.601 luma, rounded.
-
-    What is gray already stays. Source: ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, which OpenCV
-    computes in fixed point.
-    """
-    if rgb.shape[-1] == 1:
-        return rgb
-    luma = cv2.cvtColor(rgb.reshape(-1, rgb.shape[-2], 3), cv2.COLOR_RGB2GRAY)
-    return luma.reshape(*rgb.shape[:-1], 1)
-
-
-def resize(picture, height, width) -> np.ndarray:
-    """Resize (H, W, C): the mean of the area when shrinking, cubic otherwise; uint8 is clipped."""
-    shrinking = height <= picture.shape[0] and width <= picture.shape[1]
-    method = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
-    resized = cv2.resize(picture, (width, height), interpolation=method)
-    return resized.reshape(height, width, picture.shape[-1])
-
-
-def shrink(picture, height, width) -> np.ndarray:
-    """Resize as `resize` does, several times faster where a picture shrinks much.
-
-    It is halved, which is fast, as often as leaves enough for the mean of the area.
-    """
-    while picture.shape[0] >= 4 * height and picture.shape[1] >= 4 * width:
-        half = -(-picture.shape[0] // 2), -(-picture.shape[1] // 2)
-        halved = cv2.resize(picture, half[::-1], interpolation=cv2.INTER_LINEAR)
-        picture = halved.reshape(*half, picture.shape[2])
-    return resize(picture, height, width)

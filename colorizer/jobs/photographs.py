@@ -9,11 +9,15 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from colorizer import film_hints, known, metadata, photos, tiff, tone
+from colorizer import tone
 from colorizer.enlarge import Enlarger
-from colorizer.errors import UserError
-from colorizer.files import replacing, shown
-from colorizer.results import Source, sha256
+from colorizer.errors import UserError, shown
+from colorizer.files import metadata, photos, tiff
+from colorizer.files.atomic import replacing
+from colorizer.files.source import Source, sha256
+from colorizer.films import hints as film_hints
+from colorizer.hints import drawing, reference
+from colorizer.pixels import grayscale, high_bits, resize
 
 import numpy as np
 
@@ -59,7 +63,7 @@ class Reference:
 
     name: str
     sha256: str
-    learned: known.Reference
+    learned: reference.Reference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,8 +188,8 @@ def job_settings(settings, job) -> dict:
 def hints_of(job, height, width) -> np.ndarray:
     """Read the hints of a photograph of this upright size; raises PhotographError."""
     try:
-        hints = known.read_hints(job.hints.path)
-        known.check_shape(hints.shape[:2], (height, width))
+        hints = drawing.read_hints(job.hints.path)
+        drawing.check_shape(hints.shape[:2], (height, width))
     except photos.PhotographError as error:
         raise photos.PhotographError(f"{shown(job.hints.path.name)}: {error}") from error
     return hints
@@ -288,7 +292,7 @@ def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> O
                     told, match = _known_colours(job, before, colorizer, options)
             larger = before
             if options.enlarger:
-                larger = options.enlarger.luminance(photos.grayscale(before))
+                larger = options.enlarger.luminance(grayscale(before))
             with network_budget.hold(colorizer.working_size**2):
                 after = colorizer.colorize(larger, told, options.strength)
         if job.compare_target:
@@ -322,7 +326,7 @@ def _known_colours(job, image, colorizer, options):
     for the user, or an empty one."""
     hinted = None
     if job.hints:
-        hinted = known.from_hints(hints_of(job, *image.shape[:2]), colorizer.shrink(image))
+        hinted = drawing.from_hints(hints_of(job, *image.shape[:2]), colorizer.shrink(image))
     if not options.reference:
         return hinted, ""
     told, share = colorizer.told(image, hinted, options.reference.learned)
@@ -362,6 +366,6 @@ def _side_by_side(before, after) -> photos.Photograph:
     height, width = after.shape[:2]
     scale = min(1, COMPARE_SIZE / max(height, 2 * width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    pair = [photos.high_bits(photos.resize(picture, *size)) for picture in (before, after)]
+    pair = [high_bits(resize(picture, *size)) for picture in (before, after)]
     pair = [np.broadcast_to(picture, (*size, 3)) for picture in pair]
     return photos.Photograph(np.concatenate(pair, axis=1))

@@ -15,7 +15,7 @@ import io
 import itertools
 import logging
 
-from colorizer import metadata
+from colorizer.files import metadata
 
 import numpy as np
 import tifffile

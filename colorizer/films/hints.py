@@ -13,11 +13,11 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
-from colorizer import known, photos
-from colorizer.errors import UserError
-from colorizer.files import shown
-from colorizer.formats import FILM_HINTS_SUFFIX
-from colorizer.results import sha256
+from colorizer.errors import UserError, shown
+from colorizer.files import photos
+from colorizer.files.formats import FILM_HINTS_SUFFIX
+from colorizer.files.source import sha256
+from colorizer.hints import drawing, known
 
 import cv2
 import numpy as np
@@ -90,7 +90,7 @@ class Hints:
             raise UserError(f"{shown(self.path.name)} holds no hints; put PNG files into it")
         for hint in hints:
             try:
-                _check(known.read_hints(hint.path).shape[:2], sizes)
+                _check(drawing.read_hints(hint.path).shape[:2], sizes)
             except photos.PhotographError as error:
                 name = shown(Path(self.path.name, hint.path.name))
                 raise UserError(f"{name}: {error}") from error
@@ -122,10 +122,10 @@ def _check(shape, sizes) -> None:
     """Raise PhotographError unless hints have the shape of one of several sizes."""
     for size in sizes[1:]:
         try:
-            return known.check_shape(shape, size)
+            return drawing.check_shape(shape, size)
         except photos.PhotographError:
             pass
-    return known.check_shape(shape, sizes[0])
+    return drawing.check_shape(shape, sizes[0])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Marks:
     """Known colours on their way through a scene.
 
     `places`, float32 (N, 2), are x and y in pixels at the network's size, `colours`, float32
-    (N, 2), Lab a and b as `colorizer.known` has them. Later ones lie above.
+    (N, 2), Lab a and b as `colorizer.hints.known` has them. Later ones lie above.
     """
 
     places: np.ndarray
@@ -149,7 +149,7 @@ class Marks:
         )
 
     def moved(self, motion) -> "Marks":
-        """Move them along a steady.Motion; those that are lost from sight end."""
+        """Move them along a stabilize.Motion; those that are lost from sight end."""
         if not len(self.places):
             return self
         # The path back says where each pixel of the earlier frame is in the later one.

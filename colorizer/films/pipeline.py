@@ -6,8 +6,10 @@ import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from colorizer import known, photos, steady, video
-from colorizer.film_hints import NO_MARKS, Marks
+from colorizer.films import decode, stabilize
+from colorizer.films.hints import NO_MARKS, Marks
+from colorizer.hints import drawing
+from colorizer.pixels import grayscale
 
 import numpy as np
 
@@ -16,13 +18,13 @@ import numpy as np
 class Frame:
     """A frame on its way: `raw` is the film's, shown at `time` for `length`.
 
-    `small` is gray at the network's size, `change` and `motion` are as steady.Frame has them;
+    `small` is gray at the network's size, `change` and `motion` are as stabilize.Frame has them;
     `marks` are the hints in it, and `chroma` is the network's answer. `matched` is the share of it
     that looks like the reference. `painted` is the av.VideoFrame to write, and `memory` what has to
     be known to go on behind it.
     """
 
-    raw: video.av.VideoFrame
+    raw: decode.av.VideoFrame
     time: int
     length: int
     repeated: bool
@@ -53,16 +55,16 @@ class Painter:
         self.turns = film.rotation // 90
         self.number, self.seconds = behind.frames, film.seconds(behind.time)
         self.before, self.last, self.marks = [], None, NO_MARKS
-        self.steadier = steady.Steady()
+        self.steadier = stabilize.Steady()
         if memory := behind.memory:
             self.before, self.last = list(memory["before"]), memory["gray"]
             self.marks = Marks(memory["places"], memory["colours"])
-            self.steadier = steady.Steady((memory["chroma"], memory["weight"]))
+            self.steadier = stabilize.Steady((memory["chroma"], memory["weight"]))
         self.cores = os.cpu_count() or 1
         self.workers = ThreadPoolExecutor(self.cores)
 
     def painted(self, frames):
-        """Yield what `video.frames` gives as painted `Frame`, in order."""
+        """Yield what `decode.frames` gives as painted `Frame`, in order."""
         leaving = deque()
         try:
             for frame in self._steadied(self._predicted(self._shrunk(frames))):
@@ -81,18 +83,18 @@ class Painter:
     def _predicted(self, frames):
         """Find the scenes, and have the motion found, hints moved and chroma predicted."""
         # Further ahead than it looks, so that nothing waits for a frame to shrink.
-        coming = deque(itertools.islice(frames, steady.CONTEXT + self.cores))
+        coming = deque(itertools.islice(frames, stabilize.CONTEXT + self.cores))
         while coming:
             frame = coming.popleft()
             coming.extend(itertools.islice(frames, 1))
             small = frame.small.result()
-            ahead = [each.small.result() for each in itertools.islice(coming, steady.CONTEXT)]
-            frame.change = steady.change(self.before, [small, *ahead])
+            ahead = [each.small.result() for each in itertools.islice(coming, stabilize.CONTEXT)]
+            frame.change = stabilize.change(self.before, [small, *ahead])
             if frame.change != "cut":
-                frame.motion = self.workers.submit(steady.motion, self.last, small)
+                frame.motion = self.workers.submit(stabilize.motion, self.last, small)
             frame.marks = self._marked(frame)
             frame.chroma = self.workers.submit(self.predict, frame)
-            self.before = [*self.before, small][-steady.CONTEXT - 1 :]
+            self.before = [*self.before, small][-stabilize.CONTEXT - 1 :]
             if frame.change != "flash":
                 self.last, self.marks = small, frame.marks
             frame.memory = {"before": self.before, "gray": self.last, "marks": self.marks}
@@ -113,7 +115,7 @@ class Painter:
 
     def _steadied(self, frames):
         """Give each frame its steady chroma, and have it painted."""
-        ahead = deque(itertools.islice(frames, steady.BLOCK + steady.AHEAD))
+        ahead = deque(itertools.islice(frames, stabilize.BLOCK + stabilize.AHEAD))
         while ahead:
             block = [_waiting(frame) for frame in ahead]
             for chroma, (kept, weight) in self.steadier.steady(block):
@@ -128,7 +130,7 @@ class Painter:
 
     def shrink(self, raw) -> np.ndarray:
         """Return a frame at the network's size, upright: gray, uint8 (h, w)."""
-        return photos.grayscale(self.colorizer.shrink(self._upright(raw)))[..., 0]
+        return grayscale(self.colorizer.shrink(self._upright(raw)))[..., 0]
 
     def mark(self, earlier, frame, hints) -> Marks:
         """Return the marks of a frame: the earlier ones, moved, and those of hints."""
@@ -137,7 +139,7 @@ class Painter:
             marks = marks.moved(frame.motion.result())
         small = frame.small.result()[..., np.newaxis]
         for hint in hints:
-            marks = marks.and_of(known.from_hints(known.read_hints(hint.path), small))
+            marks = marks.and_of(drawing.from_hints(drawing.read_hints(hint.path), small))
         return marks
 
     def predict(self, frame):
@@ -153,19 +155,19 @@ class Painter:
 
     def paint(self, frame, chroma):
         """Paint a frame, and make of it what the encoder takes."""
-        pixels, chroma = video.pixels_of(frame.raw), np.rot90(chroma, -self.turns)
+        pixels, chroma = decode.pixels_of(frame.raw), np.rot90(chroma, -self.turns)
         painted = self.colorizer.paint(pixels, chroma, self.options.strength)
-        return video.frame_of(painted, self.film, self.format, frame.time)
+        return decode.frame_of(painted, self.film, self.format, frame.time)
 
     def _upright(self, raw) -> np.ndarray:
         """Return the pixels of a frame as it is seen."""
-        return np.rot90(video.pixels_of(raw), self.turns)
+        return np.rot90(decode.pixels_of(raw), self.turns)
 
 
-def _waiting(frame) -> steady.Frame:
+def _waiting(frame) -> stabilize.Frame:
     """Return a frame as it waits for its steady colours, when all that is known."""
     chroma, _ = frame.chroma.result()
-    return steady.Frame(chroma, frame.change, frame.motion and frame.motion.result())
+    return stabilize.Frame(chroma, frame.change, frame.motion and frame.motion.result())
 
 
 def _result(marks) -> Marks:

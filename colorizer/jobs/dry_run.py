@@ -5,8 +5,10 @@ import os
 import time
 from collections import Counter
 
-from colorizer import batch, metadata, photos
-from colorizer.files import shown
+from colorizer.errors import shown
+from colorizer.files import metadata, photos
+from colorizer.jobs import photographs
+from colorizer.pixels import resize
 
 import numpy as np
 
@@ -33,10 +35,10 @@ def print_forecast(planned, colorizer, options) -> int:
         try:
             with photos.opened(job.source.path, options.max_megapixels, job.page) as image:
                 size, format = math.prod(image.size), image.format
-                larger = batch.pixels_of(image, options.scale)
+                larger = photographs.pixels_of(image, options.scale)
                 if job.hints:
                     turned = metadata.read(image, texts=False)[1] >= 5
-                    batch.hints_of(job, *(image.size if turned else image.size[::-1]))
+                    photographs.hints_of(job, *(image.size if turned else image.size[::-1]))
         except photos.PhotographError as error:
             failures.append((job.name, str(error)))
             continue
@@ -71,7 +73,7 @@ def _seconds(colorizer, enlarger, count, pixels) -> float:
     The pixels are those of the results, made with an Enlarger or with None.
     """
     levels = np.random.default_rng(0).integers(0, 256, (TRIAL_HEIGHT // 8, TRIAL_WIDTH // 8, 1))
-    trial = photos.resize(levels.astype(np.uint8), TRIAL_HEIGHT, TRIAL_WIDTH)
+    trial = resize(levels.astype(np.uint8), TRIAL_HEIGHT, TRIAL_WIDTH)
     colorizer.predict(trial)  # the first is slower than the others
     started = time.perf_counter()
     chroma = colorizer.predict(trial)

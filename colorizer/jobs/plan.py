@@ -6,11 +6,13 @@ import os
 import unicodedata
 from pathlib import Path
 
-from colorizer import film_formats, film_hints, formats, tiff
-from colorizer.batch import Job, job_settings
-from colorizer.errors import UserError
-from colorizer.files import shown
-from colorizer.results import Source, State
+from colorizer.errors import UserError, shown
+from colorizer.files import formats, tiff
+from colorizer.files.source import Source
+from colorizer.films import formats as film_formats
+from colorizer.films import hints as film_hints
+from colorizer.jobs.photographs import Job, job_settings
+from colorizer.jobs.record import State
 
 # What file systems take, in bytes.
 LONGEST_NAME = 255
@@ -48,10 +50,10 @@ def plan(
 ) -> Plan:
     """Find photographs and films and name the files to write; no two get the same name.
 
-    `inputs` are files and folders; `format` is a suffix of batch.FORMATS, or None to keep each
-    photograph's name; `record` and `settings` decide what is finished, with `film_settings` for
-    films. `hints` is a file of them for the only photograph; others have theirs beside them, which
-    are left out unless the model `takes_hints`. Raises UserError where nothing is found, where a
+    `inputs` are files and folders; `format` is a suffix of photographs.FORMATS, or None to keep
+    each photograph's name; `record` and `settings` decide what is finished, with `film_settings`
+    for films. `hints` is a file of them for the only photograph; others have theirs beside them,
+    which are left out unless the model `takes_hints`. Raises UserError where nothing is found, where a
     result would lie over an input, or where `hints` cannot be for several.
     """
     planned = Plan()

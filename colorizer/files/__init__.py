@@ -1,0 +1,1 @@
+"""Files of photographs: formats, metadata, TIFF, colour profiles, and files written whole."""

@@ -1,0 +1,1 @@
+"""Films: decoded, stabilized, coloured, encoded, with all their other streams."""

@@ -1,0 +1,1 @@
+"""Colours that are known before the network paints: points, reference photographs, palettes."""

@@ -1,0 +1,79 @@
+"""Colours that a reference photograph gives to what looks like it."""
+
+import dataclasses
+
+from colorizer import chroma
+from colorizer.hints.known import SCALE, none, possible
+from colorizer.pixels import to_unit
+
+import numpy as np
+
+# The cosine from which two places look alike, and the share of its places in which a photograph has
+# to look like a reference, because some look alike by chance in any two. Of 100 photographs, two
+# views of the same share 22% of their places (median; the least 14%), and those of two that have
+# nothing in common 0.5% (19 of 20 pairs below 2.6%).
+LEAST_LIKENESS = 0.65
+
+
+LEAST_SHARE = 0.03
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """What a photograph in colour says: features, float32 (N, C), of its places, of length 1, and
+    their chroma in Lab's units, float32 (N, 2)."""
+
+    features: np.ndarray
+    chroma: np.ndarray
+
+
+def reference_of(features, small, stride) -> Reference:
+    """Learn from a photograph in colour.
+
+    `features` (rows, columns, C) are those of squares of `stride` pixels of `small`, the photograph
+    as the network sees it, uint8 RGB (h, w, 3); the last squares may reach over its edge. The
+    chroma of a place is the mean in its square.
+    """
+    height, width = small.shape[:2]
+    squares = _square_of_pixels(height, width, stride, features.shape[1])
+    colours = chroma.chroma_of(to_unit(small)).reshape(-1, 2)
+    count = np.bincount(squares)
+    mean = [np.bincount(squares, colours[:, channel]) / count for channel in (0, 1)]
+    return Reference(_unit_length(features), np.stack(mean, axis=-1).astype(np.float32))
+
+
+def from_reference(reference, features, small, stride) -> np.ndarray:
+    """Return the known colours (h, w, 3) of a photograph where it looks like a reference.
+
+    `features` and `small` are as `reference_of` takes them. A square takes the colour of the
+    reference's place that looks most like it, where that looks most like this square too and both
+    look alike enough; others stay unknown, and all where there are too few. The mean of the mask is
+    the share that found a match.
+
+    Source: mutual nearest neighbours, as they are used to match images; colour by matching places
+    of a reference, Welsh et al. 2002 and He et al. 2018.
+    """
+    height, width = small.shape[:2]
+    own = _unit_length(features)
+    likeness = own @ reference.features.T
+    best = likeness.argmax(axis=1)
+    mutual = likeness.argmax(axis=0)[best] == np.arange(len(own))
+    matched = mutual & (likeness.max(axis=1) >= LEAST_LIKENESS)
+    if matched.mean() < LEAST_SHARE:
+        return none(height, width)
+    colours = np.column_stack([reference.chroma[best] / SCALE, np.ones(len(own))])
+    colours[~matched] = 0
+    squares = _square_of_pixels(height, width, stride, features.shape[1])
+    return possible(colours[squares].reshape(height, width, 3).astype(np.float32), small)
+
+
+def _square_of_pixels(height, width, stride, columns) -> np.ndarray:
+    """Return for each pixel of a picture which square of `stride` pixels it is in, int64 (h w,)."""
+    rows = np.arange(height) // stride
+    return (rows[:, np.newaxis] * columns + np.arange(width) // stride).ravel()
+
+
+def _unit_length(features) -> np.ndarray:
+    """Bring features (rows, columns, C) to length 1 and into a row: float32 (rows columns, C)."""
+    rows = features.reshape(-1, features.shape[-1])
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)

@@ -1,0 +1,1 @@
+"""What a run does: a plan, photographs, films, and the record of what was made."""
