@@ -30,6 +30,7 @@ import models
 from colorizer import errors, tone
 from colorizer.errors import UserError, shown
 from colorizer.files import atomic, formats, photos
+from colorizer.jobs.find import find_photographs
 from colorizer.network import load_network
 from colorizer.pixels import grayscale, resize, to_uint8, to_unit
 from colorizer.progress import Progress
@@ -99,7 +100,7 @@ def open_test_set(data, size, skipped):
             f"there is no data folder {data}; prepare one with: "
             f"python prepare_data.py --source IMAGENET_FOLDER --output {shlex.quote(str(data))}"
         )
-    paths = formats.find_photographs(data)
+    paths = find_photographs(data)
     if not paths:
         raise UserError(
             f"{data} holds neither prepared data ({dataset.MANIFEST}) nor photographs "

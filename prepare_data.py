@@ -36,8 +36,9 @@ if __name__ == "__main__":
 
 from colorizer import errors, tone
 from colorizer.errors import shown
-from colorizer.files import atomic, formats, photos
+from colorizer.files import atomic, photos
 from colorizer.files.source import sha256
+from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, resize
 from colorizer.progress import Progress
 from pictures import dataset, record
@@ -174,7 +175,7 @@ def find_classes(root, folder) -> dict:
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
     classes = {}
     for path in Progress(folders, desc=f"listing {folder}", unit="class", leave=False, delay=1):
-        found = formats.find_photographs(path, onerror=refuse)
+        found = find_photographs(path, onerror=refuse)
         if found:
             classes[path.name] = [file.absolute().relative_to(root).as_posix() for file in found]
             try:

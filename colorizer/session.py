@@ -7,7 +7,6 @@ from pathlib import Path
 from colorizer.enlarge import enlarger_of
 from colorizer.errors import UserError
 from colorizer.files import photos
-from colorizer.files.formats import HINTS_SUFFIX, is_hints
 from colorizer.films.formats import is_film
 from colorizer.hints import drawing, palette
 from colorizer.jobs import photographs
@@ -39,7 +38,7 @@ class Session:
     def __init__(self, path, colorizer, max_megapixels=photos.MAX_MEGAPIXELS):
         """Read a photograph; raises UserError where it is none."""
         self.path, self.colorizer, self.max_megapixels = Path(path), colorizer, max_megapixels
-        if is_hints(self.path):
+        if drawing.is_hints(self.path):
             raise UserError(
                 f"{self.path.name} holds points that were saved. They count where many photographs "
                 "are colorized at once, together with the photograph."
@@ -244,7 +243,7 @@ class Session:
         """Write the points as NAME.hints.png into a folder; raises UserError if there are none."""
         if not self.points:
             raise UserError("There are no points yet; click on the photograph first.")
-        path = Path(folder, self.path.stem + HINTS_SUFFIX)
+        path = Path(folder, self.path.stem + drawing.SUFFIX)
         photos.write_png(path, self.hints())
         return path
 

@@ -22,8 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colorizer.files import formats, photos
+from colorizer.files import photos
 from colorizer.files.atomic import write_json
+from colorizer.jobs.find import find_photographs
 from processes import run_colorize
 
 import cv2
@@ -59,7 +60,7 @@ def make_photographs(folder, megapixels, count) -> None:
     would lack the fine detail that a photograph of that size has.
     """
     folder.mkdir()
-    samples = [photos.read_rgb(path) for path in formats.find_photographs(ROOT / "samples")]
+    samples = [photos.read_rgb(path) for path in find_photographs(ROOT / "samples")]
     height = round(math.sqrt(megapixels * 1e6 * 2 / 3))
     width = round(height * 3 / 2)
     for number in range(count):

@@ -24,7 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colorizer.files import atomic, formats, photos
+from colorizer.files import atomic, photos
+from colorizer.jobs.find import find_photographs
 from pictures import dataset, record
 
 import numpy as np
@@ -44,7 +45,7 @@ STREAMED = (10_000, 200_000)
 def make_pictures(folder) -> list:
     """Write random parts of the samples as JPEGs, in a folder for each class; return the paths."""
     random = np.random.default_rng(0)
-    samples = [photos.read_rgb(path) for path in formats.find_photographs(ROOT / "samples")]
+    samples = [photos.read_rgb(path) for path in find_photographs(ROOT / "samples")]
     paths = []
     for number in range(PICTURES):
         path = folder / f"class{number % CLASSES:02}" / f"{number:05}.jpg"

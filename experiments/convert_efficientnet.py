@@ -22,7 +22,8 @@ sys.path.insert(0, str(ROOT))
 
 from colorizer import errors
 from colorizer.errors import UserError
-from colorizer.files import atomic, formats, photos
+from colorizer.files import atomic, photos
+from colorizer.jobs.find import find_photographs
 from colorizer.pixels import resize, to_unit
 from pictures import record
 from training import efficientnet, features
@@ -109,7 +110,7 @@ def find_labelled(folder):
     Raises UserError where there are none.
     """
     numbers = features.class_numbers()
-    paths = [path for path in formats.find_photographs(folder) if path.name[:9] in numbers]
+    paths = [path for path in find_photographs(folder) if path.name[:9] in numbers]
     if not paths:
         raise UserError(f"{folder} holds no photographs named like n01440764_tench.jpg")
     return paths, np.array([numbers[path.name[:9]] for path in paths])

@@ -24,7 +24,8 @@ sys.path.insert(0, str(ROOT))
 
 from colorizer import errors
 from colorizer.errors import UserError
-from colorizer.files import atomic, formats, photos
+from colorizer.files import atomic, photos
+from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, resize, to_unit
 from pictures import record
 from systems import vgg16
@@ -120,7 +121,7 @@ def read_classes(folder, count):
         raise UserError(f"{folder} holds no two folders of photographs; give another --pictures")
     pictures, labels = [], []
     for number, path in enumerate(classes):
-        for photograph in formats.find_photographs(path)[:count]:
+        for photograph in find_photographs(path)[:count]:
             pictures.append(resize(photos.read_rgb(photograph), SIDE, SIDE))
             labels.append(number)
     return np.stack(pictures), np.array(labels)

@@ -17,7 +17,8 @@ import hints
 import records
 from colorizer import errors
 from colorizer.errors import UserError
-from colorizer.files import atomic, formats, photos
+from colorizer.files import atomic, photos
+from colorizer.jobs.find import find_photographs
 from colorizer.network import load_network
 from colorizer.pixels import resize
 from pictures import record
@@ -40,7 +41,7 @@ def measure(arguments) -> None:
     network = load_network(arguments.model)
     if not network.takes_known:
         raise UserError(f"{arguments.model} takes no known colours; give another --model")
-    paths = formats.find_photographs(arguments.data)[: arguments.pictures]
+    paths = find_photographs(arguments.data)[: arguments.pictures]
     if not paths:
         raise UserError(f"{arguments.data} holds no photographs; give another --data")
     pictures = np.stack([resize(photos.read_rgb(path), hints.SIDE, hints.SIDE) for path in paths])

@@ -20,7 +20,8 @@ sys.path.insert(0, str(ROOT))
 import hints
 from colorizer import Colorizer, errors, tone
 from colorizer.errors import UserError
-from colorizer.files import formats, photos
+from colorizer.files import photos
+from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, resize
 from pictures import metrics
 from training import features
@@ -104,7 +105,7 @@ def judge(arguments) -> None:
             classifier = features.load_classifier(arguments.classifier)
         except features.NoClassifier as error:
             raise UserError(str(error)) from error
-    paths = formats.find_photographs(arguments.data)[: arguments.pictures]
+    paths = find_photographs(arguments.data)[: arguments.pictures]
     truths = [resize(photos.read_rgb(path), SIDE, SIDE) for path in paths]
     # What is gray in truth says nothing about colours.
     kept = [not tone.is_gray(truth) for truth in truths]

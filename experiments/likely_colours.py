@@ -15,7 +15,8 @@ sys.path.insert(0, str(ROOT))
 
 from colorizer import chroma, errors
 from colorizer.errors import UserError
-from colorizer.files import formats, photos
+from colorizer.files import photos
+from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, to_unit
 
 import cv2
@@ -57,7 +58,7 @@ def clusters(colours) -> np.ndarray:
 
 def find(arguments) -> None:
     """Print the table."""
-    paths = formats.find_photographs(arguments.data)
+    paths = find_photographs(arguments.data)
     if not paths:
         raise UserError(f"{arguments.data} holds no photographs; give another --data")
     random = np.random.default_rng(0)

@@ -21,7 +21,8 @@ import records
 from colorizer import errors
 from colorizer.enlarge import WEIGHTS, Enlarger
 from colorizer.errors import UserError
-from colorizer.files import atomic, formats, photos
+from colorizer.files import atomic, photos
+from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, high_bits, to_uint8, to_unit
 from colorizer.progress import Progress
 from pictures import damage, metrics
@@ -298,7 +299,7 @@ def measure(arguments) -> None:
                 raise UserError(f"there is no folder {arguments.sets / name}; see the docstring")
             found["sets"][name] = measure_set(arguments.sets / name, clean)
     if arguments.data:
-        paths = formats.find_photographs(arguments.data)[: arguments.pictures]
+        paths = find_photographs(arguments.data)[: arguments.pictures]
         found["damaged_x2"] = measure_damaged(paths, 2, Enlarger(2))
         found["damaged_x1"] = measure_damaged(paths, 1, Enlarger(1))
         found["undamaged_x1"] = measure_undamaged(paths, Enlarger(1))

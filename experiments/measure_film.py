@@ -20,10 +20,11 @@ import itertools
 
 from colorizer import Colorizer, chroma, tone
 from colorizer.errors import UserError, run
-from colorizer.files import formats, photos
+from colorizer.files import photos
 from colorizer.files.atomic import write_json
 from colorizer.films import decode, stabilize
 from colorizer.hints import known
+from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, resize, to_unit
 from pictures import metrics
 
@@ -301,7 +302,7 @@ def measure_all(settings) -> int:
 
     for path in settings.films:
         add(path.stem, read_clip(path), None)
-    paths = formats.find_photographs(ROOT / "samples")
+    paths = find_photographs(ROOT / "samples")
     samples = [(path.stem, photos.read_rgb(path)) for path in paths]
     coloured = [(name, sample) for name, sample in samples if not tone.is_gray(sample)]
     for number, (name, sample) in enumerate(coloured):

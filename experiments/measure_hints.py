@@ -16,8 +16,9 @@ sys.path.insert(0, str(ROOT))
 import records
 from colorizer import Colorizer, chroma, errors, tone
 from colorizer.errors import UserError
-from colorizer.files import atomic, formats, photos
+from colorizer.files import atomic, photos
 from colorizer.hints import drawing, palette
+from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, resize, to_unit
 from pictures import metrics, record
 
@@ -92,7 +93,7 @@ def steering(colorizer, rgb, mask):
 def measure_points(colorizer) -> list:
     """Measure REGIONS regions of samples/, as many of each photograph in colour as of the next."""
     found = []
-    for path in formats.find_photographs(ROOT / "samples"):
+    for path in find_photographs(ROOT / "samples"):
         rgb = photos.read_rgb(path)
         if not tone.is_gray(rgb):
             scale = SIDE / max(rgb.shape)
@@ -148,7 +149,7 @@ def measure(arguments) -> None:
     print(f"| mean of {len(points)} | | {inside:.0%} | {behind:.0%} |\n")
     result = {"points": points, "inside": inside, "behind": behind}
     if arguments.data:
-        paths = formats.find_photographs(arguments.data)[: arguments.pictures]
+        paths = find_photographs(arguments.data)[: arguments.pictures]
         if len(paths) <= OTHERS:
             raise UserError(
                 f"{arguments.data} holds {len(paths)} photographs, no more than {OTHERS}; "

@@ -13,7 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from colorizer import errors
-from colorizer.files import formats, photos
+from colorizer.files import photos
+from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, resize
 
 import numpy as np
@@ -32,7 +33,7 @@ def cell(rgb):
 
 def sheet(before, afters):
     """Return the sheet, uint8 (H, W, 3), on white."""
-    names = [path.relative_to(before) for path in formats.find_photographs(before)]
+    names = [path.relative_to(before) for path in find_photographs(before)]
     if not names:
         raise errors.UserError(f"{before} holds no photographs; give another --before")
     rows = []

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import colorize
 from colorizer import progress, tone
-from colorizer.files import formats, photos
+from colorizer.files import photos
 from colorizer.files.source import Source
+from colorizer.jobs.find import find_photographs
 from colorizer.jobs.record import RECORD, Record
 from colorizer.pixels import grayscale, resize
 from colorizer.progress import Progress
@@ -238,7 +239,7 @@ def test_everything_that_looks_like_a_picture_is_accounted_for(tmp_path, run):
     assert "7 colorized, 3 failed" in printed
     assert "failed: b.psd: it is a Photoshop document, which cannot be read; save it as" in printed
     assert "failed: b.CR2: it is a raw photograph, which" in printed
-    for path in formats.find_photographs(tmp_path / "in"):
+    for path in find_photographs(tmp_path / "in"):
         result = photos.read_rgb(tmp_path / "out" / path.name)
         assert is_result_of(tmp_path / "out" / path.name, grayscale(photos.read_rgb(path)))
         assert Image.open(tmp_path / "out" / path.name).format == Image.open(path).format

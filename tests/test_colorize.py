@@ -14,8 +14,9 @@ from pathlib import Path
 import colorize
 from colorizer import tone
 from colorizer.errors import UserError
-from colorizer.files import formats, photos
+from colorizer.files import photos
 from colorizer.jobs import plan as planning
+from colorizer.jobs.find import find_photographs
 from colorizer.jobs.record import RECORD, Record
 from colorizer.pixels import grayscale, resize, to_unit
 
@@ -108,7 +109,7 @@ def test_a_jpeg_of_a_gray_photograph_keeps_its_luminance(tmp_path, run):
         gray = grayscale(photos.read_rgb(ROOT / "samples" / f"{sample}.jpg"))
         write(tmp_path / "in" / f"{sample}.jpg", gray, quality=95)
     assert run()[0] == 0
-    for path in formats.find_photographs(tmp_path / "in"):
+    for path in find_photographs(tmp_path / "in"):
         before = lightness(photos.read_rgb(path))
         difference = lightness(photos.read_rgb(tmp_path / "out" / path.name)) - before
         assert abs(difference.mean()) < 0.1
@@ -314,7 +315,7 @@ def hostile_folder(folder):
 
 def test_a_hostile_folder_is_done_as_far_as_it_can_be(tmp_path, run):
     good = hostile_folder(tmp_path / "in")
-    before = {p: p.read_bytes() for p in formats.find_photographs(tmp_path / "in") if p.is_file()}
+    before = {p: p.read_bytes() for p in find_photographs(tmp_path / "in") if p.is_file()}
     status, printed = run()
     assert status == 1
     assert files(tmp_path / "out") == sorted(good)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import colorize
 from colorizer.errors import UserError
-from colorizer.files import formats
 from colorizer.films import hints as film_hints
 from colorizer.films import stabilize
 from colorizer.hints import drawing, known
 from colorizer.jobs import films
+from colorizer.jobs.find import find_pictures
 from colorizer.pixels import resize
 
 import cv2
@@ -247,7 +247,7 @@ def test_a_film_is_colorized_again_when_its_hints_change(tmp_path, run, film):
 def test_a_folder_of_hints_is_not_an_album_unless_there_is_no_film(tmp_path, film):
     for folder in ("film.hints", "other.hints"):
         write_hint(tmp_path / "in" / folder / "0.png", 90, 50)
-    found, _ = formats.find_pictures(tmp_path / "in")
+    found, _ = find_pictures(tmp_path / "in")
     assert [path.relative_to(tmp_path / "in").as_posix() for path in found] == [
         "film.mkv",
         "other.hints/0.png",

@@ -6,8 +6,9 @@ import os
 import zlib
 
 from colorizer import tone
-from colorizer.files import formats, photos
+from colorizer.files import photos
 from colorizer.files.metadata import Metadata
+from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, resize, shrink, to_uint8, to_unit
 
 import cv2
@@ -50,7 +51,7 @@ def test_photographs_are_found_by_suffix_without_hidden_ones_or_loops(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "inner" / "loop").symlink_to(tmp_path)
     (tmp_path / os.fsdecode(b"\xff\xe9.gif")).touch()
-    found = [os.fsencode(path.relative_to(tmp_path)) for path in formats.find_photographs(tmp_path)]
+    found = [os.fsencode(path.relative_to(tmp_path)) for path in find_photographs(tmp_path)]
     assert found == [b"a.tiff", b"b.JPG", b"inner/c.webp", b"\xff\xe9.gif"]
 
 

@@ -15,12 +15,14 @@ from pathlib import Path
 
 from colorizer.errors import UserError, shown
 from colorizer.files import photos
-from colorizer.files.formats import FILM_HINTS_SUFFIX
 from colorizer.files.source import sha256
 from colorizer.hints import drawing, known
 
 import cv2
 import numpy as np
+
+# A folder NAME.hints holds the hints of the film NAME.
+FOLDER_SUFFIX = ".hints"
 
 FRAME = re.compile(r"\d+")
 SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
@@ -99,7 +101,7 @@ class Hints:
 
 def folder_beside(film) -> Hints | None:
     """Return the folder of hints beside a film, or None where there is none."""
-    folder = film.with_name(film.stem + FILM_HINTS_SUFFIX)
+    folder = film.with_name(film.stem + FOLDER_SUFFIX)
     return Hints(folder) if folder.is_dir() else None
 
 

@@ -4,6 +4,8 @@ Hints are uint8 (H, W, 4), RGB and alpha, of any size and of the upright photogr
 """
 
 import dataclasses
+import os
+from pathlib import Path
 
 from colorizer import chroma
 from colorizer.files import photos
@@ -16,6 +18,9 @@ import numpy as np
 # How far the height of hints may lie from what their width and the photograph's shape say, as a
 # share of it; and one pixel more.
 SHAPE_TOLERANCE = 0.01
+
+# NAME.hints.png says what colours places of the photograph NAME have.
+SUFFIX = ".hints.png"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,3 +108,14 @@ def from_hints(hints, small) -> np.ndarray:
     mean = [total(colours[:, channel]) / np.maximum(count, 1) for channel in (0, 1)]
     known = np.stack([*mean, np.ones_like(count)], axis=-1) * mask[..., np.newaxis]
     return possible(known.astype(np.float32), small)
+
+
+def is_hints(path) -> bool:
+    """Tell by its name whether a file holds hints, and so is no photograph."""
+    return path.name.lower().endswith(SUFFIX)
+
+
+def beside(path) -> Path | None:
+    """Return the file of hints beside a photograph, or None where there is none."""
+    hints = path.with_name(path.stem + SUFFIX)
+    return hints if os.path.isfile(hints) else None

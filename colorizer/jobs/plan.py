@@ -11,6 +11,8 @@ from colorizer.files import formats, tiff
 from colorizer.files.source import Source
 from colorizer.films import formats as film_formats
 from colorizer.films import hints as film_hints
+from colorizer.hints import drawing
+from colorizer.jobs.find import advice, find_pictures
 from colorizer.jobs.photographs import Job, job_settings
 from colorizer.jobs.record import State
 
@@ -53,8 +55,8 @@ def plan(
     `inputs` are files and folders; `format` is a suffix of photographs.FORMATS, or None to keep
     each photograph's name; `record` and `settings` decide what is finished, with `film_settings`
     for films. `hints` is a file of them for the only photograph; others have theirs beside them,
-    which are left out unless the model `takes_hints`. Raises UserError where nothing is found, where a
-    result would lie over an input, or where `hints` cannot be for several.
+    which are left out unless the model `takes_hints`. Raises UserError where nothing is found,
+    where a result would lie over an input, or where `hints` cannot be for several.
     """
     planned = Plan()
     found = find(inputs, output, planned.failures)
@@ -67,7 +69,7 @@ def plan(
     if hints and (len(found) != 1 or film_formats.is_film(found[0][0])):
         raise UserError(
             f"--hints {shown(hints)} is for one photograph, and --input names "
-            f"{len(found)} photographs and films; put NAME{formats.HINTS_SUFFIX} beside each"
+            f"{len(found)} photographs and films; put NAME{drawing.SUFFIX} beside each"
         )
     read = {identity for path, _ in found for identity in _identities(path)}
     names = Names(record, settings, read, overwrite, film_settings)
@@ -90,7 +92,7 @@ def plan(
             name = shown(relative) + (f", page {number}" if len(pages) > 1 else "")
             job = Job(source, name, wanted, page=page)
             # Hints are drawn over one picture: of several pages, the first.
-            if number == 1 and (own := hints or formats.hints_beside(path)):
+            if number == 1 and (own := hints or drawing.beside(path)):
                 job = _with_hints(job, Source(own), takes_hints)
             _plan_one(job, names, compare, planned)
     return planned
@@ -182,13 +184,13 @@ def find(inputs, output, failures) -> list:
             raise UserError(f"there is no {shown(given)}; give a folder or a file as --input")
         if not given.is_dir():
             paths, root, below = [given], given.parent, Path()
-            if reason := formats.advice(given):
+            if reason := advice(given):
                 failures.append((shown(given.name), reason))
                 continue
         else:
-            paths, unreadable = formats.find_pictures(given, onerror=fail)
+            paths, unreadable = find_pictures(given, onerror=fail)
             paths, unreadable = (_without(each, given, output) for each in (paths, unreadable))
-            failures += [(shown(p.relative_to(given)), formats.advice(p)) for p in unreadable]
+            failures += [(shown(p.relative_to(given)), advice(p)) for p in unreadable]
             root = given
             below = Path(given.resolve().name) if several else Path()
         for path in paths:
