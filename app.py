@@ -8,7 +8,6 @@ removed when the page ends.
 
 import argparse
 import contextlib
-import dataclasses
 import functools
 import os
 import re
@@ -22,12 +21,12 @@ from pathlib import Path
 from unittest import mock
 
 from colorizer import Colorizer
-from colorizer.arguments import megapixels, working_size
+from colorizer.cli import megapixels, working_size
 from colorizer.enlarge import enlarger_of
 from colorizer.errors import UserError, run
 from colorizer.files import photos
 from colorizer.hints import palette
-from colorizer.jobs import photographs
+from colorizer.jobs.request import Request, read_reference
 from colorizer.session import LONGEST_FILM, Session, colorize, colorize_film
 
 import cv2
@@ -356,7 +355,7 @@ class Page:
     @said
     def refer(self, visit, path, strength):
         """Take colours from a photograph, for all that are open, or from none."""
-        reference = photographs.read_reference(Path(path), self.colorizer) if path else None
+        reference = read_reference(Path(path), self.colorizer) if path else None
         with visit.lock:
             visit.reference = reference
             for session in visit.sessions.values():
@@ -456,28 +455,26 @@ class Page:
         # In one folder, hints lie beside their photographs.
         for path in paths:
             put(path, place / "photographs")
-        enlarger = enlarger_of(scale_of(restore, enlarge))
-        options = photographs.Options(
-            strength, max_megapixels=self.max_megapixels, enlarger=enlarger
-        )
-        if reference:
-            read = photographs.read_reference(Path(reference), self.colorizer)
-            options = dataclasses.replace(options, reference=read)
         results = place / "colorized"
+        request = Request(
+            inputs=(place / "photographs",),
+            output=results,
+            strength=strength,
+            max_megapixels=self.max_megapixels,
+            reference=read_reference(Path(reference), self.colorizer) if reference else None,
+            enlarger=enlarger_of(scale_of(restore, enlarge)),
+        )
         progress(0, desc="Colorizing")
-        outcomes = colorize(
-            [place / "photographs"],
-            results,
+        report = colorize(
+            request,
             self.colorizer,
-            options,
             tell=lambda done, of: progress((done, of), desc="Colorizing", unit="photographs"),
         )
-        failures = [outcome for outcome in outcomes if outcome.failure]
-        lines = [f"{len(outcomes) - len(failures)} photographs are in colour."]
-        lines += [f"- **{each.job.name}** is not: {each.failure}." for each in failures]
-        lines += [f"- {each.job.name}: {each.remark}." for each in outcomes if each.remark]
+        lines = [f"{report.done} photographs are in colour."]
+        lines += [f"- **{name}** is not: {reason}." for name, reason in report.failures]
+        lines += [f"- {name}: {remark}." for name, remark in report.remarks]
         archive = None
-        if len(failures) < len(outcomes):
+        if report.done:
             archive = str(pack(results, place / "colorized.zip"))
         shutil.rmtree(results)
         return visit, "\n".join(lines), gr.File(archive, visible=archive is not None)
@@ -517,10 +514,11 @@ class Page:
         """Colorize a film, to play and to download."""
         if not path:
             raise UserError("There is no film yet; drop one, or choose one.")
-        options = photographs.Options(strength, max_megapixels=self.max_megapixels)
-        if reference:
-            read = photographs.read_reference(Path(reference), self.colorizer)
-            options = dataclasses.replace(options, reference=read)
+        request = Request(
+            strength=strength,
+            max_megapixels=self.max_megapixels,
+            reference=read_reference(Path(reference), self.colorizer) if reference else None,
+        )
 
         def tell(done, of):
             if self.ended.is_set():
@@ -529,7 +527,7 @@ class Page:
 
         # In no folder of an answer: those go while somebody works on in another tab.
         with self.film_lock, tempfile.TemporaryDirectory(dir=visit.folder) as folder:
-            outcome = colorize_film(path, Path(folder), self.colorizer, options, tell)
+            outcome = colorize_film(path, Path(folder), self.colorizer, request, tell)
             result = Path(shutil.move(outcome.job.target, visit.new_folder()))
         remark = f": {outcome.remark}" if outcome.remark else ""
         played = result.suffix.lower() in PLAYED

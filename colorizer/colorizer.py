@@ -6,7 +6,7 @@ from pathlib import Path
 from colorizer import chroma
 from colorizer.hints import geodesic
 from colorizer.hints.known import at_half_size, first_of
-from colorizer.hints.reference import Reference, from_reference, reference_of
+from colorizer.hints.reference import Exemplar, from_reference, reference_of
 from colorizer.network import FEATURE_STRIDE, load_network
 from colorizer.pixels import grayscale, high_bits, shrink, to_unit
 
@@ -86,7 +86,7 @@ class Colorizer:
         """Predict the chroma of an image and paint it: RGB (H, W, 3) of the image's dtype."""
         return self.paint(image, self.predict(image, known), strength)
 
-    def reference(self, image) -> Reference:
+    def reference(self, image) -> Exemplar:
         """Learn which colours places have in a photograph in colour, RGB (H, W, 3).
 
         Raises UserError where the network cannot tell what looks alike.
@@ -103,11 +103,11 @@ class Colorizer:
         features = self.network.features(gray)[0]
         return from_reference(reference, features, self.shrink(image), FEATURE_STRIDE)
 
-    def told(self, image, hinted=None, reference=None):
+    def known_colours(self, image, hinted=None, reference=None):
         """Return all known colours of an image, float32 (h, w, 3), or None where nothing is said.
 
         `hinted` are those that a person says, or None; they count before those of a `reference`,
-        a reference.Reference or None. Also returns the share of the image that looks like that.
+        an Exemplar or None. Also returns the share of the image that looks like that.
         """
         said = [] if hinted is None else [hinted]
         share = 0.0

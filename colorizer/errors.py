@@ -18,38 +18,58 @@ class UserError(Exception):
 
 
 def run(script, arguments, stopped="stopped") -> int:
-    """Call `script(arguments)` and return the process's exit status.
+    """Call `script(arguments)` and return the process's exit status, as `Ending` says.
 
-    Returns what `script` returns (None counts as 0), or 2 after printing the one sentence of a
-    `UserError` or of a full disk, 130 after Ctrl-C, said as `stopped`, 141 when nobody reads the
-    output any more. Every other exception passes through: it is a fault of this project.
+    That is what `script` returns; None counts as 0.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal may have no letters for the name of a photograph.
-        with contextlib.suppress(AttributeError):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        status = script(arguments) or 0
-        if sys.stdout:
-            sys.stdout.flush()
-        return status
-    except UserError as error:
-        return _end(f"error: {error}", 2)
-    except KeyboardInterrupt:
-        return _end(stopped, STOPPED)
-    except BrokenPipeError:
-        _drop_output()
-        return NOBODY_READS
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        place = f" on the disk of {error.filename}" if error.filename else ""
-        _drop_output()
-        return _end(
-            f"error: there is no room left{place}; make some, and give the command again", 2
-        )
+    with Ending(stopped) as ending:
+        ending.status = script(arguments) or 0
+    return ending.status
+
+
+class Ending:
+    """A block whose end is an exit status, `status`.
+
+    It is 2 after the one sentence of a `UserError` or of a full disk, 130 after Ctrl-C, reported as
+    `stopped`, 141 when nobody reads the output any more, and else what the block sets. Every other
+    exception passes through: it is a fault of this project.
+    """
+
+    def __init__(self, stopped="stopped"):
+        self.stopped, self.status = stopped, 0
+
+    def __enter__(self):
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal may have no letters for the name of a photograph.
+            with contextlib.suppress(AttributeError):
+                stream.reconfigure(errors="backslashreplace")
+        return self
+
+    def __exit__(self, kind, error, trace) -> bool:
+        if error is None:
+            try:
+                if sys.stdout:
+                    sys.stdout.flush()
+                return True
+            except OSError as full:
+                error = full
+        if isinstance(error, UserError):
+            self.status = _end(f"error: {error}", 2)
+        elif isinstance(error, KeyboardInterrupt):
+            self.status = _end(self.stopped, STOPPED)
+        elif isinstance(error, BrokenPipeError):
+            _drop_output()
+            self.status = NOBODY_READS
+        elif isinstance(error, OSError) and error.errno in FULL:
+            place = f" on the disk of {error.filename}" if error.filename else ""
+            _drop_output()
+            room = f"there is no room left{place}; make some, and give the command again"
+            self.status = _end(f"error: {room}", 2)
+        else:
+            return False
+        return True
 
 
 def _end(sentence, status) -> int:

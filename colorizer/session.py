@@ -1,6 +1,8 @@
 """One photograph on which a person decides colours: points, undo, and what is shown of it."""
 
+import contextlib
 import dataclasses
+import functools
 import math
 from pathlib import Path
 
@@ -9,9 +11,11 @@ from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.films.formats import is_film
 from colorizer.hints import drawing, palette
-from colorizer.jobs import photographs
+from colorizer.jobs.job import Outcome
 from colorizer.jobs.plan import plan
 from colorizer.jobs.record import Record
+from colorizer.jobs.request import Fingerprint, Request
+from colorizer.jobs.run import Report, run
 from colorizer.pixels import grayscale, high_bits, shrink
 
 import cv2
@@ -125,7 +129,7 @@ class Session:
             self.picked = self.latest = None
 
     def use_reference(self, reference) -> None:
-        """Take colours from a photographs.Reference, or from none."""
+        """Take colours from a request.Reference, or from none."""
         self.reference = reference
 
     def enlarge(self, scale) -> None:
@@ -180,9 +184,9 @@ class Session:
         hinted = None
         if self.points:
             hinted = drawing.from_hints(self.hints(), self.colorizer.shrink(self.shown))
-        learned = self.reference and self.reference.learned
-        told, self.share = self.colorizer.told(self.shown, hinted, learned)
-        return self.colorizer.predict(self.shown, told)
+        learned = self.reference and self.reference.exemplar
+        known_colours, self.share = self.colorizer.known_colours(self.shown, hinted, learned)
+        return self.colorizer.predict(self.shown, known_colours)
 
     def marked(self, painted) -> np.ndarray:
         """Draw the points on the shown picture; the picked one has a wider ring."""
@@ -253,65 +257,60 @@ class Session:
         Raises UserError where that fails.
         """
         hints = self.write_hints(folder) if self.points else None
-        options = photographs.Options(
-            strength,
+        request = Request(
+            inputs=(self.path,),
+            output=Path(folder, "result"),
+            hints=hints,
+            strength=strength,
             max_megapixels=self.max_megapixels,
             reference=self.reference,
             enlarger=enlarger_of(self.scale),
         )
-        (outcome,) = colorize([self.path], Path(folder, "result"), self.colorizer, options, hints)
+        (outcome,) = colorize(request, self.colorizer).outcomes
         if outcome.failure:
             raise UserError(f"{self.path.name} cannot be written: {outcome.failure}.")
         return outcome.job.target
 
 
-def colorize(paths, folder, colorizer, options, hints=None, tell=lambda done, of: None) -> list:
-    """Colorize files and folders into a folder as `colorize.py` does: photographs.Outcomes.
+def colorize(request, colorizer, tell=lambda done, of: None, films=False) -> Report:
+    """Colorize as `colorize.py` does; `tell(done, of)` is called after each photograph or frame.
 
-    `hints` is a file of them for the only photograph. `tell(done, of)` is called after each
-    photograph. Films are failures here. Raises UserError where there is nothing to colorize.
+    `of` may be a guess, or None. Films are failures without `films`. Raises UserError where
+    there is nothing to colorize.
     """
-    record = Record(folder)
-    settings = photographs.recorded_settings(colorizer, options)
-    takes_known = colorizer.network.takes_known
-    planned = plan(paths, folder, None, record, settings, hints=hints, takes_hints=takes_known)
-    jobs = [job for job in planned.jobs if not job.film]
-    outcomes = []
-
-    def take(outcome):
-        outcomes.append(outcome)
-        tell(len(outcomes), len(jobs))
-
-    folder.mkdir(parents=True, exist_ok=True)
-    photographs.colorize_files(jobs, colorizer, options, record, take)
-    failures = [*planned.failures]
-    films = [job.name for job in planned.jobs if job.film]
-    failures += [(name, "it is a film, and films have their own tab") for name in films]
-    for name, reason in failures:
-        job = photographs.Job(None, name, folder)
-        outcomes.append(photographs.Outcome(job, reason))
-    return outcomes
+    record, fingerprint = Record(request.output), Fingerprint(request, colorizer)
+    planned = plan(request, record, fingerprint, colorizer.network.takes_known)
+    if not films:
+        names = [job.name for job in planned.films]
+        planned.failures += [(name, "it is a film, and films have their own tab") for name in names]
+        planned.films.clear()
+    bar = functools.partial(_Bar, tell)
+    return run(planned, request, colorizer, record, fingerprint, bar)
 
 
-def colorize_film(path, folder, colorizer, options, tell) -> photographs.Outcome:
-    """Colorize a film into a folder as `colorize.py` does, with the `options` of photographs.
+class _Bar(contextlib.nullcontext):
+    """A progress bar, as `run` takes it, that calls a function."""
 
-    `tell(done, of)` is called after each frame, with a guess of their number or None. Raises
-    UserError where that fails, or the film is longer than LONGEST_FILM or too large.
+    def __init__(self, tell, desc, unit, total):
+        super().__init__(self)
+        self.tell, self.total, self.done = tell, total, 0
+
+    def update(self, number):
+        self.done += number
+        self.tell(self.done, max(self.done, self.total) if self.total else None)
+
+
+def colorize_film(path, folder, colorizer, request, tell) -> Outcome:
+    """Colorize a film into a folder, as `colorize` does.
+
+    Raises UserError where that fails, or the film is longer than LONGEST_FILM or too large.
     """
     # Not imported above, because photographs need not wait for FFmpeg's libraries.
     from colorizer.films import decode
-    from colorizer.jobs import films
 
-    path, done = Path(path), 0
+    path = Path(path)
     if not is_film(path):
         raise UserError(f"{path.name} is no film; photographs have the other tabs.")
-
-    def count(frames, of):
-        nonlocal done
-        done += frames
-        tell(done, max(done, of) if of else None)
-
     try:
         film = decode.probe(path)
         height, width = film.size
@@ -321,15 +320,12 @@ def colorize_film(path, folder, colorizer, options, tell) -> photographs.Outcome
                 f"it lasts {minutes} minutes, and the page takes {LONGEST_FILM // 60}; "
                 "colorize.py takes longer ones"
             )
-        if width * height > options.max_megapixels * 1e6:
+        if width * height > request.max_megapixels * 1e6:
             raise decode.FilmError(
-                f"it has {width} x {height} pixels, more than {options.max_megapixels:g} megapixels"
+                f"it has {width} x {height} pixels, more than {request.max_megapixels:g} megapixels"
             )
-        settings, record = photographs.recorded_settings(colorizer, options), Record(folder)
-        (job,) = plan([path], folder, None, record, settings).jobs
-        film_options = films.Options(options.strength, reference=options.reference)
-        writer = photographs.Writer(record, settings)
-        outcome = films.colorize_film(job, colorizer, film_options, writer, count)
+        request = dataclasses.replace(request, inputs=(path,), output=folder)
+        (outcome,) = colorize(request, colorizer, tell, films=True).outcomes
         if outcome.failure:
             raise decode.FilmError(outcome.failure)
     except decode.FilmError as error:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import colorize
-from colorizer import progress, tone
+from colorizer import Colorizer, progress, tone
 from colorizer.files import photos
 from colorizer.files.source import Source
 from colorizer.jobs.find import find_photographs
@@ -317,7 +317,7 @@ def test_large_working_sizes_go_through_the_network_one_after_the_other(tmp_path
             at_once[0] -= 1
         return np.zeros((8, 8, 2), np.float32)
 
-    monkeypatch.setattr(colorize.Colorizer, "predict", counted)
+    monkeypatch.setattr(Colorizer, "predict", counted)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     for number in range(8):
         write(tmp_path / "in" / f"{number}.png", gray(number))
@@ -337,14 +337,14 @@ def test_thin_pictures_at_the_smallest_working_size(tmp_path, run, model):
 
 
 def test_whatever_the_network_raises_is_the_failure_of_one_photograph(tmp_path, run, monkeypatch):
-    predict = colorize.Colorizer.predict
+    predict = Colorizer.predict
 
     def raises(self, image, known=None):
         if image.shape[0] > image.shape[1]:
             raise RuntimeError("Got invalid dimensions")
         return predict(self, image, known)
 
-    monkeypatch.setattr(colorize.Colorizer, "predict", raises)
+    monkeypatch.setattr(Colorizer, "predict", raises)
     write(tmp_path / "in" / "tall.png", gray(1, (60, 40)))
     write(tmp_path / "in" / "wide.png", gray(2))
     status, printed = run("--input", "in")

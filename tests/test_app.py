@@ -13,7 +13,7 @@ from pathlib import Path
 
 from colorizer.files import photos
 from colorizer.hints import drawing
-from colorizer.jobs import photographs
+from colorizer.jobs.job import FilmJob, Outcome
 
 import av
 import numpy as np
@@ -394,7 +394,7 @@ def test_what_is_done_in_another_tab_leaves_a_film_alone(tmp_path, monkeypatch):
             visit.new_folder()
         target = folder / "street.mkv"
         target.write_bytes(b"a film")
-        return photographs.Outcome(photographs.Job(None, "street.mkv", target))
+        return Outcome(FilmJob(None, "street.mkv", target))
 
     monkeypatch.setattr(app, "colorize_film", colorize_film)
     page = app.Page(None, tmp_path, 1)

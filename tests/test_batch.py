@@ -1,4 +1,4 @@
-"""batch.py: many photographs at once, each with its own fate."""
+"""Many photographs at once, each with its own fate."""
 
 import dataclasses
 import os
@@ -9,7 +9,9 @@ from colorizer import Colorizer
 from colorizer.files import photos
 from colorizer.files.source import Source
 from colorizer.jobs import photographs
+from colorizer.jobs.job import PhotographJob, Writer
 from colorizer.jobs.record import RECORD, Record
+from colorizer.jobs.request import Fingerprint, Request
 
 import numpy as np
 import pytest
@@ -35,15 +37,16 @@ def make_jobs(folder, count):
         source = folder / f"{number}.png"
         Image.fromarray(picture(number)[..., 0]).save(source)
         target = folder / "out" / source.name
-        jobs.append(photographs.Job(Source(source), source.name, target))
+        jobs.append(PhotographJob(Source(source), source.name, target))
     return jobs
 
 
 def colorize(jobs, colorizer, **options):
     """Colorize the jobs and return the outcomes by name."""
     outcomes = []
-    options = photographs.Options(**options)
-    photographs.colorize_files(jobs, colorizer, options, record_of(jobs), outcomes.append)
+    request = Request(**options)
+    writer = Writer(record_of(jobs), Fingerprint(request, colorizer))
+    photographs.colorize_photographs(jobs, colorizer, request, writer, outcomes.append)
     assert len(outcomes) == len({outcome.job.name for outcome in outcomes})
     return {outcome.job.name: outcome for outcome in outcomes}
 
@@ -145,19 +148,19 @@ def test_photographs_in_memory_stay_within_the_budget(tmp_path, brown, monkeypat
     monkeypatch.setattr(photographs, "MOST_MEGAPIXELS", 0.005)  # one of 80x60, not two
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     at_once, most, lock = [0], [0], threading.Lock()
-    colorize_one = Colorizer.colorize
+    paint = Colorizer.paint
 
     def counted(*given, **named):
         with lock:
             at_once[0] += 1
             most[0] = max(most[0], at_once[0])
         try:
-            return colorize_one(*given, **named)
+            return paint(*given, **named)
         finally:
             with lock:
                 at_once[0] -= 1
 
-    monkeypatch.setattr(Colorizer, "colorize", counted)
+    monkeypatch.setattr(Colorizer, "paint", counted)
     outcomes = colorize(make_jobs(tmp_path, 12), brown)
     assert not any(outcome.failure for outcome in outcomes.values())
     assert len(written(tmp_path)) == 12
@@ -192,14 +195,14 @@ def test_stopped_it_tells_of_what_was_under_way_and_begins_nothing_more(
     """Ctrl-C comes while the second photograph is between its file and its coloured file."""
     told, taken, begun = [], [], []
     two_begun, stopped = threading.Event(), threading.Event()
-    colorize_one = Colorizer.colorize
+    paint = Colorizer.paint
 
     def slow_from_the_second(*given, **named):
         begun.append(None)
         if len(begun) > 1:
             two_begun.set()
             assert stopped.wait(30)
-        return colorize_one(*given, **named)
+        return paint(*given, **named)
 
     (tmp_path / "out").mkdir()
 
@@ -215,12 +218,11 @@ def test_stopped_it_tells_of_what_was_under_way_and_begins_nothing_more(
             stopped.set()
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Colorizer, "colorize", slow_from_the_second)
+    monkeypatch.setattr(Colorizer, "paint", slow_from_the_second)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    writer = Writer(Record(tmp_path / "out"), Fingerprint(Request(), brown))
     with pytest.raises(KeyboardInterrupt):
-        photographs.colorize_files(
-            jobs(), brown, photographs.Options(), Record(tmp_path / "out"), tell
-        )
+        photographs.colorize_photographs(jobs(), brown, Request(), writer, tell)
     assert len(taken) == 4
     assert 2 <= len(told) <= 3
     assert sorted(outcome.job.name for outcome in told) == written(tmp_path)

@@ -12,12 +12,13 @@ import time
 from pathlib import Path
 
 import colorize
-from colorizer import tone
+from colorizer import Colorizer, cli, tone
 from colorizer.errors import UserError
 from colorizer.files import photos
-from colorizer.jobs import plan as planning
 from colorizer.jobs.find import find_photographs
+from colorizer.jobs.plan import plan
 from colorizer.jobs.record import RECORD, Record
+from colorizer.jobs.request import Fingerprint, Request
 from colorizer.pixels import grayscale, resize, to_unit
 
 import cv2
@@ -263,8 +264,8 @@ def test_a_sliver_is_colorized_and_the_rest_of_the_folder_too(tmp_path, run, mod
 
 def test_the_working_size_is_that_of_the_flag(tmp_path, run, monkeypatch):
     given = []
-    made = colorize.Colorizer
-    monkeypatch.setattr(colorize, "Colorizer", lambda *each: (given.append(each), made(*each))[1])
+    made = Colorizer
+    monkeypatch.setattr(cli, "Colorizer", lambda *each: (given.append(each), made(*each))[1])
     write(tmp_path / "in" / "a.png", scene())
     assert run("--working-size", "64")[0] == 0
     assert [size for _, size in given] == [64]
@@ -275,8 +276,10 @@ def test_a_result_never_lies_over_an_input_in_another_folder(tmp_path):
     write(tmp_path / "in" / "b" / "b" / "a.png", scene())
     (tmp_path / "out").symlink_to(tmp_path / "in" / "b" / "b")
     inner = tmp_path / "in" / "b"
+    request = Request(inputs=(inner,), output=inner / "b" / "..")
+    fingerprint = Fingerprint(request, Colorizer("paper"))
     with pytest.raises(UserError, match="over an input"):
-        planning.plan([inner], inner / "b" / "..", None, Record(inner / "b" / ".."), {})
+        plan(request, Record(request.output), fingerprint)
 
 
 def hostile_folder(folder):

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import colorize
+from colorizer import Colorizer
 from colorizer.films import decode, mux, stabilize
 from colorizer.films import formats as film_formats
 from colorizer.jobs import films
@@ -297,7 +298,7 @@ def test_a_turned_film_is_seen_upright(tmp_path, run, monkeypatch):
         chroma[: len(chroma) // 2, :, 0] = 60  # the upper half is red
         return chroma
 
-    monkeypatch.setattr(colorize.Colorizer, "predict", look)
+    monkeypatch.setattr(Colorizer, "predict", look)
     write_film(tmp_path / "in" / "film.mp4", count=2, matrix=90)
     assert run()[0] == 0
     # Turned counterclockwise by 90 degrees, the right half is the upper one.

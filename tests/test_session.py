@@ -5,7 +5,7 @@ from colorizer import Colorizer, chroma
 from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.hints import palette
-from colorizer.jobs import photographs
+from colorizer.jobs.request import Request, read_reference
 from colorizer.pixels import grayscale, to_unit
 from colorizer.session import LARGEST_SHOWN, SMALLEST_SHOWN, Session, colorize, colorize_film
 
@@ -191,8 +191,10 @@ def test_the_result_is_that_of_colorize_with_the_hints(tmp_path, colorizer):
     assert np.abs(redness(picture)[:, 200:]).max() < 3
     hints = session.write_hints(tmp_path / "hints")
     assert hints.name == "a.hints.png"
-    options = photographs.Options(0.8)
-    colorize([tmp_path / "a.jpg"], tmp_path / "again", colorizer, options, hints)
+    output = tmp_path / "again"
+    colorize(
+        Request(inputs=(tmp_path / "a.jpg",), output=output, strength=0.8, hints=hints), colorizer
+    )
     np.testing.assert_array_equal(photos.read_rgb(tmp_path / "again" / "a.jpg"), picture)
 
 
@@ -201,7 +203,7 @@ def test_a_reference_colours_what_looks_like_it(tmp_path, colorizer):
     photos.write_png(tmp_path / "red.png", reddish(steps()))
     session = Session(tmp_path / "a.png", colorizer)
     assert np.abs(redness(session.painted())).max() <= 1
-    session.use_reference(photographs.read_reference(tmp_path / "red.png", colorizer))
+    session.use_reference(read_reference(tmp_path / "red.png", colorizer))
     assert redness(session.painted()).max() > 20
     assert "% of it looks like red.png" in session.summary()
     assert redness(photos.read_rgb(session.write(tmp_path / "made"))).max() > 20
@@ -236,15 +238,14 @@ def test_many_are_colorized_with_their_hints_and_failures_are_named(tmp_path, co
     photos.write_png(folder / "a.hints.png", np.zeros((30, 40, 3), np.uint8))
     (folder / "film.mp4").write_bytes(b"")
     told = []
-    outcomes = colorize(
-        [folder],
-        tmp_path / "out",
+    report = colorize(
+        Request(inputs=(folder,), output=tmp_path / "out"),
         colorizer,
-        photographs.Options(),
         tell=lambda *progress: told.append(progress),
     )
-    found = {outcome.job.name: outcome.failure for outcome in outcomes}
-    assert found["b.jpg"] == ""
+    found = dict(report.failures)
+    assert report.done == 1
+    assert "b.jpg" not in found
     assert "opaque everywhere" in found["a.jpg"]
     assert found["film.mp4"] == "it is a film, and films have their own tab"
     assert told == [(1, 2), (2, 2)]
@@ -253,7 +254,7 @@ def test_many_are_colorized_with_their_hints_and_failures_are_named(tmp_path, co
 def test_a_film_is_coloured_as_by_the_command(tmp_path):
     film, told = write_film(tmp_path / "film.mkv", count=40), []
     brown = standins.save_brown(tmp_path / "brown.onnx")
-    options, done = photographs.Options(strength=0.5), lambda *progress: told.append(progress)
+    options, done = Request(strength=0.5), lambda *progress: told.append(progress)
     outcome = colorize_film(film, tmp_path / "page", Colorizer(brown, 64), options, done)
     assert told[1:] == [(number, 40) for number in range(1, 41)]
     flags = ["--model", str(brown), "--working-size", "64", "--strength", "0.5"]
@@ -268,9 +269,9 @@ def test_a_film_is_coloured_as_by_the_command(tmp_path):
 def test_a_film_may_not_be_too_long_or_too_large(tmp_path, colorizer, monkeypatch):
     film = write_film(tmp_path / "film.mkv", count=31)
     with pytest.raises(UserError, match=r"it has 64 x 48 pixels, more than 0\.003 megapixels"):
-        colorize_film(film, tmp_path, colorizer, photographs.Options(max_megapixels=0.003), print)
+        colorize_film(film, tmp_path, colorizer, Request(max_megapixels=0.003), print)
     monkeypatch.setattr("colorizer.session.LONGEST_FILM", 1)
     with pytest.raises(UserError, match="it lasts 1 minutes, and the page takes 0"):
-        colorize_film(film, tmp_path, colorizer, photographs.Options(), print)
+        colorize_film(film, tmp_path, colorizer, Request(), print)
     monkeypatch.setattr("colorizer.session.LONGEST_FILM", 2)
-    colorize_film(film, tmp_path / "out", colorizer, photographs.Options(), lambda *progress: None)
+    colorize_film(film, tmp_path / "out", colorizer, Request(), lambda *progress: None)

@@ -149,9 +149,9 @@ class Painter:
         """
         pixels, marks = self._upright(frame.raw), _result(frame.marks)
         hinted = marks.known(*frame.small.result().shape) if len(marks.places) else None
-        learned = self.options.reference and self.options.reference.learned
-        told, matched = self.colorizer.told(pixels, hinted, learned)
-        return self.colorizer.predict(pixels, told), matched
+        learned = self.options.reference and self.options.reference.exemplar
+        known_colours, matched = self.colorizer.known_colours(pixels, hinted, learned)
+        return self.colorizer.predict(pixels, known_colours), matched
 
     def paint(self, frame, chroma):
         """Paint a frame, and make of it what the encoder takes."""

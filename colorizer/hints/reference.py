@@ -19,7 +19,7 @@ LEAST_SHARE = 0.03
 
 
 @dataclasses.dataclass(frozen=True)
-class Reference:
+class Exemplar:
     """What a photograph in colour says: features, float32 (N, C), of its places, of length 1, and
     their chroma in Lab's units, float32 (N, 2)."""
 
@@ -27,7 +27,7 @@ class Reference:
     chroma: np.ndarray
 
 
-def reference_of(features, small, stride) -> Reference:
+def reference_of(features, small, stride) -> Exemplar:
     """Learn from a photograph in colour.
 
     `features` (rows, columns, C) are those of squares of `stride` pixels of `small`, the photograph
@@ -39,7 +39,7 @@ def reference_of(features, small, stride) -> Reference:
     colours = chroma.chroma_of(to_unit(small)).reshape(-1, 2)
     count = np.bincount(squares)
     mean = [np.bincount(squares, colours[:, channel]) / count for channel in (0, 1)]
-    return Reference(_unit_length(features), np.stack(mean, axis=-1).astype(np.float32))
+    return Exemplar(_unit_length(features), np.stack(mean, axis=-1).astype(np.float32))
 
 
 def from_reference(reference, features, small, stride) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a run would do: photographs, formats, megapixels, time; nothing is written."""
+"""A dry run: what a run would do, with formats, megapixels and time; nothing is written."""
 
 import math
 import os
@@ -7,7 +7,7 @@ from collections import Counter
 
 from colorizer.errors import shown
 from colorizer.files import metadata, photos
-from colorizer.jobs import photographs
+from colorizer.jobs.photographs import hints_of, pixels_of
 from colorizer.pixels import resize
 
 import numpy as np
@@ -16,8 +16,8 @@ import numpy as np
 TRIAL_HEIGHT, TRIAL_WIDTH = 1000, 1000
 
 
-def print_forecast(planned, colorizer, options) -> int:
-    """Print a line for each photograph of a plan, then counts, formats, megapixels and time.
+def print_dry_run(planned, colorizer, request) -> int:
+    """Print a line for each job of a plan, then counts, formats, megapixels and time.
 
     Returns how many would fail, as far as their headers tell.
     """
@@ -26,19 +26,16 @@ def print_forecast(planned, colorizer, options) -> int:
         print(f"{name}: skipped, finished earlier")
     for name in planned.kept:
         print(f"{name}: stays, changed since it was written")
-    films = [job for job in planned.jobs if job.film]
-    for job in films:
+    for job in planned.films:
         print(f"{job.name}: a film, to {shown(job.target)}{_note(job)}")
-    for job in planned.jobs:
-        if job.film:
-            continue
+    for job in planned.photographs:
         try:
-            with photos.opened(job.source.path, options.max_megapixels, job.page) as image:
+            with photos.opened(job.source.path, request.max_megapixels, job.page) as image:
                 size, format = math.prod(image.size), image.format
-                larger = photographs.pixels_of(image, options.scale)
+                larger = pixels_of(image, request.scale)
                 if job.hints:
                     turned = metadata.read(image, texts=False)[1] >= 5
-                    photographs.hints_of(job, *(image.size if turned else image.size[::-1]))
+                    hints_of(job, *(image.size if turned else image.size[::-1]))
         except photos.PhotographError as error:
             failures.append((job.name, str(error)))
             continue
@@ -50,10 +47,10 @@ def print_forecast(planned, colorizer, options) -> int:
         print(f"would fail: {name}: {reason}")
     count = formats.total()
     kinds = ", ".join(f"{number} {format}" for format, number in formats.most_common())
-    seconds = _seconds(colorizer, options.enlarger, count, made) if count else 0
+    seconds = _seconds(colorizer, request.enlarger, count, made) if count else 0
+    films = f"{len(planned.films)} films and " if planned.films else ""
     print(
-        f"would colorize {f'{len(films)} films and ' if films else ''}{count} photographs of "
-        f"{pixels / 1e6:.1f} megapixels"
+        f"would colorize {films}{count} photographs of {pixels / 1e6:.1f} megapixels"
         f"{kinds and f' ({kinds})'} in about {_duration(seconds)}; {len(planned.skipped)} skipped, "
         f"{len(failures)} would fail; nothing was written"
     )

@@ -1,18 +1,16 @@
 """A film from its file to its coloured file, in segments that outlast a stop."""
 
 import contextlib
-import dataclasses
 import itertools
 import json
-import os
 import shutil
 
-from colorizer.errors import UserError, shown
+from colorizer.errors import shown
 from colorizer.files.atomic import replacing, write_json
 from colorizer.films import decode
 from colorizer.films.mux import assemble, codec_of, encode, pixel_format
 from colorizer.films.pipeline import Painter
-from colorizer.jobs.photographs import Outcome, Reference, job_settings
+from colorizer.jobs.job import Outcome, failure_of
 
 import numpy as np
 
@@ -24,80 +22,65 @@ SEGMENT = 240
 VERSION = 2
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How films are colorized.
-
-    `strength` scales chroma, 0 to 1. `codec` is a key of films.formats.CODECS, or None for what
-    suits the container, `quality` its constant rate factor, or None for its default. `keep_colour`
-    copies films in colour as they are. Where they look like `reference`, they take its colours.
-    """
-
-    strength: float = 1.0
-    codec: str | None = None
-    quality: int | None = None
-    keep_colour: bool = False
-    reference: Reference | None = None
-
-
-def colorize_film(job, colorizer, options, writer, tell) -> Outcome:
+def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
     """Colorize one film and say what became of it; what goes wrong is its failure.
 
-    The result enters the record of `writer`, a photographs.Writer. `tell(frames, all_frames)` is
-    called as frames are done; `all_frames` is a guess. Segments that are finished stay in a
-    hidden folder beside the target until the film is whole; the same call goes on from there,
-    whatever stopped it. Raises KeyboardInterrupt when it is stopped.
+    The result enters the record of `writer`. The progress `bar` counts frames; its total is a
+    guess. Segments that are finished stay in a hidden folder beside the target until the film is
+    whole; the same call goes on from there, whatever stopped it. Raises KeyboardInterrupt when it
+    is stopped.
     """
+
+    def tell(frames, all_frames):
+        bar.total = all_frames or None
+        bar.update(frames)
+
     try:
-        return _colorize_film(job, colorizer, options, writer, tell)
-    except (decode.FilmError, UserError) as error:
+        return _colorize_film(job, colorizer, request, writer, tell)
+    except decode.FilmError as error:
         failure = str(error)
     except decode.av.FFmpegError as error:
         failure = f"it cannot be read or written: {decode.reason(error)}"
     except OSError as error:
         failure = f"it cannot be written: {(error.strerror or str(error)).lower()}"
-    except MemoryError:
-        failure = "there is not enough memory"
-    except Exception as error:
-        failure = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    except BaseException as error:
+        failure = failure_of(error)
     return Outcome(job, failure)
 
 
-def _colorize_film(job, colorizer, options, writer, tell) -> Outcome:
+def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     """Colorize one film segment by segment and put it together."""
     film = decode.probe(job.source.path)
-    if film.in_colour and options.keep_colour and not job.hints:
+    if film.in_colour and request.keep_colour and not job.hints:
         remark = "it stays where it is, because its results are in another format"
         if job.source.path.suffix == job.target.suffix:
             writer.write(job.target, "picture", job)
             remark = ""
         return Outcome(job, remark=remark, in_colour=True, kept=True)
     suffix = job.target.suffix.lower()
-    codec = codec_of(suffix, options.codec)
+    codec = codec_of(suffix, request.codec)
     hints = job.hints.read(*film.seen_sizes()) if job.hints else []
-    parts = Parts(job, _settings(job, colorizer, options, codec))
+    parts = Parts(job, {**writer.fingerprint.of(job), "version": VERSION, "codec": codec})
     tell(parts.frames, film.frames)
     if not parts.whole():
         format = pixel_format(film, codec)
-        painter = Painter(film, colorizer, options, format, hints, parts)
+        painter = Painter(film, colorizer, request, format, hints, parts)
         with contextlib.closing(painter.painted(_frames_behind(parts))) as painted:
             while True:
                 segment = _Segment(painted, lambda: tell(1, film.frames))
-                arrays = encode(segment, film, codec, options.quality, suffix)
+                arrays = encode(segment, film, codec, request.quality, suffix)
                 if segment.last is None:
                     break
                 parts.add(arrays, segment)
         parts.finish()
 
     def enter(path):
-        os.utime(path, ns=(job.source.mtime_ns, job.source.mtime_ns))
-        settings = job_settings(writer.settings, job)
-        writer.record.add(job.target, path, "picture", job.source, settings)
+        writer.enter(job.target, path, "picture", job)
 
     left_out = assemble(
-        job.source.path, job.target, film, codec, options.quality, parts.segments, enter
+        job.source.path, job.target, film, codec, request.quality, parts.segments, enter
     )
-    remarks = _remarks(film, parts, hints, options.reference) + left_out
+    remarks = _remarks(film, parts, hints, request.reference) + left_out
     parts.remove()
     return Outcome(job, remark="; ".join(remarks), in_colour=film.in_colour)
 
@@ -124,22 +107,6 @@ def _remarks(film, parts, hints, reference) -> list[str]:
     return remarks
 
 
-def _settings(job, colorizer, options, codec) -> dict:
-    """Return all that the coloured film depends on, for the JSON beside its segments."""
-    model = os.stat(colorizer.network.path)
-    return {
-        "version": VERSION,
-        "film": [job.source.size, job.source.mtime_ns],
-        "model": [str(colorizer.network.path), model.st_size, model.st_mtime_ns],
-        "working_size": colorizer.working_size,
-        "strength": options.strength,
-        "codec": codec,
-        "quality": options.quality,
-        "hints": job.hints and job.hints.sha256,
-        "reference": options.reference and options.reference.sha256,
-    }
-
-
 class Parts:
     """The finished segments of a film that is not whole yet, in a hidden folder beside its target.
 
@@ -150,6 +117,7 @@ class Parts:
 
     def __init__(self, job, settings):
         self.source = job.source.path
+        settings |= {"film": [job.source.size, job.source.mtime_ns]}
         self.folder = job.target.with_name(f".{job.target.name}.parts")
         record = self.folder / "settings.json"
         try:

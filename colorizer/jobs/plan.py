@@ -1,4 +1,4 @@
-"""From what a user names to a list of jobs: which photographs, and where each result goes."""
+"""From a request to a plan: which photographs and films, and where each result goes."""
 
 import dataclasses
 import itertools
@@ -13,7 +13,7 @@ from colorizer.films import formats as film_formats
 from colorizer.films import hints as film_hints
 from colorizer.hints import drawing
 from colorizer.jobs.find import advice, find_pictures
-from colorizer.jobs.photographs import Job, job_settings
+from colorizer.jobs.job import FilmJob, PhotographJob
 from colorizer.jobs.record import State
 
 # What file systems take, in bytes.
@@ -23,89 +23,85 @@ LONGEST_NAME = 255
 OURS = (State.FREE, State.FINISHED, State.OUTDATED)
 OVERWRITTEN = (*OURS, State.CHANGED, State.REPLACED, State.UNKNOWN)
 
+NO_FILMS = "films are neither restored nor enlarged; leave --restore and --enlarge out"
+
 
 @dataclasses.dataclass
 class Plan:
-    """What a run is to do: its `jobs`, and names of photographs that are `skipped` as finished.
+    """What a run is to do: jobs of `photographs` and `films`, and names of what is `skipped`.
 
-    `kept` are names of results that somebody has changed since, and that therefore stay, as do
-    their photographs' among the skipped; `failures` pairs of a name and a phrase that says why.
+    What is finished is skipped. `kept` are names of results that somebody has changed since, and
+    that therefore stay; their photographs are among the skipped. `failures` are pairs of a name and
+    a phrase that says why.
     """
 
-    jobs: list = dataclasses.field(default_factory=list)
+    photographs: list = dataclasses.field(default_factory=list)
+    films: list = dataclasses.field(default_factory=list)
     skipped: list = dataclasses.field(default_factory=list)
     kept: list = dataclasses.field(default_factory=list)
     failures: list = dataclasses.field(default_factory=list)
 
 
-def plan(
-    inputs,
-    output,
-    format,
-    record,
-    settings,
-    compare=False,
-    overwrite=False,
-    film_settings=None,
-    hints=None,
-    takes_hints=True,
-) -> Plan:
+def plan(request, record, fingerprint, takes_hints=True) -> Plan:
     """Find photographs and films and name the files to write; no two get the same name.
 
-    `inputs` are files and folders; `format` is a suffix of photographs.FORMATS, or None to keep
-    each photograph's name; `record` and `settings` decide what is finished, with `film_settings`
-    for films. `hints` is a file of them for the only photograph; others have theirs beside them,
-    which are left out unless the model `takes_hints`. Raises UserError where nothing is found,
-    where a result would lie over an input, or where `hints` cannot be for several.
+    `record`, a Record, and the `fingerprint` of the request decide what is finished. Hints are left
+    out unless the model `takes_hints`. Raises UserError where nothing is found, where a result
+    would lie over an input, or where the request's file of hints cannot be for several.
     """
     planned = Plan()
-    found = find(inputs, output, planned.failures)
+    found = find(request.inputs, request.output, planned.failures)
     if not found and not planned.failures:
         raise UserError(
-            f"{', '.join(map(shown, inputs))} holds no photographs "
+            f"{', '.join(map(shown, request.inputs))} holds no photographs "
             f"({', '.join(formats.SUFFIXES)}) and no films "
             f"({', '.join(film_formats.SUFFIXES)}); give another --input"
         )
-    if hints and (len(found) != 1 or film_formats.is_film(found[0][0])):
+    if request.hints and (len(found) != 1 or film_formats.is_film(found[0][0])):
         raise UserError(
-            f"--hints {shown(hints)} is for one photograph, and --input names "
+            f"--hints {shown(request.hints)} is for one photograph, and --input names "
             f"{len(found)} photographs and films; put NAME{drawing.SUFFIX} beside each"
         )
     read = {identity for path, _ in found for identity in _identities(path)}
-    names = Names(record, settings, read, overwrite, film_settings)
+    names = Names(record, fingerprint, read, request.overwrite)
     for path, relative in found:
-        source = Source(path)
-        if film_formats.is_film(path):
-            target = output / film_formats.target_of(relative)
-            job = Job(source, shown(relative), target, film=True)
-            job = _with_hints(job, film_hints.folder_beside(path), takes_hints)
-            _plan_one(job, names, False, planned)
+        if not film_formats.is_film(path):
+            jobs = photograph_jobs(request, path, relative)
+        elif request.enlarger:
+            planned.failures.append((shown(relative), NO_FILMS))
             continue
-        pages = tiff.pages(path) if path.suffix.lower() in (".tif", ".tiff") else [0]
-        for number, page in enumerate(pages, start=1):
-            wanted = output / relative
-            if number > 1:
-                ending = f"-page-{number}{wanted.suffix}"
-                wanted = wanted.with_name(_fitting(wanted.stem, ending))
-            if format:
-                wanted = wanted.with_name(_fitting(wanted.stem, f".{format}"))
-            name = shown(relative) + (f", page {number}" if len(pages) > 1 else "")
-            job = Job(source, name, wanted, page=page)
-            # Hints are drawn over one picture: of several pages, the first.
-            if number == 1 and (own := hints or drawing.beside(path)):
-                job = _with_hints(job, Source(own), takes_hints)
-            _plan_one(job, names, compare, planned)
+        else:
+            jobs = [film_job(request, path, relative)]
+        for job in jobs:
+            if job.hints and not takes_hints:
+                left_out = shown(job.hints.path.name)
+                note = f"{left_out} is left out, because this --model takes no hints"
+                job = dataclasses.replace(job, hints=None, note=note)
+            _plan_one(job, names, request.compare, planned)
     return planned
 
 
-def _with_hints(job, hints, takes_hints) -> Job:
-    """Give a job its hints, if there are any, or say that the model takes none."""
-    if hints and takes_hints:
-        return dataclasses.replace(job, hints=hints)
-    if hints:
-        note = f"{shown(hints.path.name)} is left out, because this --model takes no hints"
-        return dataclasses.replace(job, note=note)
-    return job
+def film_job(request, path, relative) -> FilmJob:
+    """Return the job of a film, with the name that its result would have."""
+    target = request.output / film_formats.target_of(relative)
+    return FilmJob(Source(path), shown(relative), target, film_hints.folder_beside(path))
+
+
+def photograph_jobs(request, path, relative):
+    """Yield the job of each page of a photograph, with the names that the results would have."""
+    source = Source(path)
+    pages = tiff.pages(path) if path.suffix.lower() in (".tif", ".tiff") else [0]
+    for number, page in enumerate(pages, start=1):
+        wanted = request.output / relative
+        if number > 1:
+            ending = f"-page-{number}{wanted.suffix}"
+            wanted = wanted.with_name(_fitting(wanted.stem, ending))
+        if request.format:
+            wanted = wanted.with_name(_fitting(wanted.stem, f".{request.format}"))
+        name = shown(relative) + (f", page {number}" if len(pages) > 1 else "")
+        # Hints are drawn over one picture: of several pages, the first.
+        hints = (request.hints or drawing.beside(path)) if number == 1 else None
+        yield PhotographJob(source, name, wanted, page=page, hints=hints and Source(hints))
 
 
 def _plan_one(job, names, compare, planned) -> None:
@@ -113,6 +109,7 @@ def _plan_one(job, names, compare, planned) -> None:
     wanted = job.target
     target, state = names.choose(wanted, "picture", job)
     compared = compare_state = None
+    compare = compare and isinstance(job, PhotographJob)
     if compare:
         beside = target.with_name(_fitting(target.stem, "-compare.jpg"))
         compared, compare_state = names.choose(beside, "compare", job)
@@ -127,17 +124,21 @@ def _plan_one(job, names, compare, planned) -> None:
     if note and os.path.lexists(wanted):
         note += f", because {shown(wanted.name)} is there and not known as its result"
     note = "; ".join(phrase for phrase in (job.note, note) if phrase)
-    targets = {"target": target, "compare_target": compared if draw else None}
-    planned.jobs.append(dataclasses.replace(job, **targets, paint=paint, note=note))
+    if isinstance(job, FilmJob):
+        planned.films.append(dataclasses.replace(job, target=target, note=note))
+        return
+    compared = compared if draw else None
+    planned.photographs.append(
+        dataclasses.replace(job, target=target, compare_target=compared, paint=paint, note=note)
+    )
 
 
 class Names:
     """Free names for results."""
 
-    def __init__(self, record, settings, read, overwrite, film_settings=None):
+    def __init__(self, record, fingerprint, read, overwrite):
         """`read` are the identities of all inputs, which no result may lie over."""
-        self.film_settings = settings | (film_settings or {})
-        self.record, self.settings, self.read = record, settings, read
+        self.record, self.fingerprint, self.read = record, fingerprint, read
         self.overwrite = overwrite
         self.writable = OVERWRITTEN if overwrite else (*OURS, State.CHANGED)
         self.taken = set()
@@ -147,7 +148,7 @@ class Names:
 
         Raises UserError where that would be an input.
         """
-        settings = job_settings(self.film_settings if job.film else self.settings, job)
+        settings = self.fingerprint.of(job)
         for number in itertools.count(1):
             suffix = wanted.suffix if number == 1 else f"-{number}{wanted.suffix}"
             path = wanted.with_name(_fitting(wanted.stem, suffix))

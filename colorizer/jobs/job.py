@@ -1,0 +1,106 @@
+"""One photograph or film to do, and what became of it."""
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+from colorizer.errors import UserError
+from colorizer.files.atomic import replacing
+from colorizer.files.photos import PhotographError
+from colorizer.files.source import Source
+from colorizer.films.hints import Hints
+
+
+@dataclasses.dataclass(frozen=True)
+class PhotographJob:
+    """A photograph: where it is, its name in messages, where the results go.
+
+    `compare_target` is where the picture before and after goes, or None; without `paint`, it is
+    made of the result that is there. `page` is the place, from 0, of a page in a TIFF. `hints` is
+    its file of them, or None. `note` is a phrase for the user, or empty.
+    """
+
+    source: Source
+    name: str
+    target: Path
+    compare_target: Path | None = None
+    paint: bool = True
+    page: int = 0
+    hints: Source | None = None
+    note: str = ""
+
+    def own_settings(self, request) -> dict:
+        """Return what the record keeps of this job alone; a first page is like any photograph."""
+        return {"page": self.page + 1} if self.page else {}
+
+
+@dataclasses.dataclass(frozen=True)
+class FilmJob:
+    """A film: where it is, its name in messages, where the result goes, its hints, and a note."""
+
+    source: Source
+    name: str
+    target: Path
+    hints: Hints | None = None
+    note: str = ""
+
+    def own_settings(self, request) -> dict:
+        """Return what the record keeps of this job alone."""
+        return {"codec": request.codec, "quality": request.quality}
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a job: `failure` is a phrase that says why it was not done, or empty.
+
+    `remark` is a phrase for the user, or empty. It was `in_colour` before, or a `toned` print, or
+    neither, and was `kept` as it is or not.
+    """
+
+    job: PhotographJob | FilmJob
+    failure: str = ""
+    remark: str = ""
+    in_colour: bool = False
+    toned: bool = False
+    kept: bool = False
+
+
+def failure_of(error) -> str:
+    """Say in one phrase why a job failed; raises what is no failure: a stop."""
+    if isinstance(error, PhotographError | UserError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    if not isinstance(error, Exception):
+        raise error
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+class Writer:
+    """Writes results whole, with the dates of their sources, and enters them in the record."""
+
+    def __init__(self, record, fingerprint):
+        """Take a Record and the Fingerprint of the request."""
+        self.record, self.fingerprint = record, fingerprint
+
+    def write(self, path, kind, job, content=None) -> None:
+        """Write a result of a job: its encoded `content`, or by default a copy of its source.
+
+        Raises PhotographError for all that the file system refuses.
+        """
+        try:
+            with replacing(path) as temporary:
+                if content is None:
+                    shutil.copyfile(job.source.path, temporary)
+                else:
+                    temporary.write_bytes(content)
+                self.enter(path, temporary, kind, job)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise PhotographError(f"it cannot be written: {reason}") from error
+
+    def enter(self, path, temporary, kind, job) -> None:
+        """Give a result that lies at `temporary` its date, and enter it in the record."""
+        os.utime(temporary, ns=(job.source.mtime_ns, job.source.mtime_ns))
+        self.record.add(path, temporary, kind, job.source, self.fingerprint.of(job))

@@ -1,0 +1,100 @@
+"""What a run is asked for, and what of it decides about the pixels of a result."""
+
+import dataclasses
+from pathlib import Path
+
+from colorizer import tone
+from colorizer.enlarge import Enlarger
+from colorizer.errors import UserError, shown
+from colorizer.files import photos
+from colorizer.files.source import sha256
+from colorizer.hints.reference import Exemplar
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """A photograph from which others take colours: its name, its hash, what was learned from it."""
+
+    name: str
+    sha256: str
+    exemplar: Exemplar
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to colorize, where the results go, and how they are made.
+
+    `inputs` are files and folders, `output` is the folder of the results. `format` is a suffix of
+    photographs.FORMATS, or None for each photograph's own. `compare` also writes before and after
+    beside each other. `overwrite` does again what is finished. `hints` is a file of them for the
+    only photograph; others have theirs beside them.
+
+    `strength` scales chroma, 0 to 1. `keep_colour` copies what is in colour as it is, `keep_toned`
+    toned prints. What has more than `max_megapixels` million pixels fails. What looks like the
+    `reference` takes its colours. An `enlarger` restores and enlarges photographs before they are
+    colorized. `codec` is a key of films.formats.CODECS, or None for what suits the container, and
+    `quality` its constant rate factor, or None for its default.
+    """
+
+    inputs: tuple = ()
+    output: Path = Path("outputs/colorized")
+    format: str | None = None
+    compare: bool = False
+    overwrite: bool = False
+    hints: Path | None = None
+    strength: float = 1.0
+    keep_colour: bool = False
+    keep_toned: bool = False
+    max_megapixels: float = photos.MAX_MEGAPIXELS
+    reference: Reference | None = None
+    enlarger: Enlarger | None = None
+    codec: str | None = None
+    quality: int | None = None
+
+    @property
+    def scale(self) -> int:
+        """How many times as many pixels a side a photograph's result has."""
+        return self.enlarger.scale if self.enlarger else 1
+
+
+def read_reference(path, colorizer) -> Reference:
+    """Read a photograph in colour to take colours from; raises UserError where it is none."""
+    try:
+        picture = photos.read_rgb(path)
+    except photos.PhotographError as error:
+        raise UserError(
+            f"{shown(path)} is no reference: {error}; give a photograph in colour as --reference"
+        ) from error
+    if tone.is_gray(picture):
+        raise UserError(
+            f"{shown(path)} is black-and-white; give a photograph in colour as --reference"
+        )
+    return Reference(shown(path.name), sha256(path), colorizer.reference(picture))
+
+
+class Fingerprint:
+    """All that decides about the pixels of results, as the record keeps it."""
+
+    def __init__(self, request, colorizer):
+        """Hash the networks; the rest is in the request."""
+        self.request = request
+        self.shared = {
+            "model": colorizer.network.path.name,
+            "model_sha256": sha256(colorizer.network.path),
+            "working_size": colorizer.working_size,
+            "strength": request.strength,
+            "keep_colour": request.keep_colour,
+            "keep_toned": request.keep_toned,
+        }
+        if request.reference:
+            self.shared["reference_sha256"] = request.reference.sha256
+        if request.enlarger:
+            self.shared["enlarge"] = request.scale
+            self.shared["enlarger_sha256"] = [sha256(path) for path in request.enlarger.paths]
+
+    def of(self, job) -> dict:
+        """Return the settings of one job: with its page, its hints, or a film's codec."""
+        own = job.own_settings(self.request)
+        if job.hints:
+            own["hints_sha256"] = job.hints.sha256
+        return self.shared | own

@@ -1,0 +1,87 @@
+"""One way to run a plan, for the command and the page: photographs, then films, and a report."""
+
+import dataclasses
+
+from colorizer.errors import UserError, shown
+from colorizer.jobs.job import Writer
+from colorizer.jobs.photographs import colorize_photographs
+
+
+@dataclasses.dataclass
+class Report:
+    """What became of a plan: its outcomes, and what they add up to.
+
+    `failures` and `remarks` are pairs of a name and a phrase. `stopped` tells that Ctrl-C ended it.
+    """
+
+    outcomes: list = dataclasses.field(default_factory=list)
+    done: int = 0
+    compared: int = 0
+    skipped: int = 0
+    left_in_colour: int = 0
+    recoloured: int = 0
+    toned: int = 0
+    failures: list = dataclasses.field(default_factory=list)
+    remarks: list = dataclasses.field(default_factory=list)
+    stopped: bool = False
+
+    def add(self, outcome) -> None:
+        """Add what became of one job."""
+        self.outcomes.append(outcome)
+        job = outcome.job
+        if outcome.failure:
+            self.failures.append((job.name, outcome.failure))
+            return
+        self.remarks += [(job.name, phrase) for phrase in (outcome.remark, job.note) if phrase]
+        if not getattr(job, "paint", True):
+            self.compared += 1
+        elif outcome.kept:
+            self.left_in_colour += 1
+        else:
+            self.done += 1
+            self.recoloured += outcome.in_colour
+            self.toned += outcome.toned
+
+
+def run(planned, request, colorizer, record, fingerprint, progress) -> Report:
+    """Do what is planned.
+
+    `progress(desc, unit, total)` gives a progress bar, like tqdm's: a context with a `total` and an
+    `update`. Raises UserError where the folder for the results cannot be made.
+    """
+    report = Report(skipped=len(planned.skipped), failures=planned.failures)
+    report.remarks += [(name, "changed since it was written, and kept") for name in planned.kept]
+    try:
+        request.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{shown(request.output)} cannot be made ({error.strerror}); "
+            "give another folder as --output"
+        ) from error
+    writer = Writer(record, fingerprint)
+    try:
+        if jobs := planned.photographs:
+            with progress(desc="colorizing", unit=" photographs", total=len(jobs)) as bar:
+
+                def add(outcome):
+                    report.add(outcome)
+                    bar.update(1)
+
+                colorize_photographs(jobs, colorizer, request, writer, add)
+        for job in planned.films:
+            with progress(desc=job.name, unit=" frames", total=None) as bar:
+                report.add(_films().colorize_film(job, colorizer, request, writer, bar))
+    except KeyboardInterrupt:
+        report.stopped = True
+    return report
+
+
+def _films():
+    """Import what colorizes films: a photograph need not wait for FFmpeg's libraries."""
+    try:
+        from colorizer.jobs import films
+    except ImportError as error:
+        raise UserError(
+            f"films need PyAV ({error}); run `pip install -r requirements-colorize.txt`"
+        ) from error
+    return films
