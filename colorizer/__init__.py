@@ -3,4 +3,6 @@
 from colorizer.colorizer import Colorizer
 from colorizer.enlarge import Enlarger
 
+__version__ = "1.0.0"
+
 __all__ = ["Colorizer", "Enlarger"]

@@ -12,7 +12,10 @@ from colorizer.pixels import grayscale, high_bits, shrink, to_unit
 
 import numpy as np
 
-WEIGHTS = Path(__file__).parent.parent / "weights"
+# In the installed package, or beside it in a checkout.
+WEIGHTS = Path(__file__).parent / "weights"
+if not WEIGHTS.is_dir():
+    WEIGHTS = Path(__file__).parent.parent / "weights"
 
 # The colorizers that ship: their files, and the side of the square that has as many pixels as what
 # each sees. The paper's sees the size that it learned from, which is that of other files as well;
