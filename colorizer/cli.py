@@ -256,12 +256,12 @@ def main(argv=None) -> int:
                 import training  # noqa: F401
         colorizer = Colorizer(settings.model, settings.working_size)
         request = request_of(settings, colorizer)
-        record, fingerprint = Record(request.output), Fingerprint(request, colorizer)
-        planned = plan(request, record, fingerprint, colorizer.network.takes_known)
         if settings.dry_run:
+            record, fingerprint = Record(request.output), Fingerprint(request, colorizer)
+            planned = plan(request, record, fingerprint, colorizer.network.takes_known)
             ending.status = 1 if print_dry_run(planned, colorizer, request) else 0
         else:
-            report = run(planned, request, colorizer, record, fingerprint, Progress)
+            report = run(request, colorizer, Progress)
             print_report(report, request)
             ending.status = 1 if report.failures else 0
             if report.stopped:

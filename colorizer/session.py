@@ -12,9 +12,7 @@ from colorizer.files import photos
 from colorizer.films.formats import is_film
 from colorizer.hints import drawing, palette
 from colorizer.jobs.job import Outcome
-from colorizer.jobs.plan import plan
-from colorizer.jobs.record import Record
-from colorizer.jobs.request import Fingerprint, Request
+from colorizer.jobs.request import Request
 from colorizer.jobs.run import Report, run
 from colorizer.pixels import grayscale, high_bits, shrink
 
@@ -278,14 +276,14 @@ def colorize(request, colorizer, tell=lambda done, of: None, films=False) -> Rep
     `of` may be a guess, or None. Films are failures without `films`. Raises UserError where
     there is nothing to colorize.
     """
-    record, fingerprint = Record(request.output), Fingerprint(request, colorizer)
-    planned = plan(request, record, fingerprint, colorizer.network.takes_known)
-    if not films:
+
+    def leave_films_out(planned):
         names = [job.name for job in planned.films]
         planned.failures += [(name, "it is a film, and films have their own tab") for name in names]
         planned.films.clear()
-    bar = functools.partial(_Bar, tell)
-    return run(planned, request, colorizer, record, fingerprint, bar)
+
+    adapt = {} if films else {"adapt": leave_films_out}
+    return run(request, colorizer, functools.partial(_Bar, tell), **adapt)
 
 
 class _Bar(contextlib.nullcontext):

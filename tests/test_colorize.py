@@ -15,6 +15,7 @@ import colorize
 from colorizer import Colorizer, cli, tone
 from colorizer.errors import UserError
 from colorizer.files import photos
+from colorizer.jobs import run as running
 from colorizer.jobs.find import find_photographs
 from colorizer.jobs.plan import plan
 from colorizer.jobs.record import RECORD, Record
@@ -358,9 +359,9 @@ def test_permissions_are_respected_and_named(tmp_path, run):
 def test_a_file_that_is_gone_when_its_turn_comes_is_named(tmp_path, run, monkeypatch):
     write(tmp_path / "in" / "a.png", scene())
     gone = write(tmp_path / "in" / "b.png", scene())
-    planned = colorize.plan
+    planned = running.plan
     monkeypatch.setattr(
-        colorize, "plan", lambda *given: (planned(*given), gone.unlink(missing_ok=True))[0]
+        running, "plan", lambda *given: (planned(*given), gone.unlink(missing_ok=True))[0]
     )
     status, printed = run()
     assert status == 1

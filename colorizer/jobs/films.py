@@ -57,6 +57,7 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
             writer.write(job.target, "picture", job)
             remark = ""
         return Outcome(job, remark=remark, in_colour=True, kept=True)
+    writer.check(job.target)
     suffix = job.target.suffix.lower()
     codec = codec_of(suffix, request.codec)
     hints = job.hints.read(*film.seen_sizes()) if job.hints else []
@@ -74,15 +75,17 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
                 parts.add(arrays, segment)
         parts.finish()
 
+    remarks = []
+
     def enter(path):
-        writer.enter(job.target, path, "picture", job)
+        remarks.append(writer.enter(job.target, path, "picture", job))
 
     left_out = assemble(
         job.source.path, job.target, film, codec, request.quality, parts.segments, enter
     )
-    remarks = _remarks(film, parts, hints, request.reference) + left_out
+    remarks += _remarks(film, parts, hints, request.reference) + left_out
     parts.remove()
-    return Outcome(job, remark="; ".join(remarks), in_colour=film.in_colour)
+    return Outcome(job, remark="; ".join(filter(None, remarks)), in_colour=film.in_colour)
 
 
 def _remarks(film, parts, hints, reference) -> list[str]:

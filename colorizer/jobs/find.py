@@ -7,6 +7,13 @@ from colorizer.files import formats
 from colorizer.films.formats import is_film
 from colorizer.films.hints import FOLDER_SUFFIX
 from colorizer.hints.drawing import beside, is_hints
+from colorizer.jobs.record import RECORD, Record
+
+# Folders in which other programs keep thumbnails and what was thrown away.
+OF_OTHER_PROGRAMS = (
+    *("@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information"),
+    *("lost+found", "__MACOSX", "Thumbs"),
+)
 
 
 def find_photographs(folder, onerror=None) -> list[Path]:
@@ -43,17 +50,31 @@ def _named_like_a_photograph(path) -> bool:
 
 def _files(folder, onerror) -> list[Path]:
     """List the files below `folder`, sorted, as `find_photographs` says."""
-    found, entered = [], set()
+    found, entered, records = [], set(), []
     for parent, folders, files in os.walk(folder, onerror=onerror, followlinks=True):
-        folders[:] = [name for name in folders if not _holds_film_hints(name, parent, files)]
-        status = os.stat(parent)
-        if (status.st_dev, status.st_ino) in entered:
+        if (identity := _identity(parent)) in entered:
             folders.clear()
             continue
-        entered.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(parent, name) for name in files if not name.startswith(".")]
+        entered.add(identity)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in OF_OTHER_PROGRAMS
+            and not name.startswith(".")
+            and not _holds_film_hints(name, parent, files)
+        )
+        # Results of an earlier run that lie in the album, in a folder of their own.
+        if RECORD in files and parent != os.fspath(folder):
+            records.append(Record(parent))
+        paths = [Path(parent, name) for name in files if not name.startswith(".")]
+        found += [path for path in paths if not any(each.holds(path) for each in records)]
     return sorted(found)
+
+
+def _identity(folder):
+    """Return what tells a folder from others: some network drives number no files."""
+    status = os.stat(folder)
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
 
 
 def _holds_film_hints(name, parent, files) -> bool:

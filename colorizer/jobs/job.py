@@ -1,6 +1,7 @@
 """One photograph or film to do, and what became of it."""
 
 import dataclasses
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -84,23 +85,44 @@ class Writer:
         """Take a Record and the Fingerprint of the request."""
         self.record, self.fingerprint = record, fingerprint
 
-    def write(self, path, kind, job, content=None) -> None:
+    def write(self, path, kind, job, content=None) -> str:
         """Write a result of a job: its encoded `content`, or by default a copy of its source.
 
-        Raises PhotographError for all that the file system refuses.
+        Returns a remark, or an empty text. Raises PhotographError for all that the file system
+        refuses.
         """
         try:
+            self.check(path)
             with replacing(path) as temporary:
                 if content is None:
                     shutil.copyfile(job.source.path, temporary)
                 else:
                     temporary.write_bytes(content)
-                self.enter(path, temporary, kind, job)
+                return self.enter(path, temporary, kind, job)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise PhotographError(f"it cannot be written: {reason}") from error
 
-    def enter(self, path, temporary, kind, job) -> None:
-        """Give a result that lies at `temporary` its date, and enter it in the record."""
-        os.utime(temporary, ns=(job.source.mtime_ns, job.source.mtime_ns))
+    def check(self, path) -> None:
+        """Raise OSError where links lead a result out of the output folder."""
+        if not is_inside(path, self.record.folder):
+            raise OSError(errno.ELOOP, "a link leads out of the output folder", str(path))
+
+    def enter(self, path, temporary, kind, job) -> str:
+        """Give a result that lies at `temporary` its date, and enter it in the record.
+
+        Returns a remark, or an empty text.
+        """
+        remark = ""
+        try:
+            os.utime(temporary, ns=(job.source.mtime_ns, job.source.mtime_ns))
+        except OSError:
+            remark = "its date could not be kept"
         self.record.add(path, temporary, kind, job.source, self.fingerprint.of(job))
+        return remark
+
+
+def is_inside(path, folder) -> bool:
+    """Tell whether the folder of a path is below another one, links followed."""
+    parent = os.path.realpath(os.path.dirname(path))
+    return Path(parent).is_relative_to(os.path.realpath(folder))

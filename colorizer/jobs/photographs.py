@@ -98,10 +98,13 @@ def colorize_photographs(jobs, colorizer, request, writer, tell) -> None:
                 wait(under_way, return_when=FIRST_COMPLETED)
                 tell_of_finished()
         finally:
-            # What has not begun to decode ends here; the rest is finished.
+            # What has not begun to decode ends here; the rest is finished, and counted, however
+            # often Ctrl-C is pressed.
             work.memory.close()
-            wait(under_way)
-            tell_of_finished()
+            while under_way:
+                with contextlib.suppress(KeyboardInterrupt):
+                    wait(under_way)
+                    tell_of_finished()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,12 +132,13 @@ class _Work:
             kept = (in_colour and self.request.keep_colour) or (toned and self.request.keep_toned)
             kept = kept and not job.hints  # whoever gives hints wants them used
             after, match = self.paint(job, photograph.pixels, kept)
+            undated = ""
             if job.compare_target:
                 pair = photos.encode(_side_by_side(photograph.pixels, after))
-                self.writer.write(job.compare_target, "compare", job, pair)
+                undated = self.writer.write(job.compare_target, "compare", job, pair)
             if job.paint:
-                self.write(job, photograph, after, kept)
-            remark = "; ".join(filter(None, (photograph.remark, match)))
+                undated = self.write(job, photograph, after, kept)
+            remark = "; ".join(filter(None, (photograph.remark, match, undated)))
             return Outcome(job, remark=remark, in_colour=in_colour, toned=toned, kept=kept)
 
     def tint(self, image) -> tuple[bool, bool]:
@@ -176,20 +180,22 @@ class _Work:
             remark = f"nothing in it looks like {reference.name}; colorized without it"
         return known, remark
 
-    def write(self, job, photograph, after, kept) -> None:
-        """Write the result of a photograph, or a copy of its file where nothing is changed."""
+    def write(self, job, photograph, after, kept) -> str:
+        """Write the result of a photograph, or a copy of its file where nothing is changed.
+
+        Returns a remark, or an empty text.
+        """
         format, enlarger = FORMATS.get(self.request.format), self.request.enlarger
         # A page of several is written by itself.
         whole = photograph.format != "TIFF" or tiff.pages(job.source.path) == [0]
         if kept and not enlarger and format in (None, photograph.format) and whole:
-            self.writer.write(job.target, "picture", job)
-            return
+            return self.writer.write(job.target, "picture", job)
         photograph.pixels = after
         if enlarger:
             if photograph.alpha is not None:
                 photograph.alpha = enlarger.alpha(photograph.alpha)
             photograph.metadata = metadata.enlarged(photograph.metadata, enlarger.scale)
-        self.writer.write(job.target, "picture", job, photos.encode(photograph, format))
+        return self.writer.write(job.target, "picture", job, photos.encode(photograph, format))
 
 
 def hints_of(job, height, width) -> np.ndarray:

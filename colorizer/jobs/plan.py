@@ -13,7 +13,7 @@ from colorizer.films import formats as film_formats
 from colorizer.films import hints as film_hints
 from colorizer.hints import drawing
 from colorizer.jobs.find import advice, find_pictures
-from colorizer.jobs.job import FilmJob, PhotographJob
+from colorizer.jobs.job import FilmJob, PhotographJob, is_inside
 from colorizer.jobs.record import State
 
 # What file systems take, in bytes.
@@ -108,6 +108,9 @@ def _plan_one(job, names, compare, planned) -> None:
     """Choose where the results of a job go, of which `target` is wanted, and what is to be done."""
     wanted = job.target
     target, state = names.choose(wanted, "picture", job)
+    if not is_inside(target, names.record.folder):
+        planned.failures.append((job.name, "a link leads its result out of the output folder"))
+        return
     compared = compare_state = None
     compare = compare and isinstance(job, PhotographJob)
     if compare:
@@ -182,6 +185,10 @@ def find(inputs, output, failures) -> list:
     several = sum(given.is_dir() for given in inputs) > 1
     for given in inputs:
         if not os.path.lexists(given):
+            if any(letter in str(given) for letter in "*?["):
+                raise UserError(
+                    f"there is no {shown(given)}; without quotes the shell finds what is meant"
+                )
             raise UserError(f"there is no {shown(given)}; give a folder or a file as --input")
         if not given.is_dir():
             paths, root, below = [given], given.parent, Path()

@@ -1,15 +1,19 @@
-"""One way to run a plan, for the command and the page: photographs, then films, and a report."""
+"""One way to do what is requested, for the command and the page, and the report of it."""
 
+import contextlib
 import dataclasses
 
 from colorizer.errors import UserError, shown
-from colorizer.jobs.job import Writer
+from colorizer.jobs.job import FilmJob, Writer
 from colorizer.jobs.photographs import colorize_photographs
+from colorizer.jobs.plan import plan
+from colorizer.jobs.record import RECORD, Record, locked
+from colorizer.jobs.request import Fingerprint
 
 
 @dataclasses.dataclass
 class Report:
-    """What became of a plan: its outcomes, and what they add up to.
+    """What became of a request: its outcomes, and what they add up to.
 
     `failures` and `remarks` are pairs of a name and a phrase. `stopped` tells that Ctrl-C ended it.
     """
@@ -33,7 +37,7 @@ class Report:
             self.failures.append((job.name, outcome.failure))
             return
         self.remarks += [(job.name, phrase) for phrase in (outcome.remark, job.note) if phrase]
-        if not getattr(job, "paint", True):
+        if not isinstance(job, FilmJob) and not job.paint:
             self.compared += 1
         elif outcome.kept:
             self.left_in_colour += 1
@@ -43,22 +47,40 @@ class Report:
             self.toned += outcome.toned
 
 
-def run(planned, request, colorizer, record, fingerprint, progress) -> Report:
-    """Do what is planned.
+def run(request, colorizer, progress, adapt=lambda planned: None) -> Report:
+    """Do what is requested, while no other run writes into the output folder.
 
     `progress(desc, unit, total)` gives a progress bar, like tqdm's: a context with a `total` and an
-    `update`. Raises UserError where the folder for the results cannot be made.
+    `update`. `adapt(planned)` may change the plan. Raises UserError as `plan` does, and where the
+    output folder cannot be used.
     """
-    report = Report(skipped=len(planned.skipped), failures=planned.failures)
-    report.remarks += [(name, "changed since it was written, and kept") for name in planned.kept]
+    output, new = request.output, not request.output.exists()
     try:
-        request.output.mkdir(parents=True, exist_ok=True)
+        output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"{shown(request.output)} cannot be made ({error.strerror}); "
-            "give another folder as --output"
+            f"{shown(output)} cannot be made ({error.strerror}); give another folder as --output"
         ) from error
-    writer = Writer(record, fingerprint)
+    try:
+        with locked(output):
+            writer = Writer(Record(output), Fingerprint(request, colorizer))
+            takes_hints = colorizer.network.takes_known
+            planned = plan(request, writer.record, writer.fingerprint, takes_hints)
+            adapt(planned)
+            return _do(planned, request, colorizer, writer, progress)
+    finally:
+        if new:
+            with contextlib.suppress(OSError):
+                output.rmdir()  # if nothing came of it
+
+
+def _do(planned, request, colorizer, writer, progress) -> Report:
+    """Do what is planned and report it."""
+    report = Report(skipped=len(planned.skipped), failures=planned.failures)
+    report.remarks += [(name, "changed since it was written, and kept") for name in planned.kept]
+    if number := writer.record.unreadable:
+        remark = f"{number} of its lines could not be read, and are left out"
+        report.remarks.append((RECORD, remark))
     try:
         if jobs := planned.photographs:
             with progress(desc="colorizing", unit=" photographs", total=len(jobs)) as bar:
