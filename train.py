@@ -26,7 +26,7 @@ from colorizer.files import atomic, photos
 from colorizer.pixels import to_uint8, to_unit
 from colorizer.progress import Progress
 from pictures import dataset, metrics
-from systems import classify, enlarge, guided, pix2pix, regress, semantic, vgg16
+from systems import classify, enlarge, pix2pix, regress, semantic, vgg16
 from training import devices, export, runs, steps
 from training.settings import Settings, parse_arguments, resume_command
 
@@ -206,7 +206,6 @@ class PaperGAN:
 SYSTEMS = {
     "paper": PaperGAN,
     "semantic": semantic.Semantic,
-    "guided": guided.Guided,
     "regress": regress.Regress,
     "classify": classify.Classify,
     "pix2pix": pix2pix.Pix2pix,

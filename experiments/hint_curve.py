@@ -1,6 +1,6 @@
 """Measure what each known colour brings: PSNR over the number of points, as siggraph17 is judged.
 
-    python experiments/hint_curve.py --model outputs/guided/generator.onnx --data imagenet_sample
+    python experiments/hint_curve.py --model outputs/semantic/generator.onnx --data imagenet_sample
 
 Reads a network that takes known colours and a folder of photographs. Prints a table beside the
 published curve and writes experiments/results/NAME/hint_curve.json with --name.

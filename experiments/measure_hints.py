@@ -1,6 +1,6 @@
 """Measure how far a point steers the colour of its region, and what a reference photograph brings.
 
-    python experiments/measure_hints.py --model outputs/guided/generator.onnx --data imagenet_sample
+    python experiments/measure_hints.py --model weights/semantic.onnx --data imagenet_sample
 
 Reads a network that takes known colours, samples/ for the points and a folder of photographs for
 the reference. Prints two tables and writes experiments/results/NAME/hints.json with --name.

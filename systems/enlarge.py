@@ -171,7 +171,7 @@ class Enlarge:
 
         That is the root mean square error of bicubic interpolation, (B,) float32.
         """
-        gray, _ = dataset.flip_and_crop(random, gray, gray, True, self.settings.crop)
+        gray, _ = dataset.flip_and_crop(random, gray, gray, self.settings.crop)
         turned = random.random(len(gray)) < 0.5
         gray = np.where(turned[:, None, None, None], gray.swapaxes(1, 2), gray)
         small, truth = self.pairs(random, gray, UNDAMAGED)
