@@ -86,7 +86,7 @@ class Trial(semantic.Semantic):
         truth = settings.enhanced * losses.true_chroma(ground_truth, half_gray)
         true_rgb = colour.srgb_from_lab(lightness, truth)
         turned = semantic.turn_hues(truth, angles)
-        with tf.GradientTape(persistent=True) as tape:
+        with tf.GradientTape() as tape, tf.GradientTape() as adversary_tape:
             known = semantic.known_colours(turned, mask)
             automatic, chroma, *others = self.predictor([grayscale, known], training=True)
             alone = losses.smooth_l1(automatic, truth, self.rarity)
@@ -116,13 +116,12 @@ class Trial(semantic.Semantic):
                     real, generated, 0.9 * ops.ones_like(real), 0.1 * ops.ones_like(generated)
                 )
             loss = alone + settings.perceptual_weight * perceptual + told + further
-        weights = self.generator.trainable_variables
-        self.generator_optimizer.apply(tape.gradient(loss, weights), weights)
-        if settings.adversarial_weight:
-            weights = self.discriminator.trainable_variables
-            gradients = tape.gradient(discriminator_total, weights)
-            self.discriminator_optimizer.apply(gradients, weights)
-        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+            steps.update(self, tape, loss)
+            if settings.adversarial_weight:
+                weights = self.discriminator.trainable_variables
+                steps.descend(
+                    self.discriminator_optimizer, adversary_tape, discriminator_total, weights
+                )
         return {
             "generator_loss": loss,
             "automatic_loss": alone,

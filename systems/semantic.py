@@ -7,6 +7,7 @@ takes them from there to what belongs to them. Where nothing is known it coloriz
 
 import dataclasses
 
+from colorizer.chroma import CHROMA_SCALE
 from colorizer.pixels import to_unit
 from pictures import dataset, places
 from training import colour, losses, steps
@@ -20,6 +21,7 @@ from training.efficientnet import (
 )
 from training.layers import crop, enlarge, load_layers, pad, positions
 from training.settings import Settings
+from training.system import System
 
 import keras
 import numpy as np
@@ -31,9 +33,8 @@ FROZEN_STAGES = 2
 # The encoder's features have a deviation of about 6, layers start best with 1.
 FEATURE_SCALE = 1 / 6
 # The last layer starts small, so that the first pictures are nearly gray, and its output is scaled
-# to Lab's chroma by this, so that it moves as fast as other layers do.
+# by CHROMA_SCALE, so that it moves as fast as other layers do.
 FIRST_DEVIATION = 0.001
-CHROMA_SCALE = 110
 # Of the vectors by which places are found to look alike.
 LIKENESS_WIDTH = 32
 # How much likeness the longer side of a picture costs, times what the network makes of it.
@@ -85,6 +86,9 @@ class SemanticSettings(Settings):
     scene: bool = False
     # What an earlier training left, to go on from with other pictures or for longer.
     start: str | None = None
+
+    def parts(self) -> tuple:
+        return self.crop, self.last_crop
 
 
 # --------------------------------------------------------------------------------- the generator
@@ -324,11 +328,13 @@ class TwoRates(keras.optimizers.Adam):
         super().update_step(gradient, variable, learning_rate)
 
 
-class Semantic:
+class Semantic(System):
     """The generator, how it learns, and the moving average of it that is kept."""
 
     Settings = SemanticSettings
     LOSSES = ("generator_loss", "automatic_loss", "perceptual_loss", "known_loss")
+    # docs/results.md compares sizes; it learned last from parts of 192 pixels.
+    working_size = 224
 
     def __init__(self, settings, train_split):
         self.settings = settings
@@ -342,8 +348,12 @@ class Semantic:
         self.predictor = steps.predictor(self.generator, "automatic", "prediction")
         gray, _ = self.generator.inputs
         self.alone = keras.Model(gray, self.generator.get_layer("automatic").output)
-        self.decoder_layers = [
-            layer for layer in self.alone.layers if layer not in encoder_layers(self.generator)
+        encoder = encoder_layers(self.generator)
+        self.decoder_weights = [
+            weight
+            for layer in self.alone.layers
+            if layer not in encoder
+            for weight in layer.trainable_variables
         ]
         optimizer = TwoRates(
             steps.cosine(settings, train_split.pictures), encoder_rate=settings.encoder_rate
@@ -396,10 +406,7 @@ class Semantic:
             automatic = self.alone(grayscale, training=True)
             alone, perceptual = self.losses_alone(automatic, lightness, truth)
             loss = alone + self.settings.perceptual_weight * perceptual
-            objective = steps.objective(loss, self.generator_optimizer)
-        weights = [weight for layer in self.decoder_layers for weight in layer.trainable_variables]
-        self.generator_optimizer.apply(tape.gradient(objective, weights), weights)
-        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+            steps.update(self, tape, loss, self.decoder_weights)
         return {
             "generator_loss": loss,
             "automatic_loss": alone,
@@ -423,10 +430,7 @@ class Semantic:
             alone, perceptual = self.losses_alone(automatic, lightness, truth)
             told = losses.smooth_l1(chroma, turned, self.rarity)
             loss = alone + self.settings.perceptual_weight * perceptual + told
-            objective = steps.objective(loss, self.generator_optimizer)
-        weights = self.generator.trainable_variables
-        self.generator_optimizer.apply(tape.gradient(objective, weights), weights)
-        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+            steps.update(self, tape, loss)
         return {
             "generator_loss": loss,
             "automatic_loss": alone,
