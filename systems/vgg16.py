@@ -23,7 +23,7 @@ Q_WIDTHS = (128, 16)
 HEAD_WIDTH = 64  # Source: silent. Here: half of the wider one before.
 # Of ImageNet in red, green and blue, 0..255, which the pretrained encoder expects subtracted.
 MEAN = (123.68, 116.779, 103.939)
-# Its first three blocks, trained on ImageNet; experiments/convert_vgg16.py makes the file.
+# Its first three blocks, trained on ImageNet; experiments/converters/convert_vgg16.py makes it.
 ENCODER = Path(__file__).resolve().parent.parent / "weights" / "vgg16.keras"
 
 
@@ -66,7 +66,7 @@ def load(encoder, path, last=MAPS[-1]) -> None:
     load_layers(
         encoder.layers[: names.index(last) + 1],
         path,
-        f"does not hold VGG-16 up to {last}; experiments/convert_vgg16.py writes it, "
+        f"does not hold VGG-16 up to {last}; experiments/converters/convert_vgg16.py writes it, "
         "weights/vgg16.keras is part of this project",
     )
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import train
 from colorizer import tone
 from colorizer.files import photos
+from experiments.benchmarks import timing
+from experiments.measures import records
+from experiments.trials import recipes
 from pictures import dataset
 from systems import regress
 from training import runs
@@ -35,9 +38,9 @@ def script(monkeypatch, folder):
     """Return a function that imports a script, with all results and weights below tmp_path."""
 
     def load(name):
-        module = importlib.import_module(name)
+        module = importlib.import_module(f"experiments.{name}")
         monkeypatch.setattr(module, "ROOT", folder, raising=False)
-        for owner in (module, importlib.import_module("records")):
+        for owner in (module, records):
             if hasattr(owner, "RESULTS"):
                 monkeypatch.setattr(owner, "RESULTS", folder / "experiments" / "results")
         return module
@@ -69,7 +72,7 @@ def write_run(folder, system=train.PaperGAN, **settings):
 
 def publish(script, run, evaluation, *more):
     flags = ["--run", str(run), "--name", "shipped", "--evaluation", f"test={evaluation}", *more]
-    return script("publish").main(flags)
+    return script("measures.publish").main(flags)
 
 
 def test_publishing_and_the_table_of_it(script, folder, capsys):
@@ -86,7 +89,7 @@ def test_publishing_and_the_table_of_it(script, folder, capsys):
     assert json.loads((results / "test.json").read_text())["data"] == "pictures"
 
     capsys.readouterr()
-    assert script("results_table").main(["shipped/test"]) == 0
+    assert script("measures.results_table").main(["shipped/test"]) == 0
     header, rule, gray, model, truth = capsys.readouterr().out.splitlines()
     assert header == "| pictures |  | PSNR dB | FID | colourfulness |"
     assert rule.count("|") == header.count("|")
@@ -94,7 +97,12 @@ def test_publishing_and_the_table_of_it(script, folder, capsys):
     assert model == "|  | shipped | 23.46 | — | 19.5 |"
     assert truth == "|  | truth | — | — | 38.2 |"
 
-    assert script("results_table").main(["shipped/test", "--columns", "colourfulness", "psnr"]) == 0
+    assert (
+        script("measures.results_table").main(
+            ["shipped/test", "--columns", "colourfulness", "psnr"]
+        )
+        == 0
+    )
     header, rule, _, model, _ = capsys.readouterr().out.splitlines()
     assert header == "| pictures |  | colourfulness | PSNR dB |"
     assert rule == "| --- | --- | ---: | ---: |"
@@ -128,7 +136,9 @@ def test_the_card_of_a_variant_names_the_experiment(script, folder):
     run, evaluation = write_run(folder, epochs=10, dilations=False)
     assert publish(script, run, evaluation) == 0
     card = json.loads((folder / "weights" / "shipped.json").read_text())
-    assert card["command"] == "python experiments/variants.py ingredients  # without_dilation"
+    assert (
+        card["command"] == "python experiments/trials/variants.py ingredients  # without_dilation"
+    )
 
 
 def test_a_run_that_nothing_repeats_is_not_published(script, folder, capsys):
@@ -147,7 +157,7 @@ def test_figures_are_published_without_weights(script, folder):
 
 
 def test_what_is_no_run_is_refused(script, folder, capsys):
-    assert script("publish").main(["--run", str(folder), "--name", "x"]) == 2
+    assert script("measures.publish").main(["--run", str(folder), "--name", "x"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (folder / "weights").exists()
 
@@ -158,8 +168,8 @@ def test_what_is_no_run_is_refused(script, folder, capsys):
 def one_variant(script, monkeypatch, system, **settings):
     """Return variants.py with one variant, called tiny, in its group "ingredients"."""
     variants = {"tiny": (system, system.Settings(**settings))}
-    monkeypatch.setattr(importlib.import_module("recipes"), "GROUPS", {"ingredients": variants})
-    return script("variants")
+    monkeypatch.setattr(recipes, "GROUPS", {"ingredients": variants})
+    return script("trials.variants")
 
 
 @contextlib.contextmanager
@@ -178,7 +188,7 @@ def test_a_stopped_variant_goes_on_as_the_printed_command_says(
         status = variants.main(["ingredients", "--inception-weights", "no file.h5"])
     assert status == 130
     printed = capsys.readouterr().out.strip().splitlines()[-1]
-    command = "python experiments/variants.py ingredients --inception-weights 'no file.h5'"
+    command = "python experiments/trials/variants.py ingredients --inception-weights 'no file.h5'"
     assert printed == f"stopped; go on with: {command}"
     run = Path("outputs/variants/tiny")
     config = json.loads((run / "config.json").read_text())
@@ -219,17 +229,17 @@ def test_a_run_of_something_else_is_refused(
 
 
 def test_train_py_does_not_go_on_with_what_it_does_not_know(script, capsys):
-    trial = script("semantic_trials").Trial
+    trial = script("trials.semantic_trials").Trial
     settings = trial.Settings(output="outputs/trials/semantic")
     runs.write_config(trial, settings)
     assert train.main(["--resume", "--output", settings.output]) == 2
     error = capsys.readouterr().err
-    assert "trains semantic_trials.Trial" in error
+    assert "trains experiments.trials.semantic_trials.Trial" in error
     assert "go on with it by the command that began it" in error
 
 
 def test_every_published_variant_has_a_recipe_and_no_two_are_the_same(script):
-    groups = script("recipes").GROUPS
+    groups = script("trials.recipes").GROUPS
     for variants in groups.values():
         recorded = [(runs.name_of(s), runs.as_recorded(given)) for s, given in variants.values()]
         assert all(recorded.count(one) == 1 for one in recorded)
@@ -252,7 +262,7 @@ def test_every_published_variant_has_a_recipe_and_no_two_are_the_same(script):
 
 
 def test_the_peer_of_the_benchmark_has_the_published_number_of_parameters(script):
-    generator = script("benchmark").build_peer_generator()
+    generator = script("benchmarks.benchmark").build_peer_generator()
     assert generator.count_params() == 1_406_403
     assert generator.output_shape == (None, 120, 120, 3)
 
@@ -260,8 +270,8 @@ def test_the_peer_of_the_benchmark_has_the_published_number_of_parameters(script
 def test_the_benchmark_counts_the_work_of_the_networks_that_learn(
     script, monkeypatch, narrow_networks
 ):
-    benchmark = script("benchmark")
-    monkeypatch.setattr(importlib.import_module("timing"), "SECONDS", 0.01)
+    benchmark = script("benchmarks.benchmark")
+    monkeypatch.setattr(timing, "SECONDS", 0.01)
     gan = train.PaperGAN(train.PaperSettings(), train_split=None)
     generator, discriminator = gigaflop(gan.generator, 120), gigaflop(gan.discriminator, 120)
     peer = gigaflop(benchmark.build_peer_generator(), 120)
@@ -283,7 +293,7 @@ def test_the_sheet_shows_all_photographs_in_gray_above_their_colours(script, fol
         for number, picture in enumerate(coloured_pictures(3, seed)):
             photos.write_png(folder / name / f"{number}.png", picture)
     output = folder / "sheet.jpg"
-    sheet = script("sheet")
+    sheet = script("measures.sheet")
     flags = ["--before", folder / "before", "--after", folder / "after", "--output", output]
     assert sheet.main([str(flag) for flag in flags]) == 0
     picture = photos.read_rgb(output)

@@ -1,6 +1,6 @@
-"""experiments/semantic_trials.py: what each trial adds to the semantic system's loss."""
+"""experiments/trials/semantic_trials.py: what each trial adds to the semantic system's loss."""
 
-import semantic_trials as trials
+from experiments.trials import semantic_trials as trials
 from pictures import dataset
 from training import colour, losses
 

@@ -1,11 +1,11 @@
 """Train the semantic system, or a variant of it, on a part of the photographs.
 
-    python experiments/semantic_trials.py semantic --data outputs/data-photographs
-    python experiments/semantic_trials.py distilled --data outputs/data-photographs
+    python experiments/trials/semantic_trials.py semantic --data outputs/data-photographs
+    python experiments/trials/semantic_trials.py distilled --data outputs/data-photographs
 
 Every trial sees as many pictures (--seen), with the same seed; --distinct of them are different
 ones. Writes a run of train.py below outputs/trials/; stopped, the same command goes on.
-experiments/judge.py compares what came out.
+experiments/measures/judge.py compares what came out.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import math
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import models

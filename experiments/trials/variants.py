@@ -1,7 +1,7 @@
 """Measure what each part of a recipe does: the same training without it, or with another.
 
-    python experiments/variants.py ingredients
-    python experiments/variants.py systems --sample imagenet_sample
+    python experiments/trials/variants.py ingredients
+    python experiments/trials/variants.py systems --sample imagenet_sample
 
 `ingredients` are the paper's, 10 epochs each on data/. `systems` are those that the paper compares
 itself with, for as many epochs on data/ as their names say.
@@ -17,15 +17,15 @@ import shlex
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import evaluate
-import recipes
-import records
 import train
 from colorizer import errors
 from colorizer.files import atomic
+from experiments.measures import records
+from experiments.trials import recipes
 from training import runs
 
 
@@ -62,7 +62,7 @@ def measure(name, system, settings, arguments) -> int:
 
 def command(arguments) -> str:
     """Return the command that goes on with what these arguments began."""
-    words = ["python", "experiments/variants.py", arguments.group]
+    words = ["python", "experiments/trials/variants.py", arguments.group]
     for flag, given in (
         ("--sample", arguments.sample),
         ("--inception-weights", arguments.inception_weights),

@@ -1,6 +1,6 @@
 """Measure the training step against the network behind the paper and the hardware's ceiling.
 
-    python experiments/benchmark.py
+    python experiments/benchmarks/benchmark.py
 
 Every row is measured in this run, on this machine, on random pictures. Prints one table and writes
 experiments/results/benchmark.json. PyTorch's row is there where PyTorch is installed.
@@ -11,15 +11,15 @@ import resource
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import models
 import train
 from colorizer import errors
 from colorizer.files import atomic
+from experiments.benchmarks.timing import RandomPictures, per_second, training_row
 from pictures import record
-from timing import RandomPictures, per_second, training_row
 from training import devices, steps
 from training.cost import gigaflop
 from training.system import System

@@ -1,4 +1,4 @@
-"""The variants that experiments/variants.py measures: of each, its system and its settings."""
+"""The variants that variants.py measures: of each, its system and its settings."""
 
 import train
 from systems import classify, pix2pix, regress, vgg16
