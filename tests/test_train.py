@@ -1,11 +1,13 @@
 """train.py: the losses and the step pull the right way, and a run goes on as it was begun."""
 
+import contextlib
 import csv
 import json
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import train
@@ -14,7 +16,7 @@ from colorizer.files import photos
 from colorizer.pixels import grayscale
 from pictures import dataset
 from systems import classify, pix2pix, semantic
-from training import devices, steps
+from training import devices, runs, steps
 
 import keras
 import numpy as np
@@ -300,6 +302,64 @@ def test_a_run_leaves_the_files_of_the_contract(finished):
     assert float(rows[1]["pixel_loss"]) > 0
 
 
+def test_the_history_has_the_mean_losses_of_each_epoch(prepared, tmp_path, monkeypatch):
+    """Of its own steps alone, also where the second epoch is stopped after a step and goes on."""
+    drawn = [1, 2, 3, 6, 10, 20, 40, 50]  # in 8 steps, 4 an epoch
+    losses = iter([dict(zip(train.PaperGAN.LOSSES, (n, n / 10, -n), strict=True)) for n in drawn])
+    monkeypatch.setattr(devices, "distributed", lambda *_: lambda batch: next(losses))
+    output = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        answers = iter([False] * 6 + [True] * 2)  # stopped after the fifth step
+        patch.setattr(runs, "interruption", lambda: contextlib.nullcontext(lambda: next(answers)))
+        assert train.main(flags(prepared, output, epochs=2)) == 130
+    assert train.main(["--resume", "--output", str(output)]) == 0
+    assert not list(losses)
+    with (output / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    found = [[float(row[name]) for name in train.PaperGAN.LOSSES] for row in rows]
+    assert found == [[3, 0.3, -3], [30, 3, -30]]
+
+
+def test_both_files_of_a_generator_say_which_size_it_sees(finished):
+    assert zipfile.ZipFile(finished / "generator.keras").comment == b'{"working_size": 120}'
+    session = onnxruntime.InferenceSession(finished / "generator.onnx")
+    assert session.get_modelmeta().custom_metadata_map == {"working_size": "120"}
+
+
+@pytest.mark.parametrize("command", ["train.py --help", "evaluate.py --help", "models.py"])
+@pytest.mark.parametrize("package", ["keras", "tensorflow"])
+def test_without_keras_a_script_names_the_command_that_installs_it(command, package):
+    run = without([package], command)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == (
+        f"error: this needs the package {package}; install it with: pip install -r "
+        "requirements.txt\n"
+    )
+
+
+def test_data_is_prepared_without_keras():
+    run = without(["keras", "tensorflow"], "prepare_data.py --help")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "--images-per-class" in run.stdout
+
+
+def without(packages, command):
+    """Run a script with its flags in a process in which packages are not installed."""
+    program = (
+        "import runpy, sys\n"
+        "class Nowhere:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {packages}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Nowhere())\n"
+        "sys.argv = sys.argv[1:]\n"
+        "sys.path.insert(0, '')\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    given = [sys.executable, "-c", program, *command.split()]
+    return subprocess.run(given, cwd=ROOT, capture_output=True, text=True)
+
+
 def test_the_saved_generator_is_the_average_of_the_last_checkpoint(finished):
     checkpoint = last_checkpoint(finished)
     for index, weight in enumerate(load(finished / "generator.keras").get_weights()):
@@ -539,6 +599,8 @@ def test_every_system_trains_resumes_and_leaves_a_generator(larger, tmp_path, sy
     with (output / "history.csv").open() as file:
         columns = set(next(csv.DictReader(file)))
     assert ("discriminator_loss" in columns) == (system == "pix2pix")
+    size = 224 if system == "semantic" else 120
+    assert zipfile.ZipFile(output / "generator.keras").comment == b'{"working_size": %d}' % size
     rgb = steps.paint(load(output / "generator.keras"), np.full((1, 40, 48, 1), 0.5, np.float32))
     assert rgb.shape == (1, 40, 48, 3)
     assert np.isfinite(rgb).all()
