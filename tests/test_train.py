@@ -14,9 +14,10 @@ import train
 from colorizer import tone
 from colorizer.files import photos
 from colorizer.pixels import grayscale
-from pictures import dataset
-from systems import classify, pix2pix, semantic
+from pictures import dataset, metrics
+from systems import classify, enlarge, pix2pix, semantic
 from training import devices, runs, steps
+from training.system import System
 
 import keras
 import numpy as np
@@ -579,6 +580,28 @@ def test_the_device_is_named():
 # -------------------------------------------------------------------------- the other systems
 
 
+def test_samples_and_figures_are_of_the_kept_generator_over_all_test_pictures(tmp_path):
+    """The sheet shows 8 of 15, the first, the last and every other."""
+    gray_input = keras.Input((None, None, 1))
+    kept = keras.Model(gray_input, keras.layers.Concatenate()([gray_input] * 3))
+    data = prepare(tmp_path / "data", 16, train=0, test=15)
+    split = dataset.open_split(data, "test")
+
+    class Kept(System):
+        settings, averaged = train.PaperSettings(batch_size=4), kept
+
+    train.write_samples(tmp_path / "sheet.png", split, Kept())
+    sheet = photos.read_rgb(tmp_path / "sheet.png")
+    _, rgb = split.read(np.arange(15))
+    np.testing.assert_array_equal(sheet[:, 32:], np.concatenate(rgb[::2]))
+    figures = train.evaluate_epoch(split, Kept())
+    expected = [
+        metrics.psnr(metrics.mean_squared_error(r, grayscale(r).repeat(3, -1))) for r in rgb
+    ]
+    assert figures["test_psnr"] == pytest.approx(np.mean(expected), abs=0.01)
+    assert figures["test_colourfulness"] == 0
+
+
 @pytest.fixture(scope="module")
 def larger(tmp_path_factory):
     """Return a data folder of 4 training and 2 test pairs of 32x32 pixels."""
@@ -613,12 +636,31 @@ def test_help_shows_the_defaults_of_the_system(capsys):
         assert f"passes over the training pictures (default: {epochs})" in capsys.readouterr().out
 
 
-def test_nearly_gray_pictures_can_be_left_out(larger, tmp_path, capsys):
-    system = train.SYSTEMS["regress"]
-    more = SMALL | {"least_colourfulness": 1}
-    settings = system.Settings(data=str(larger), output=str(tmp_path / "run"), **more)
-    assert train.fit(system, settings) == 0
-    assert "0 of 4 training pictures are nearly gray" in capsys.readouterr().out
+def test_nearly_gray_pictures_can_be_left_out(larger, capsys):
+    split = dataset.open_split(larger, "train")
+    _, rgb = split.read(np.arange(4))
+    colours = [metrics.colourfulness(picture) for picture in rgb]
+    kept = np.flatnonzero(np.array(colours) >= np.median(colours))
+    settings = train.PaperSettings(
+        data=str(larger), batch_size=2, least_colourfulness=np.median(colours)
+    )
+    train_split, _ = train.open_data(settings)
+    np.testing.assert_array_equal(train_split.rows, kept)
+    assert "2 of 4 training pictures are nearly gray" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["crop", "last_crop"])
+def test_parts_larger_than_the_pictures_are_refused(larger, tmp_path, name):
+    parts = {"crop": 32, "last_crop": 32, name: 64}
+    settings = semantic.SemanticSettings(data=str(larger), output=str(tmp_path), **SMALL | parts)
+    with pytest.raises(train.UserError, match="pictures of 32 pixels, and parts of 64 are to be"):
+        train.fit(semantic.Semantic, settings)
+
+
+def test_parts_of_a_size_that_the_network_does_not_take_are_refused(larger, tmp_path):
+    settings = enlarge.EnlargeSettings(data=str(larger), output=str(tmp_path), **SMALL, crop=31)
+    with pytest.raises(train.UserError, match="cannot learn from 31x31 pixels"):
+        train.fit(enlarge.Enlarge, settings)
 
 
 def test_the_weights_of_vgg16_that_cannot_be_had_are_named(larger, tmp_path, capsys):
