@@ -68,7 +68,7 @@ TABLE = (
 # What may be missing, by the key of its reason.
 REASONS = {"fid": "FID", "fd_lite2": "Fréchet distance in Lite2", "recognition": "recognition"}
 TOO_FEW = "a covariance needs at least two pictures"
-LITE2 = "efficientnet_lite2"  # what experiments/convert_efficientnet.py names the classifier
+LITE2 = "efficientnet_lite2"  # as experiments/converters/convert_efficientnet.py names it
 
 # The comparison shows the pictures at these shares of the ranking by CIEDE2000, best first.
 SHOWN = {"good": (0.05, 0.1, 0.15), "middling": (0.45, 0.5, 0.55), "bad": (0.85, 0.9, 0.95)}
@@ -578,7 +578,8 @@ def main(argv=None) -> int:
         metavar="FILE",
         default=Path("outputs/efficientnet_lite2.keras"),
         help="classifier for recognition and the Fréchet distance in its features, made by "
-        "experiments/convert_efficientnet.py; without it there is neither (default: %(default)s)",
+        "experiments/converters/convert_efficientnet.py; without it there is neither (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--batch-size",

@@ -22,13 +22,14 @@ if __name__ == "__main__":
 import models
 from colorizer import errors
 from colorizer.errors import STOPPED, UserError
-from colorizer.files import atomic, photos
+from colorizer.files import photos
 from colorizer.pixels import to_uint8, to_unit
 from colorizer.progress import Progress
 from pictures import dataset, metrics
-from systems import classify, enlarge, guided, pix2pix, regress, semantic, vgg16
+from systems import classify, enlarge, pix2pix, regress, semantic, vgg16
 from training import devices, export, runs, steps
 from training.settings import Settings, parse_arguments, resume_command
+from training.system import System
 
 import keras
 import numpy as np
@@ -112,11 +113,12 @@ def soft_noisy_labels(random, shape, settings):
 # ------------------------------------------------------------------- the networks and the step
 
 
-class PaperGAN:
+class PaperGAN(System):
     """The paper's generator and discriminator, how they learn, and the generator that is kept."""
 
     Settings = PaperSettings
     LOSSES = ("generator_loss", "discriminator_loss", "pixel_loss")
+    working_size = models.SIZE
 
     def __init__(self, settings, train_split):
         """Build the networks and their optimizers; of the `train_split` nothing has to be known."""
@@ -206,7 +208,6 @@ class PaperGAN:
 SYSTEMS = {
     "paper": PaperGAN,
     "semantic": semantic.Semantic,
-    "guided": guided.Guided,
     "regress": regress.Regress,
     "classify": classify.Classify,
     "pix2pix": pix2pix.Pix2pix,
@@ -218,12 +219,13 @@ SYSTEMS = {
 def fit(system, settings, resume=False, splits=None) -> int:
     """Train a system from the start or, with `resume`, from the last checkpoint of its run.
 
-    `system` is a class like PaperGAN: it has `Settings` and the names of its `LOSSES`, is made of
-    settings and the training split, and has a `generator`, the `averaged` one that is kept, `draw`
-    and `train_step`. `splits` are the training and the test split, those of `settings.data` by
-    default. Returns the process's exit status: 0, or STOPPED when Ctrl-C stopped it.
-    Raises UserError when the data do not do, or the run was begun with another system or other
-    settings.
+    `system` is a class made of `training.system.System`, which names all that is asked of one:
+    `Settings`, `LOSSES`, `working_size`, and of its object `settings`, `generator`, `averaged`,
+    `draw`, `train_step` and `test_pairs`. Of settings, `parts` is asked beside the values.
+    `splits` are the training and the test split, those of `settings.data` by default. Returns the
+    process's exit status: 0, or STOPPED when Ctrl-C stopped it.
+    Raises UserError when the data do not suit the system, or the run was begun with another system
+    or other settings.
     """
     with runs.interruption() as interrupted:
         train_split, test_split = splits or open_data(settings)
@@ -246,7 +248,7 @@ def fit(system, settings, resume=False, splits=None) -> int:
             return STOPPED
         output = Path(settings.output)
         if devices.is_chief():
-            export.write_onnx(model.averaged, output / "generator.onnx")
+            export.write_onnx(model.averaged, output / "generator.onnx", model.working_size)
     print(f"the generator is {output / 'generator.onnx'}; its samples are in {output / 'samples'}")
     return 0
 
@@ -280,7 +282,7 @@ def begin(system, settings, resume, strategy, train_split, test_split):
 
 
 def open_data(settings):
-    """Open the training and the test split; raises UserError when they do not do."""
+    """Open the training and the test split; raises UserError where they do not suit."""
     train_split = dataset.open_split(settings.data, "train")
     test_split = dataset.open_split(settings.data, "test")
     if settings.least_colourfulness:
@@ -291,21 +293,21 @@ def open_data(settings):
             f"{settings.data} holds no test pictures, on which each epoch is measured; prepare it "
             "with --test-images-per-class 1 or more"
         )
-    crop = max(getattr(settings, name, None) or 0 for name in ("crop", "last_crop"))
-    if crop > train_split.size:
+    largest = max(settings.parts(), default=0)
+    if largest > train_split.size:
         raise UserError(
-            f"{settings.data} holds pictures of {train_split.size} pixels, and parts of {crop} are "
-            "to be cut out of them; prepare larger pictures with --size"
+            f"{settings.data} holds pictures of {train_split.size} pixels, and parts of {largest} "
+            "are to be cut out of them; prepare larger pictures with --size"
         )
     return train_split, test_split
 
 
 def check_size(model, settings, size) -> None:
     """Raise UserError unless the generator answers pictures of `size` pixels with their size."""
-    for side in {size, getattr(settings, "crop", None) or size}:
+    for side in {size, *settings.parts()}:
         black = np.zeros((1, side, side, 3), np.uint8)
         try:
-            given, truth = test_pairs(model, black[..., :1], black)
+            given, truth = model.test_pairs(black[..., :1], black)
             fits = steps.paint(model.averaged, given).shape == truth.shape
         except (ValueError, tf.errors.OpError):
             # Keras' layers say it in many ways.
@@ -384,19 +386,8 @@ def finish_epoch(split, model, progress, history, seconds) -> None:
     output = Path(model.settings.output)
     write_samples(output / "samples" / f"epoch-{row['epoch']:04d}.png", split, model)
     runs.write_history(output, history)
-    with atomic.replacing(output / "generator.keras") as temporary:
-        model.averaged.save(temporary)
+    export.write_keras(model.averaged, output / "generator.keras", model.working_size)
     print("  ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row.items()))
-
-
-def test_pairs(model, gray, rgb):
-    """Return what the generator of a system is given of test pictures, and what it ought to make.
-
-    Float32 in [0, 1]: for a colorizer, gray and colour.
-    """
-    if hasattr(model, "test_pairs"):
-        return model.test_pairs(gray, rgb)
-    return to_unit(gray), to_unit(rgb)
 
 
 def test_pictures(model, gray, rgb):
@@ -404,7 +395,7 @@ def test_pictures(model, gray, rgb):
 
     Where it enlarges, what it is given is shown with larger pixels.
     """
-    given, truth = test_pairs(model, gray, rgb)
+    given, truth = model.test_pairs(gray, rgb)
     shown = [given, steps.paint(model.averaged, given), truth]
     shown = [to_uint8(pictures) for pictures in shown]
     times = truth.shape[1] // given.shape[1]

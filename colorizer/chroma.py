@@ -19,6 +19,9 @@ LUMINANCE = RGB_TO_XYZ[1:2].astype(np.float32)
 # CIE Lab's cube root continues as a straight line below this root.
 TOE = np.float32(6 / 29)
 
+# Networks take and give Lab's a and b in this unit: those of sRGB end at -107.9 and 98.3.
+CHROMA_SCALE = 110
+
 # The window in which chroma is a straight line in lightness, in pixels of the network's picture,
 # and what counts as flat there, in squared L / 100: about 5 of L.
 FIT_RADIUS = 1

@@ -7,7 +7,6 @@ import warnings
 from pathlib import Path
 
 from colorizer import Colorizer
-from colorizer.colorizer import SHIPPED, WORKING_SIZE
 from colorizer.enlarge import Enlarger
 from colorizer.errors import STOPPED, Ending, UserError, shown
 from colorizer.files import photos
@@ -69,9 +68,8 @@ def arguments():
         "--working-size",
         type=working_size,
         metavar="PIXELS",
-        help="side of the square whose area the network sees, 32 to 2048 (default: "
-        + ", ".join(f"{size} for {name}" for name, (_, size) in SHIPPED.items())
-        + f" and {WORKING_SIZE} for a file)",
+        help="side of the square whose area the network sees, 32 to 2048 (default: what the "
+        "model's file says, or 224 for a model that takes known colours and 120 for another)",
     )
     parser.add_argument(
         "--strength",

@@ -17,11 +17,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 if not WEIGHTS.is_dir():
     WEIGHTS = Path(__file__).parent.parent / "weights"
 
-# The colorizers that ship: their files, and the side of the square that has as many pixels as what
-# each sees. The paper's sees the size that it learned from, which is that of other files as well;
-# the other paints the more colour, the larger the picture is that it sees.
-SHIPPED = {"semantic": ("semantic.onnx", 224), "paper": ("paper_gan.onnx", 120)}
-WORKING_SIZE = 120
+# The colorizers that ship: their files.
+SHIPPED = {"semantic": "semantic.onnx", "paper": "paper_gan.onnx"}
 
 # Every network halves its picture three times or more, so its sides are multiples of 8; and one
 # that pads to 32 by reflection needs as much as that to reflect.
@@ -43,15 +40,10 @@ class Colorizer:
         """Load a network: `model` is a name of SHIPPED or an .onnx or .keras file.
 
         `working_size` is the side, in pixels, of the square whose area the network sees; by default
-        what suits a shipped model, and WORKING_SIZE for a file. Raises UserError as `load_network`
-        does.
+        what its file says. Raises UserError as `load_network` does.
         """
-        file, size = model, WORKING_SIZE
-        if model in SHIPPED:
-            name, size = SHIPPED[model]
-            file = WEIGHTS / name
-        self.network = load_network(file)
-        self.working_size = working_size or size
+        self.network = load_network(WEIGHTS / SHIPPED[model] if model in SHIPPED else model)
+        self.working_size = working_size or self.network.working_size
 
     def predict(self, image, known=None) -> np.ndarray:
         """Predict the chroma of an image at the network's size: Lab a and b, float32 (h, w, 2).

@@ -1,7 +1,9 @@
 """From a model file to a function: `.onnx` with ONNX Runtime, `.keras` with Keras."""
 
 import dataclasses
+import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +25,12 @@ FEATURE_STRIDE = 16
 # The layer of a Keras model that has them.
 FEATURE_LAYER = "features4"
 
+# The side of the square whose area a network wants to see of a photograph, where its file does not
+# say: files of this project before they said it, and those of others. What takes known colours
+# learned from larger pictures, and paints the more colour, the larger what it sees; what does not
+# is the paper's network, or of its kind, and sees the paper's 120x120.
+UNMARKED_SIZE, UNMARKED_SIZE_KNOWN = 120, 224
+
 # ONNX Runtime's own name for "nothing but fatal errors": what it would print is in its exceptions.
 FATAL = 4
 
@@ -31,13 +39,15 @@ FATAL = 4
 class Network:
     """A colorizing network, loaded; safe to call from several threads.
 
-    `path` is its file; `takes_known` tells whether it has the second input `known`. `run` computes
+    `path` is its file; `takes_known` tells whether it has the second input `known`; `working_size`
+    is the side, in pixels, of the square whose area it wants to see of a photograph. `run` computes
     RGB from the inputs, without a check. `run_features` computes its output `features` from a gray
     picture, or is None where it has no such output.
     """
 
     path: Path
     takes_known: bool
+    working_size: int
     run: Callable[..., np.ndarray]
     run_features: Callable[[np.ndarray], np.ndarray] | None = None
 
@@ -161,7 +171,8 @@ def _load_onnx(path) -> Network:
         return session.run(["features"], inputs)[0]
 
     has_features = "features" in [each.name for each in session.get_outputs()]
-    return Network(path, len(names) == 2, run, run_features if has_features else None)
+    size = _working_size(path, session.get_modelmeta().custom_metadata_map, names)
+    return Network(path, len(names) == 2, size, run, run_features if has_features else None)
 
 
 def _load_keras(path) -> Network:
@@ -178,6 +189,8 @@ def _load_keras(path) -> Network:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
         inputs = [(each.name, each.shape) for each in model.inputs]
         output_shape = model.outputs[0].shape
+        with zipfile.ZipFile(path) as archive:
+            marks = json.loads(archive.comment or "{}")
     except Exception as error:
         # Keras raises whatever a broken archive makes it stumble over.
         raise UserError(
@@ -199,8 +212,9 @@ def _load_keras(path) -> Network:
     def run(*arrays):
         return traced(*arrays).numpy()
 
+    size = _working_size(path, marks, names)
     if FEATURE_LAYER not in [layer.name for layer in model.layers]:
-        return Network(path, len(names) == 2, run)
+        return Network(path, len(names) == 2, size, run)
     gray_input = next(each for each in model.inputs if each.name == names[0])
     encoder = keras.Model(gray_input, model.get_layer(FEATURE_LAYER).output)
     traced_encoder = tf.function(encoder, input_signature=[tf.TensorSpec(shapes[0], tf.float32)])
@@ -208,7 +222,7 @@ def _load_keras(path) -> Network:
     def run_features(gray):
         return traced_encoder(gray).numpy()
 
-    return Network(path, len(names) == 2, run, run_features)
+    return Network(path, len(names) == 2, size, run, run_features)
 
 
 def _checked(path, inputs, output_shape) -> list[str]:
@@ -234,6 +248,18 @@ def _checked(path, inputs, output_shape) -> list[str]:
             "train.py writes"
         )
     return [gray[0][0], *known]
+
+
+def _working_size(path, marks, names) -> int:
+    """Return the side, in pixels, that a file's marks, a dict, say a network of these inputs sees.
+
+    Raises UserError where it is no number of pixels.
+    """
+    unmarked = UNMARKED_SIZE_KNOWN if "known" in names else UNMARKED_SIZE
+    size = str(marks.get("working_size", unmarked))
+    if not size.isdecimal() or not int(size):
+        raise UserError(f"{path} wants to see {size!r} pixels; export it again with train.py")
+    return int(size)
 
 
 def _nothing_known(gray) -> np.ndarray:

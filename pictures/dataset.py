@@ -327,18 +327,15 @@ class Split:
                 yield pairs
 
 
-def flip_and_crop(random, gray, rgb, flips, crop):
+def flip_and_crop(random, gray, rgb, crop):
     """Mirror each pair of a batch by chance, and cut a part of `crop` x `crop` pixels by chance.
 
-    `gray` uint8 (N, size, size, 1) and `rgb` uint8 (N, size, size, 3) are changed alike; without
-    `flips`, and with `crop` None, they are returned as they are. `crop` is at most their size.
+    `gray` uint8 (N, size, size, 1) and `rgb` uint8 (N, size, size, 3) are changed alike. `crop` is
+    at most their size.
     """
-    if flips:
-        mirrored = random.random(len(gray)) < 0.5
-        gray = np.where(mirrored[:, None, None, None], gray[:, :, ::-1], gray)
-        rgb = np.where(mirrored[:, None, None, None], rgb[:, :, ::-1], rgb)
-    if crop is None:
-        return gray, rgb
+    mirrored = random.random(len(gray)) < 0.5
+    gray = np.where(mirrored[:, None, None, None], gray[:, :, ::-1], gray)
+    rgb = np.where(mirrored[:, None, None, None], rgb[:, :, ::-1], rgb)
     windows = [
         (slice(top, top + crop), slice(left, left + crop))
         for top, left in random.integers(0, gray.shape[1] - crop + 1, (len(gray), 2))

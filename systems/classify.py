@@ -6,10 +6,10 @@ Where a source is silent, Keras' default stands, or the choice is declared where
 import dataclasses
 
 import models
-from colorizer.pixels import to_unit
 from training import colour, losses, steps
 from training.layers import enlarge
 from training.settings import Settings
+from training.system import System
 
 import keras
 import tensorflow as tf
@@ -99,7 +99,7 @@ def build_generator(seed=0):
     return keras.Model(gray, colour.srgb_from_lab(lightness, chroma), name="generator")
 
 
-class Classify:
+class Classify(System):
     """The generator, how it learns, and the moving average of it that is kept."""
 
     Settings = ClassifySettings
@@ -116,10 +116,6 @@ class Classify:
         optimizer = keras.optimizers.Adam(settings.learning_rate, *settings.betas)
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
 
-    def draw(self, random, gray, rgb):
-        """Return a batch as the step takes it: grayscale and ground truth."""
-        return to_unit(gray), to_unit(rgb)
-
     @tf.function
     def train_step(self, grayscale, ground_truth):
         """Train on grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1]."""
@@ -127,8 +123,5 @@ class Classify:
             prediction = self.predictor(grayscale, training=True)
             truth = losses.true_chroma(ground_truth, prediction)
             loss = losses.bins_cross_entropy(prediction, truth, self.rarity)
-            objective = steps.objective(loss, self.generator_optimizer)
-        weights = self.generator.trainable_variables
-        self.generator_optimizer.apply(tape.gradient(objective, weights), weights)
-        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+            steps.update(self, tape, loss)
         return {"generator_loss": loss}

@@ -10,6 +10,7 @@ from colorizer.pixels import to_unit
 from pictures import damage, dataset
 from training import steps
 from training.settings import Settings
+from training.system import System
 
 import keras
 import numpy as np
@@ -47,6 +48,9 @@ class EnlargeSettings(Settings):
     # The last share of the steps, in which mild damage counts as much as heavy does. From the start
     # that teaches to leave everything as it is.
     mild_share: float = 0.3
+
+    def parts(self) -> tuple:
+        return (self.crop,)
 
 
 # ------------------------------------------------------------------------------- the network
@@ -147,11 +151,12 @@ def share_left(enlarged, truth, amiss):
     return ops.mean(ops.sqrt(squared + ROUNDING**2) / (amiss + MILD))
 
 
-class Enlarge:
+class Enlarge(System):
     """The network, how it learns, and the moving average of it that is kept."""
 
     Settings = EnlargeSettings
     LOSSES = ("generator_loss",)
+    working_size = None
 
     def __init__(self, settings, train_split):
         self.settings = settings
@@ -171,7 +176,7 @@ class Enlarge:
 
         That is the root mean square error of bicubic interpolation, (B,) float32.
         """
-        gray, _ = dataset.flip_and_crop(random, gray, gray, True, self.settings.crop)
+        gray, _ = dataset.flip_and_crop(random, gray, gray, self.settings.crop)
         turned = random.random(len(gray)) < 0.5
         gray = np.where(turned[:, None, None, None], gray.swapaxes(1, 2), gray)
         small, truth = self.pairs(random, gray, UNDAMAGED)
@@ -211,8 +216,5 @@ class Enlarge:
                 charbonnier(enlarged, truth),
                 share_left(enlarged, truth, amiss),
             )
-            objective = steps.objective(loss, self.generator_optimizer)
-        weights = self.generator.trainable_variables
-        self.generator_optimizer.apply(tape.gradient(objective, weights), weights)
-        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+            steps.update(self, tape, loss)
         return {"generator_loss": loss}

@@ -6,10 +6,11 @@ Where the source is silent, Keras' default stands, or the choice is declared whe
 import dataclasses
 
 import models
-from colorizer.pixels import to_unit
+from colorizer.chroma import CHROMA_SCALE
 from training import colour, steps
 from training.layers import crop
 from training.settings import Settings
+from training.system import System
 
 import keras
 import tensorflow as tf
@@ -19,8 +20,6 @@ from keras import layers, ops
 ENCODER_WIDTHS = (64, 128, 256, 512, 512)
 DECODER_WIDTHS = (512, 256, 128, 64)
 DISCRIMINATOR_WIDTHS = (64, 128, 256, 512)
-# Lab's chroma is predicted in this unit, because sRGB's ends at -107.9 and 98.3.
-CHROMA_SCALE = 110
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,7 +125,7 @@ def cross_entropy(label, probabilities):
     return ops.mean(keras.losses.binary_crossentropy(labels, probabilities))
 
 
-class Pix2pix:
+class Pix2pix(System):
     """Both networks, how they learn, and the moving average of the generator that is kept."""
 
     Settings = Pix2pixSettings
@@ -148,10 +147,6 @@ class Pix2pix:
             keras.optimizers.Adam(rate, *betas), self.discriminator, settings
         )
 
-    def draw(self, random, gray, rgb):
-        """Return a batch as the step takes it: grayscale and ground truth."""
-        return to_unit(gray), to_unit(rgb)
-
     @tf.function
     def train_step(self, grayscale, ground_truth):
         """Train both networks on grayscale (B, H, W, 1) and ground truth (B, H, W, 3) in [0, 1]."""
@@ -162,24 +157,16 @@ class Pix2pix:
             generated_answer = self.discriminator(scaled_lab(grayscale, chroma), training=True)
 
             pixel = ops.mean(ops.abs(chroma - truth))
-            generator_total = (
-                cross_entropy(1, generated_answer) + self.settings.pixel_weight * pixel
-            )
+            adversarial = cross_entropy(1, generated_answer)
+            generator_total = adversarial + self.settings.pixel_weight * pixel
             discriminator_total = cross_entropy(
                 self.settings.real_label, real_answer
             ) + cross_entropy(0, generated_answer)
-            generator_objective = steps.objective(generator_total, self.generator_optimizer)
-            discriminator_objective = steps.objective(
-                discriminator_total, self.discriminator_optimizer
+            steps.update(self, generator_tape, generator_total)
+            weights = self.discriminator.trainable_variables
+            steps.descend(
+                self.discriminator_optimizer, discriminator_tape, discriminator_total, weights
             )
-
-        weights = self.generator.trainable_variables
-        gradients = generator_tape.gradient(generator_objective, weights)
-        self.generator_optimizer.apply(gradients, weights)
-        weights = self.discriminator.trainable_variables
-        gradients = discriminator_tape.gradient(discriminator_objective, weights)
-        self.discriminator_optimizer.apply(gradients, weights)
-        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
         return {
             "generator_loss": generator_total,
             "discriminator_loss": discriminator_total,

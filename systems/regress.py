@@ -3,16 +3,15 @@
 import dataclasses
 
 import models
-from colorizer.pixels import to_unit
+from colorizer.chroma import CHROMA_SCALE
 from training import colour, losses, steps
 from training.settings import Settings
+from training.system import System
 
 import keras
 import tensorflow as tf
 from keras import layers, ops
 
-# Lab's chroma is predicted in this unit, because sRGB's ends at -107.9 and 98.3.
-CHROMA_SCALE = 110
 # The first pictures are nearly gray.
 FIRST_DEVIATION = 0.001
 
@@ -63,7 +62,7 @@ def chroma_error(chroma, ground_truth):
     return ops.mean(ops.abs(chroma - losses.true_chroma(ground_truth, chroma)))
 
 
-class Regress:
+class Regress(System):
     """The generator, how it learns, and the moving average of it that is kept."""
 
     Settings = RegressSettings
@@ -79,18 +78,11 @@ class Regress:
         optimizer = keras.optimizers.Adam(settings.learning_rate, *settings.betas)
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
 
-    def draw(self, random, gray, rgb):
-        """Return a batch as the step takes it: grayscale and ground truth."""
-        return to_unit(gray), to_unit(rgb)
-
     @tf.function
     def train_step(self, grayscale, ground_truth):
         """Train on grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1]."""
         with tf.GradientTape() as tape:
             prediction = self.predictor(grayscale, training=True)
             loss = chroma_error(prediction, ground_truth)
-            objective = steps.objective(loss, self.generator_optimizer)
-        weights = self.generator.trainable_variables
-        self.generator_optimizer.apply(tape.gradient(objective, weights), weights)
-        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+            steps.update(self, tape, loss)
         return {"generator_loss": loss}

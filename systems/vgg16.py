@@ -3,10 +3,10 @@
 import dataclasses
 from pathlib import Path
 
-from colorizer.pixels import to_unit
 from training import colour, steps
 from training.layers import enlarge, load_layers
 from training.settings import Settings
+from training.system import System
 
 import keras
 import tensorflow as tf
@@ -23,7 +23,7 @@ Q_WIDTHS = (128, 16)
 HEAD_WIDTH = 64  # Source: silent. Here: half of the wider one before.
 # Of ImageNet in red, green and blue, 0..255, which the pretrained encoder expects subtracted.
 MEAN = (123.68, 116.779, 103.939)
-# Its first three blocks, trained on ImageNet; experiments/convert_vgg16.py makes the file.
+# Its first three blocks, trained on ImageNet; experiments/converters/convert_vgg16.py makes it.
 ENCODER = Path(__file__).resolve().parent.parent / "weights" / "vgg16.keras"
 
 
@@ -66,7 +66,7 @@ def load(encoder, path, last=MAPS[-1]) -> None:
     load_layers(
         encoder.layers[: names.index(last) + 1],
         path,
-        f"does not hold VGG-16 up to {last}; experiments/convert_vgg16.py writes it, "
+        f"does not hold VGG-16 up to {last}; experiments/converters/convert_vgg16.py writes it, "
         "weights/vgg16.keras is part of this project",
     )
 
@@ -120,7 +120,7 @@ def uv_cross_entropy(uv, ground_truth):
     return ops.mean(ops.sum(ops.binary_crossentropy(truth, uv), axis=-1))
 
 
-class Vgg16:
+class Vgg16(System):
     """The generator, how it learns, and the moving average of it that is kept."""
 
     Settings = Vgg16Settings
@@ -137,18 +137,11 @@ class Vgg16:
         optimizer = keras.optimizers.SGD(settings.learning_rate, weight_decay=settings.weight_decay)
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
 
-    def draw(self, random, gray, rgb):
-        """Return a batch as the step takes it: grayscale and ground truth."""
-        return to_unit(gray), to_unit(rgb)
-
     @tf.function
     def train_step(self, grayscale, ground_truth):
         """Train on grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1]."""
         with tf.GradientTape() as tape:
             prediction = self.predictor(grayscale, training=True)
             loss = uv_cross_entropy(prediction, ground_truth)
-            objective = steps.objective(loss, self.generator_optimizer)
-        weights = self.generator.trainable_variables
-        self.generator_optimizer.apply(tape.gradient(objective, weights), weights)
-        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+            steps.update(self, tape, loss)
         return {"generator_loss": loss}

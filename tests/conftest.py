@@ -90,7 +90,7 @@ def narrow_all(patch):
 @pytest.fixture
 def no_onnx(monkeypatch):
     """Let train.py leave generator.onnx out: converting takes longer than training it here."""
-    monkeypatch.setattr(export, "write_onnx", lambda generator, path: None)
+    monkeypatch.setattr(export, "write_onnx", lambda generator, path, working_size: None)
 
 
 def quarters(height=40, width=60):

@@ -90,6 +90,7 @@ def save_echo(path):
                 "coordinate_transformation_mode": "asymmetric",
             }
             node.attribute.extend(helper.make_attribute(*each) for each in settings.items())
+    helper.set_model_props(model, {"working_size": "120"})
     onnx.save(model, path)
     return path
 

@@ -1,8 +1,8 @@
 """Reading VGG-16 out of its package, and what shows that it is ImageNet's."""
 
-import convert_vgg16 as convert
 from colorizer.errors import UserError
 from colorizer.files import photos
+from experiments.converters import convert_vgg16 as convert
 from systems import vgg16
 
 import keras

@@ -81,10 +81,15 @@ def users_commands():
     return [command for command in block_commands(README) if "results_table.py" not in command]
 
 
+def module_of(script):
+    """Import a script, named by its path."""
+    return importlib.import_module(script.removesuffix(".py").replace("/", "."))
+
+
 def run(command):
     """Run a documented command in this process, with the flags that make it small."""
     script, *flags = shlex.split(f"{command} {SMALLER[command]}")
-    return importlib.import_module(script.removesuffix(".py")).main(flags)
+    return module_of(script).main(flags)
 
 
 def test_every_documented_command_is_tested():
@@ -156,7 +161,7 @@ def test_every_command_is_understood(page, only_parse):
     for command in commands(page):
         script, *flags = shlex.split(command)
         assert (ROOT / script).exists(), command
-        module = importlib.import_module(Path(script).stem)
+        module = module_of(script)
         if command == "models.py":  # it takes none
             continue
         with pytest.raises((Parsed, SystemExit)) as stopped:
@@ -168,11 +173,11 @@ def test_every_command_is_understood(page, only_parse):
 def test_every_flag_exists(only_parse):
     """What the README and the results name alone between backticks is a flag of a script."""
     known = set()
-    sheet = "experiments/sheet.py --before a --after b --output c"
-    for command in {*SMALLER, sheet, "experiments/style_transfer.py a b"}:
+    sheet = "experiments/measures/sheet.py --before a --after b --output c"
+    for command in {*SMALLER, sheet, "experiments/trials/style_transfer.py a b"}:
         script, *flags = shlex.split(command)
         with pytest.raises(Parsed) as stopped:
-            importlib.import_module(Path(script).stem).main(flags)
+            module_of(script).main(flags)
         known |= {*stopped.value.args[0]._option_string_actions}
     for page in (README, ROOT / "docs" / "results.md"):
         named = re.findall(r"`(--[\w-]+)[^`]*`", text_of(page))
@@ -260,7 +265,9 @@ def test_the_tables_are_what_was_measured(page, capsys):
     text = text_of(page)
     tables = [command for command in commands(page) if "results_table.py" in command]
     for command in tables:
-        assert importlib.import_module("results_table").main(shlex.split(command)[1:]) == 0
+        assert (
+            module_of("experiments/measures/results_table.py").main(shlex.split(command)[1:]) == 0
+        )
         last_word = command.split()[-1]
         assert f"{last_word}\n```\n\n{capsys.readouterr().out}\n" in text, command
     assert len(tables) == text.count("| pictures |  |") > 0
@@ -302,13 +309,13 @@ def test_the_speed_of_training_is_what_was_measured():
 
 def test_the_costs_of_the_systems_are_what_was_measured():
     systems = record("benchmark_systems")["systems"]
-    printed = importlib.import_module("benchmark_systems").table(systems)
+    printed = module_of("experiments/benchmarks/benchmark_systems.py").table(systems)
     assert f"\n\n{printed}\n\n" in text_of(ROOT / "docs" / "results.md")
 
 
 def test_the_results_of_style_transfer_are_what_was_measured():
     measured, results = record("style_transfer"), text_of(ROOT / "docs" / "results.md")
-    printed = importlib.import_module("style_transfer").table(measured["results"])
+    printed = module_of("experiments/trials/style_transfer.py").table(measured["results"])
     assert f"--size {measured['size']} --evaluations {measured['evaluations']}\n" in results
     assert f"\n\n{printed}\n\n" in results
     loss = {name: row["loss"] for name, row in measured["results"].items()}
@@ -371,7 +378,10 @@ def test_the_speed_of_colorizing_is_what_was_measured():
 
 
 def test_the_figures_of_enlarging_are_what_was_measured():
-    found, module = record("measure_enlarge"), importlib.import_module("measure_enlarge")
+    found, module = (
+        record("measure_enlarge"),
+        module_of("experiments/measures/measure_enlarge.py"),
+    )
     results = text_of(ROOT / "docs" / "results.md")
     for table in (
         module.sets_table(found["sets"], found["parameters"]),
@@ -390,7 +400,9 @@ def test_the_figures_of_enlarging_are_what_was_measured():
 
 def test_the_figures_of_films_are_what_was_measured():
     results = text_of(ROOT / "docs" / "results.md")
-    steadiness = importlib.import_module("measure_film").table(record("measure_film")["clips"])
+    steadiness = module_of("experiments/measures/measure_film.py").table(
+        record("measure_film")["clips"]
+    )
     assert f"\n\n{steadiness}\n\n" in results
     by_way = {}
     for row in record("measure_film")["clips"]:
@@ -407,7 +419,9 @@ def test_the_figures_of_films_are_what_was_measured():
         f"is at least {math.floor(min(shares['colourfulness']))}% of that, its CDC is at most "
         f"{math.ceil(max(shares['cdc']))}% of that, and it is nearer to the truth in PSNR"
     ) in " ".join(results.split())
-    speed = importlib.import_module("benchmark_films").table(record("benchmark_films")["films"])
+    speed = module_of("experiments/benchmarks/benchmark_films.py").table(
+        record("benchmark_films")["films"]
+    )
     assert f"\n\n{speed}\n\n" in results
 
 

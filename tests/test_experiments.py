@@ -9,6 +9,9 @@ from pathlib import Path
 import train
 from colorizer import tone
 from colorizer.files import photos
+from experiments.benchmarks import timing
+from experiments.measures import records
+from experiments.trials import recipes
 from pictures import dataset
 from systems import regress
 from training import runs
@@ -18,9 +21,7 @@ from training.settings import parse_arguments
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from conftest import coloured_pictures, prepare
-from keras import ops
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,9 +38,9 @@ def script(monkeypatch, folder):
     """Return a function that imports a script, with all results and weights below tmp_path."""
 
     def load(name):
-        module = importlib.import_module(name)
+        module = importlib.import_module(f"experiments.{name}")
         monkeypatch.setattr(module, "ROOT", folder, raising=False)
-        for owner in (module, importlib.import_module("records")):
+        for owner in (module, records):
             if hasattr(owner, "RESULTS"):
                 monkeypatch.setattr(owner, "RESULTS", folder / "experiments" / "results")
         return module
@@ -71,7 +72,7 @@ def write_run(folder, system=train.PaperGAN, **settings):
 
 def publish(script, run, evaluation, *more):
     flags = ["--run", str(run), "--name", "shipped", "--evaluation", f"test={evaluation}", *more]
-    return script("publish").main(flags)
+    return script("measures.publish").main(flags)
 
 
 def test_publishing_and_the_table_of_it(script, folder, capsys):
@@ -88,7 +89,7 @@ def test_publishing_and_the_table_of_it(script, folder, capsys):
     assert json.loads((results / "test.json").read_text())["data"] == "pictures"
 
     capsys.readouterr()
-    assert script("results_table").main(["shipped/test"]) == 0
+    assert script("measures.results_table").main(["shipped/test"]) == 0
     header, rule, gray, model, truth = capsys.readouterr().out.splitlines()
     assert header == "| pictures |  | PSNR dB | FID | colourfulness |"
     assert rule.count("|") == header.count("|")
@@ -96,7 +97,12 @@ def test_publishing_and_the_table_of_it(script, folder, capsys):
     assert model == "|  | shipped | 23.46 | — | 19.5 |"
     assert truth == "|  | truth | — | — | 38.2 |"
 
-    assert script("results_table").main(["shipped/test", "--columns", "colourfulness", "psnr"]) == 0
+    assert (
+        script("measures.results_table").main(
+            ["shipped/test", "--columns", "colourfulness", "psnr"]
+        )
+        == 0
+    )
     header, rule, _, model, _ = capsys.readouterr().out.splitlines()
     assert header == "| pictures |  | colourfulness | PSNR dB |"
     assert rule == "| --- | --- | ---: | ---: |"
@@ -130,7 +136,9 @@ def test_the_card_of_a_variant_names_the_experiment(script, folder):
     run, evaluation = write_run(folder, epochs=10, dilations=False)
     assert publish(script, run, evaluation) == 0
     card = json.loads((folder / "weights" / "shipped.json").read_text())
-    assert card["command"] == "python experiments/variants.py ingredients  # without_dilation"
+    assert (
+        card["command"] == "python experiments/trials/variants.py ingredients  # without_dilation"
+    )
 
 
 def test_a_run_that_nothing_repeats_is_not_published(script, folder, capsys):
@@ -149,7 +157,7 @@ def test_figures_are_published_without_weights(script, folder):
 
 
 def test_what_is_no_run_is_refused(script, folder, capsys):
-    assert script("publish").main(["--run", str(folder), "--name", "x"]) == 2
+    assert script("measures.publish").main(["--run", str(folder), "--name", "x"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (folder / "weights").exists()
 
@@ -160,8 +168,8 @@ def test_what_is_no_run_is_refused(script, folder, capsys):
 def one_variant(script, monkeypatch, system, **settings):
     """Return variants.py with one variant, called tiny, in its group "ingredients"."""
     variants = {"tiny": (system, system.Settings(**settings))}
-    monkeypatch.setattr(importlib.import_module("recipes"), "GROUPS", {"ingredients": variants})
-    return script("variants")
+    monkeypatch.setattr(recipes, "GROUPS", {"ingredients": variants})
+    return script("trials.variants")
 
 
 @contextlib.contextmanager
@@ -180,7 +188,7 @@ def test_a_stopped_variant_goes_on_as_the_printed_command_says(
         status = variants.main(["ingredients", "--inception-weights", "no file.h5"])
     assert status == 130
     printed = capsys.readouterr().out.strip().splitlines()[-1]
-    command = "python experiments/variants.py ingredients --inception-weights 'no file.h5'"
+    command = "python experiments/trials/variants.py ingredients --inception-weights 'no file.h5'"
     assert printed == f"stopped; go on with: {command}"
     run = Path("outputs/variants/tiny")
     config = json.loads((run / "config.json").read_text())
@@ -221,160 +229,40 @@ def test_a_run_of_something_else_is_refused(
 
 
 def test_train_py_does_not_go_on_with_what_it_does_not_know(script, capsys):
-    system, settings = script("recipes").SEMANTICS["semantic_adversary"]
-    runs.write_config(system, settings)
+    trial = script("trials.semantic_trials").Trial
+    settings = trial.Settings(output="outputs/trials/semantic")
+    runs.write_config(trial, settings)
     assert train.main(["--resume", "--output", settings.output]) == 2
     error = capsys.readouterr().err
-    assert "trains semantic_gan.SemanticGAN" in error
+    assert "trains experiments.trials.semantic_trials.Trial" in error
     assert "go on with it by the command that began it" in error
 
 
 def test_every_published_variant_has_a_recipe_and_no_two_are_the_same(script):
-    groups = script("recipes").GROUPS
+    groups = script("trials.recipes").GROUPS
     for variants in groups.values():
         recorded = [(runs.name_of(s), runs.as_recorded(given)) for s, given in variants.values()]
         assert all(recorded.count(one) == 1 for one in recorded)
     names = {name for variants in groups.values() for name in variants}
     results = ROOT / "experiments" / "results"
     published = {path.name for path in results.iterdir() if path.is_dir()}
-    no_variants = {name for name in published if name.endswith("_mirror")}
-    no_variants |= {"paper_gan", "paper_gan_imagenet10", "semantic", "semantic_before"}
-    no_variants |= {"semantic_first_pass", "semantic_second_pass", "semantic_longer"}
-    no_variants |= {"semantic_large_parts"}
-    no_variants |= {"enlarge_clean", "enlarge_photo", "restore"}
+    # An earlier system's variants have names that begin like those of the default colorizer's runs.
+    no_variants = {name for name in published if name.startswith("semantic")}
+    no_variants |= {
+        "paper_gan",
+        "paper_gan_imagenet10",
+        "enlarge_clean",
+        "enlarge_photo",
+        "restore",
+    }
     assert names == published - no_variants
-
-
-def test_the_mirrored_generator_is_the_mean_of_both_sides(script, folder):
-    gray = keras.layers.Input((None, None, 1))
-    # Its blue is the left neighbour's gray, so that a mirror image is painted in another way.
-    blue = ops.pad(gray, ((0, 0), (0, 0), (1, 0), (0, 0)))[:, :, :-1]
-    generator = keras.Model(gray, ops.concatenate([gray, gray, blue], axis=-1))
-    (folder / "run").mkdir()
-    generator.save(folder / "run" / "generator.keras")
-    path = script("variants").mirror_averaged(folder / "run")
-    mirrored = keras.saving.load_model(path, compile=False)
-    picture = np.arange(4, dtype=np.float32).reshape(1, 1, 4, 1)
-    blue = mirrored.predict(picture, verbose=0)[0, 0, :, 2]
-    np.testing.assert_allclose(blue, [0.5, 1, 2, 1])  # means of 0 0 1 2 and of 1 2 3 0
-
-
-# ---------------------------------------------------------------------- the semantic adversary
-
-
-@pytest.fixture(scope="module")
-def built_gan(tmp_path_factory):
-    """Return a SemanticGAN whose adversary alone teaches, from its fifth step on."""
-    module = importlib.import_module("semantic_gan")
-    split = dataset.open_split(
-        prepare(tmp_path_factory.mktemp("data"), 32, train=16, test=4), "train"
-    )
-    settings = {"batch_size": 4, "crop": None, "decay": False, "adversarial_from_epoch": 1}
-    gan = module.SemanticGAN(module.SemanticGANSettings(**settings), split)
-    gan.rarity = tf.Variable(tf.zeros_like(gan.rarity))  # no colour counts
-    return gan, split.read(np.arange(4))
-
-
-@pytest.fixture
-def gan(built_gan):
-    """Return the SemanticGAN as it was built, past the step from which its adversary pulls."""
-    gan, _ = built_gan
-    networks = gan.generator, gan.discriminator, gan.averaged
-    optimizers = gan.generator_optimizer, gan.discriminator_optimizer
-    before = [(v, v.numpy()) for owner in (*networks, *optimizers) for v in owner.variables]
-    before.append((gan.rarity, gan.rarity.numpy()))
-    gan.generator_optimizer.iterations.assign(4)
-    yield gan
-    for variable, value in before:
-        variable.assign(value)
-
-
-@pytest.fixture
-def batch(gan, built_gan):
-    """Return four pictures as the step takes them, all labels right."""
-    grayscale, ground_truth, *_ = gan.draw(np.random.default_rng(0), *built_gan[1])
-    return grayscale, ground_truth, np.ones((4, 1), np.float32), np.zeros((4, 1), np.float32)
-
-
-def answers(gan, batch):
-    """Return what the discriminator says of the photographs and of the generated pictures."""
-    grayscale, ground_truth, *_ = batch
-    shown = ground_truth, gan.generator.predict_on_batch(grayscale)
-    return [
-        gan.discriminator.predict_on_batch(np.concatenate([rgb, grayscale], axis=-1)).mean()
-        for rgb in shown
-    ]
-
-
-def weights(network):
-    return np.concatenate([variable.numpy().ravel() for variable in network.trainable_variables])
-
-
-def test_the_adversary_pulls_the_generator_towards_photographs(gan, batch):
-    gan.discriminator_optimizer.learning_rate = 0
-    _, before = answers(gan, batch)
-    averaged = weights(gan.averaged)
-    for _ in range(3):
-        gan.train_step(*batch)
-    _, after = answers(gan, batch)
-    assert after > before + 1e-3
-    assert (weights(gan.averaged) != averaged).any()
-
-
-def test_the_semantic_discriminator_learns_to_tell(gan, batch):
-    gan.generator_optimizer.learning_rate = 0
-    before = np.subtract(*answers(gan, batch))
-    for _ in range(3):
-        losses = gan.train_step(*batch)
-    assert np.subtract(*answers(gan, batch)) > before + 1e-3
-    assert float(losses["chroma_loss"]) == 0
-
-
-def test_the_adversary_comes_in_at_the_start_of_its_epoch(gan, batch):
-    gan.generator_optimizer.iterations.assign(3)
-    generator, discriminator = weights(gan.generator), weights(gan.discriminator)
-    assert float(gan.train_step(*batch)["generator_loss"]) == 0
-    np.testing.assert_array_equal(weights(gan.generator), generator)
-    assert (weights(gan.discriminator) != discriminator).any()
-    assert float(gan.train_step(*batch)["generator_loss"]) > 0
-    assert (weights(gan.generator) != generator).any()
-
-
-def test_the_colours_teach_the_semantic_gan_from_its_first_step(gan, batch):
-    gan.generator_optimizer.iterations.assign(0)
-    gan.rarity.assign(tf.ones_like(gan.rarity))
-    losses = [gan.train_step(*batch) for _ in range(3)]
-    for loss in losses:
-        assert float(loss["generator_loss"]) == float(loss["chroma_loss"]) > 0
-    assert float(losses[-1]["chroma_loss"]) < float(losses[0]["chroma_loss"])
-
-
-def test_the_semantic_discriminator_sees_the_colours_and_the_gray():
-    module = importlib.import_module("semantic_gan")
-    seen = module.seen(ops.array([[1.0]]), ops.array([[2.0, 3, 4]]))
-    np.testing.assert_array_equal(seen, [[2, 3, 4, 1]])
-
-
-def test_the_semantic_adversarys_batch_is_that_of_the_semantic_system(gan, built_gan):
-    pair = built_gan[1]
-    grayscale, ground_truth, real, generated = gan.draw(np.random.default_rng(3), *pair)
-    assert real.shape == generated.shape == (4, 1)
-    assert real.min() > 0.7  # this seed flips no label
-    assert generated.max() < 0.3
-    assert ops.shape(grayscale) == (4, 32, 32, 1)
-    same, mirrored = (
-        [np.allclose(255 * ours, theirs) for ours, theirs in zip(ground_truth, rgb, strict=True)]
-        for rgb in (pair[1], pair[1][:, :, ::-1])
-    )
-    assert all(np.logical_xor(mirrored, same))
-    assert any(mirrored)
 
 
 # ------------------------------------------------------------------------------ the benchmarks
 
 
 def test_the_peer_of_the_benchmark_has_the_published_number_of_parameters(script):
-    generator = script("benchmark").build_peer_generator()
+    generator = script("benchmarks.benchmark").build_peer_generator()
     assert generator.count_params() == 1_406_403
     assert generator.output_shape == (None, 120, 120, 3)
 
@@ -382,8 +270,8 @@ def test_the_peer_of_the_benchmark_has_the_published_number_of_parameters(script
 def test_the_benchmark_counts_the_work_of_the_networks_that_learn(
     script, monkeypatch, narrow_networks
 ):
-    benchmark = script("benchmark")
-    monkeypatch.setattr(importlib.import_module("timing"), "SECONDS", 0.01)
+    benchmark = script("benchmarks.benchmark")
+    monkeypatch.setattr(timing, "SECONDS", 0.01)
     gan = train.PaperGAN(train.PaperSettings(), train_split=None)
     generator, discriminator = gigaflop(gan.generator, 120), gigaflop(gan.discriminator, 120)
     peer = gigaflop(benchmark.build_peer_generator(), 120)
@@ -405,7 +293,7 @@ def test_the_sheet_shows_all_photographs_in_gray_above_their_colours(script, fol
         for number, picture in enumerate(coloured_pictures(3, seed)):
             photos.write_png(folder / name / f"{number}.png", picture)
     output = folder / "sheet.jpg"
-    sheet = script("sheet")
+    sheet = script("measures.sheet")
     flags = ["--before", folder / "before", "--after", folder / "after", "--output", output]
     assert sheet.main([str(flag) for flag in flags]) == 0
     picture = photos.read_rgb(output)

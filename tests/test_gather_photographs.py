@@ -1,4 +1,4 @@
-"""experiments/gather_photographs.py: a small git repository becomes photographs to train on."""
+"""gather_photographs.py: a small git repository becomes photographs to train on."""
 
 import csv
 import importlib.util
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-SCRIPT = Path(__file__).parent.parent / "experiments" / "gather_photographs.py"
+SCRIPT = Path(__file__).parent.parent / "experiments" / "data" / "gather_photographs.py"
 SOURCE = "someone/pictures"
 
 

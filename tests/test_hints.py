@@ -1,7 +1,7 @@
-"""experiments/hints.py: known colours lie where they are true, and help as they should."""
+"""experiments/measures/hints.py: known colours lie where they are true, and help as they should."""
 
-import hints
 from colorizer.pixels import grayscale, to_unit
+from experiments.measures import hints
 
 import numpy as np
 import pytest

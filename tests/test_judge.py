@@ -1,10 +1,10 @@
-"""experiments/judge.py: what is compared is equally colourful."""
+"""experiments/measures/judge.py: what is compared is equally colourful."""
 
 from pathlib import Path
 
-import judge
 from colorizer.files import photos
 from colorizer.pixels import grayscale
+from experiments.measures import judge
 from training import features
 
 import numpy as np

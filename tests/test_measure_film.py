@@ -1,11 +1,11 @@
-"""experiments/measure_film.py: its measures against closed forms, and the whole of it once."""
+"""measure_film.py: its measures against closed forms, and the whole of it once."""
 
 import json
 import math
 
 from colorizer.files import photos
 from colorizer.pixels import grayscale, resize
-from experiments import measure_film
+from experiments.measures import measure_film
 from pictures import metrics
 
 import numpy as np

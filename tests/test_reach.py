@@ -1,9 +1,9 @@
 """colorizer/reach.py: what known colours change ends at edges."""
 
-import hints
 from colorizer import chroma
 from colorizer.hints import geodesic, known
 from colorizer.pixels import to_unit
+from experiments.measures import hints
 
 import numpy as np
 import pytest

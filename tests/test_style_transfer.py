@@ -4,9 +4,9 @@ import csv
 import json
 from pathlib import Path
 
-import style_transfer as style
 from colorizer.files import photos
 from colorizer.pixels import grayscale
+from experiments.trials import style_transfer as style
 
 import keras
 import numpy as np

@@ -6,13 +6,14 @@ import sys
 import models
 from colorizer.errors import UserError
 from colorizer.network import load_network
+from pictures import dataset
 from systems import classify, pix2pix, regress, vgg16
 from training import colour, cost, losses
 
 import keras
 import numpy as np
 import pytest
-from conftest import gradients_of
+from conftest import gradients_of, prepare
 from keras import layers, ops
 
 
@@ -139,6 +140,90 @@ def test_the_luminance_of_the_picture_is_kept(generators):
             kept = ops.convert_to_numpy(colour.lab_from_srgb(rgb))[..., :1]
             lightness = ops.convert_to_numpy(colour.lightness_from_gray(gray))
             np.testing.assert_allclose(kept, lightness, atol=1e-2, err_msg=name)
+
+
+# --------------------------------------------------------------------------------- their steps
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory):
+    """Return four training pictures of 32x32 pixels."""
+    data = prepare(tmp_path_factory.mktemp("data"), 32, train=4, test=0)
+    return dataset.open_split(data, "train")
+
+
+SYSTEMS = {
+    "regress": regress.Regress,
+    "classify": classify.Classify,
+    "pix2pix": pix2pix.Pix2pix,
+    "vgg16": vgg16.Vgg16,
+}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_step_teaches_every_variable_and_the_average_follows(narrow, split, name):
+    more = {"encoder_weights": "none"} if name == "vgg16" else {}
+    model = SYSTEMS[name](SYSTEMS[name].Settings(batch_size=4, **more), split)
+    gray, rgb = model.draw(np.random.default_rng(0), *split.read(np.arange(4)))
+    trained = list(model.generator.trainable_variables)
+    first = [ops.convert_to_numpy(variable) for variable in trained]
+    if name == "pix2pix":
+        trained += model.discriminator.trainable_variables
+    before = [ops.convert_to_numpy(variable) for variable in trained]
+    prediction = model.predictor(gray, training=True)
+    losses_found = {loss: float(value) for loss, value in model.train_step(gray, rgb).items()}
+    assert set(losses_found) == set(model.LOSSES)
+    for variable, old in zip(trained, before, strict=True):
+        assert (ops.convert_to_numpy(variable) != old).any(), variable.path
+    expected = LOSSES[name](prediction, rgb)
+    if name == "classify":  # rare colours count more
+        assert np.ptp(model.rarity) > 1
+        truth = losses.true_chroma(rgb, prediction)
+        expected = losses.bins_cross_entropy(prediction, truth, model.rarity)
+    found = losses_found["pixel_loss" if name == "pix2pix" else "generator_loss"]
+    assert found == pytest.approx(float(expected), rel=1e-3)
+    # The average is young: nine tenths of it are what the step has made.
+    kept = model.averaged.trainable_variables
+    for average, old, weight in zip(kept, first, model.generator.trainable_variables, strict=True):
+        mean = 0.1 * old + 0.9 * ops.convert_to_numpy(weight)
+        np.testing.assert_allclose(ops.convert_to_numpy(average), mean, rtol=1e-4, atol=1e-6)
+
+
+def test_the_lab_gans_losses_are_those_of_its_source(narrow, split):
+    model = pix2pix.Pix2pix(pix2pix.Pix2pixSettings(batch_size=4), split)
+    gray, rgb = model.draw(np.random.default_rng(0), *split.read(np.arange(4)))
+    chroma = model.predictor(gray, training=True)
+    true = pix2pix.scaled_chroma(rgb)
+    real, generated = (
+        ops.convert_to_numpy(model.discriminator(pix2pix.scaled_lab(gray, each), training=True))
+        for each in (true, chroma)
+    )
+    found = {name: float(loss) for name, loss in model.train_step(gray, rgb).items()}
+    label = model.settings.real_label
+    assert label == 0.9
+    wrong = -np.mean(label * np.log(real) + (1 - label) * np.log(1 - real))
+    wrong -= np.mean(np.log(1 - generated))
+    assert found["discriminator_loss"] == pytest.approx(wrong, rel=1e-3)
+    fooled = -np.mean(np.log(generated)) + 100 * found["pixel_loss"]
+    assert found["generator_loss"] == pytest.approx(fooled, rel=1e-3)
+
+
+def test_each_optimizer_is_that_of_its_source(narrow, split):
+    found = {
+        name: system(system.Settings(batch_size=4), split).generator_optimizer.get_config()
+        for name, system in SYSTEMS.items()
+    }
+    for name, rate, betas in (
+        ("regress", 2e-4, (0.5, 0.999)),
+        ("classify", 1e-3, (0.9, 0.99)),
+        ("pix2pix", 1e-4, (0.5, 0.999)),
+    ):
+        config = found[name]
+        assert (config["name"], config["beta_1"], config["beta_2"]) == ("adam", *betas)
+        assert config["learning_rate"] == pytest.approx(rate)
+    config = found["vgg16"]
+    assert (config["name"], config["momentum"], config["weight_decay"]) == ("SGD", 0, 8e-7)
+    assert config["learning_rate"] == pytest.approx(0.08)
 
 
 # --------------------------------------------------------------------------------- regression

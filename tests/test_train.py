@@ -1,20 +1,23 @@
 """train.py: the losses and the step pull the right way, and a run goes on as it was begun."""
 
+import contextlib
 import csv
 import json
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import train
 from colorizer import tone
 from colorizer.files import photos
 from colorizer.pixels import grayscale
-from pictures import dataset
-from systems import classify, pix2pix, semantic
-from training import devices, steps
+from pictures import dataset, metrics
+from systems import classify, enlarge, pix2pix, semantic
+from training import devices, runs, steps
+from training.system import System
 
 import keras
 import numpy as np
@@ -102,23 +105,21 @@ def test_a_batch_is_scaled_to_one():
 # ---------------------------------------------------------------------------- the learning rate
 
 
-def test_a_decaying_rate_rises_and_falls_to_nothing(prepared):
+def test_a_decaying_rate_rises_and_falls_to_nothing():
     settings = semantic.SemanticSettings(epochs=100, batch_size=1, learning_rate=2.0)
     rate = steps.cosine(settings, pictures=10)
     rates = [float(rate(step)) for step in (0, 10, 20, 510, 1000)]
     assert rates == pytest.approx([0.02, 1.01, 2, 1, 0], abs=0.01)
 
 
-@pytest.mark.parametrize("decay", [True, False])
-def test_the_semantic_generator_learns_at_the_rate_that_its_settings_say(larger, decay):
-    settings = semantic.SemanticSettings(epochs=50, batch_size=2, decay=decay)
+def test_the_semantic_generator_learns_at_the_rate_that_its_settings_say(larger):
+    settings = semantic.SemanticSettings(epochs=50, batch_size=2)
     model = semantic.Semantic(settings, dataset.open_split(larger, "train"))
     rates = []
     for step in (0, 50, 100):  # of 100
         model.generator_optimizer.iterations.assign(step)
         rates.append(float(model.generator_optimizer.learning_rate))
-    expected = [1e-5, 5e-4, 0] if decay else [1e-3] * 3
-    assert rates == pytest.approx(expected, abs=2e-5)
+    assert rates == pytest.approx([1e-5, 5e-4, 0], abs=2e-5)
 
 
 def test_a_trained_encoder_learns_more_slowly():
@@ -300,6 +301,64 @@ def test_a_run_leaves_the_files_of_the_contract(finished):
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert {*train.PaperGAN.LOSSES, "test_ssim", "test_psnr", "seconds"} < set(rows[0])
     assert float(rows[1]["pixel_loss"]) > 0
+
+
+def test_the_history_has_the_mean_losses_of_each_epoch(prepared, tmp_path, monkeypatch):
+    """Of its own steps alone, also where the second epoch is stopped after a step and goes on."""
+    drawn = [1, 2, 3, 6, 10, 20, 40, 50]  # in 8 steps, 4 an epoch
+    losses = iter([dict(zip(train.PaperGAN.LOSSES, (n, n / 10, -n), strict=True)) for n in drawn])
+    monkeypatch.setattr(devices, "distributed", lambda *_: lambda batch: next(losses))
+    output = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        answers = iter([False] * 6 + [True] * 2)  # stopped after the fifth step
+        patch.setattr(runs, "interruption", lambda: contextlib.nullcontext(lambda: next(answers)))
+        assert train.main(flags(prepared, output, epochs=2)) == 130
+    assert train.main(["--resume", "--output", str(output)]) == 0
+    assert not list(losses)
+    with (output / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    found = [[float(row[name]) for name in train.PaperGAN.LOSSES] for row in rows]
+    assert found == [[3, 0.3, -3], [30, 3, -30]]
+
+
+def test_both_files_of_a_generator_say_which_size_it_sees(finished):
+    assert zipfile.ZipFile(finished / "generator.keras").comment == b'{"working_size": 120}'
+    session = onnxruntime.InferenceSession(finished / "generator.onnx")
+    assert session.get_modelmeta().custom_metadata_map == {"working_size": "120"}
+
+
+@pytest.mark.parametrize("command", ["train.py --help", "evaluate.py --help", "models.py"])
+@pytest.mark.parametrize("package", ["keras", "tensorflow"])
+def test_without_keras_a_script_names_the_command_that_installs_it(command, package):
+    run = without([package], command)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == (
+        f"error: this needs the package {package}; install it with: pip install -r "
+        "requirements.txt\n"
+    )
+
+
+def test_data_is_prepared_without_keras():
+    run = without(["keras", "tensorflow"], "prepare_data.py --help")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "--images-per-class" in run.stdout
+
+
+def without(packages, command):
+    """Run a script with its flags in a process in which packages are not installed."""
+    program = (
+        "import runpy, sys\n"
+        "class Nowhere:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {packages}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Nowhere())\n"
+        "sys.argv = sys.argv[1:]\n"
+        "sys.path.insert(0, '')\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    given = [sys.executable, "-c", program, *command.split()]
+    return subprocess.run(given, cwd=ROOT, capture_output=True, text=True)
 
 
 def test_the_saved_generator_is_the_average_of_the_last_checkpoint(finished):
@@ -521,6 +580,28 @@ def test_the_device_is_named():
 # -------------------------------------------------------------------------- the other systems
 
 
+def test_samples_and_figures_are_of_the_kept_generator_over_all_test_pictures(tmp_path):
+    """The sheet shows 8 of 15, the first, the last and every other."""
+    gray_input = keras.Input((None, None, 1))
+    kept = keras.Model(gray_input, keras.layers.Concatenate()([gray_input] * 3))
+    data = prepare(tmp_path / "data", 16, train=0, test=15)
+    split = dataset.open_split(data, "test")
+
+    class Kept(System):
+        settings, averaged = train.PaperSettings(batch_size=4), kept
+
+    train.write_samples(tmp_path / "sheet.png", split, Kept())
+    sheet = photos.read_rgb(tmp_path / "sheet.png")
+    _, rgb = split.read(np.arange(15))
+    np.testing.assert_array_equal(sheet[:, 32:], np.concatenate(rgb[::2]))
+    figures = train.evaluate_epoch(split, Kept())
+    expected = [
+        metrics.psnr(metrics.mean_squared_error(r, grayscale(r).repeat(3, -1))) for r in rgb
+    ]
+    assert figures["test_psnr"] == pytest.approx(np.mean(expected), abs=0.01)
+    assert figures["test_colourfulness"] == 0
+
+
 @pytest.fixture(scope="module")
 def larger(tmp_path_factory):
     """Return a data folder of 4 training and 2 test pairs of 32x32 pixels."""
@@ -533,32 +614,53 @@ SMALL = {"batch_size": 2, "least_colourfulness": 0, "epochs": 1}
 @pytest.mark.parametrize("system", ["regress", "classify", "pix2pix", "semantic", "vgg16"])
 def test_every_system_trains_resumes_and_leaves_a_generator(larger, tmp_path, system):
     output = tmp_path / "run"
-    more = {"vgg16": {"encoder_weights": "none"}, "semantic": {"crop": 32}}.get(system, {})
-    trained = train.SYSTEMS[system]
-    settings = trained.Settings(data=str(larger), output=str(output), **SMALL, **more)
+    more = {"vgg16": {"encoder_weights": "none"}, "semantic": {"crop": 32, "last_crop": 32}}
+    trained, changes = train.SYSTEMS[system], SMALL | more.get(system, {})
+    settings = trained.Settings(data=str(larger), output=str(output), **changes)
     assert train.fit(trained, settings) == 0
     assert train.main(["--resume", "--output", str(output), "--epochs", "2"]) == 0
     with (output / "history.csv").open() as file:
         columns = set(next(csv.DictReader(file)))
     assert ("discriminator_loss" in columns) == (system == "pix2pix")
-    rgb = load(output / "generator.keras").predict(np.full((1, 40, 48, 1), 0.5, np.float32))
+    size = 224 if system == "semantic" else 120
+    assert zipfile.ZipFile(output / "generator.keras").comment == b'{"working_size": %d}' % size
+    rgb = steps.paint(load(output / "generator.keras"), np.full((1, 40, 48, 1), 0.5, np.float32))
     assert rgb.shape == (1, 40, 48, 3)
     assert np.isfinite(rgb).all()
 
 
 def test_help_shows_the_defaults_of_the_system(capsys):
-    for system, epochs in (("paper", 50), ("pix2pix", 200), ("semantic", 4)):
+    for system, epochs in (("paper", 50), ("pix2pix", 200), ("semantic", 16)):
         with pytest.raises(SystemExit):
             train.main(["--system", system, "--help"])
         assert f"passes over the training pictures (default: {epochs})" in capsys.readouterr().out
 
 
-def test_nearly_gray_pictures_can_be_left_out(larger, tmp_path, capsys):
-    system = train.SYSTEMS["regress"]
-    more = SMALL | {"least_colourfulness": 1}
-    settings = system.Settings(data=str(larger), output=str(tmp_path / "run"), **more)
-    assert train.fit(system, settings) == 0
-    assert "0 of 4 training pictures are nearly gray" in capsys.readouterr().out
+def test_nearly_gray_pictures_can_be_left_out(larger, capsys):
+    split = dataset.open_split(larger, "train")
+    _, rgb = split.read(np.arange(4))
+    colours = [metrics.colourfulness(picture) for picture in rgb]
+    kept = np.flatnonzero(np.array(colours) >= np.median(colours))
+    settings = train.PaperSettings(
+        data=str(larger), batch_size=2, least_colourfulness=np.median(colours)
+    )
+    train_split, _ = train.open_data(settings)
+    np.testing.assert_array_equal(train_split.rows, kept)
+    assert "2 of 4 training pictures are nearly gray" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["crop", "last_crop"])
+def test_parts_larger_than_the_pictures_are_refused(larger, tmp_path, name):
+    parts = {"crop": 32, "last_crop": 32, name: 64}
+    settings = semantic.SemanticSettings(data=str(larger), output=str(tmp_path), **SMALL | parts)
+    with pytest.raises(train.UserError, match="pictures of 32 pixels, and parts of 64 are to be"):
+        train.fit(semantic.Semantic, settings)
+
+
+def test_parts_of_a_size_that_the_network_does_not_take_are_refused(larger, tmp_path):
+    settings = enlarge.EnlargeSettings(data=str(larger), output=str(tmp_path), **SMALL, crop=31)
+    with pytest.raises(train.UserError, match="cannot learn from 31x31 pixels"):
+        train.fit(enlarge.Enlarge, settings)
 
 
 def test_the_weights_of_vgg16_that_cannot_be_had_are_named(larger, tmp_path, capsys):
@@ -571,13 +673,15 @@ def test_flips_and_crops_change_gray_and_colour_alike():
     random = np.random.default_rng(0)
     rgb = random.integers(0, 256, (64, 10, 12, 3), dtype=np.uint8)
     gray = rgb[..., :1]
-    flipped_gray, flipped = dataset.flip_and_crop(random, gray, rgb, True, None)
+    # No part is smaller than a picture whose rows are as long as what is cut out: it is flipped.
+    square_gray, square = gray[:, :, :10], rgb[:, :, :10]
+    flipped_gray, flipped = dataset.flip_and_crop(random, square_gray, square, 10)
     np.testing.assert_array_equal(flipped_gray, flipped[..., :1])
-    mirrored = (flipped == rgb[:, :, ::-1]).all(axis=(1, 2, 3))
-    straight = (flipped == rgb).all(axis=(1, 2, 3))
+    mirrored = (flipped == square[:, :, ::-1]).all(axis=(1, 2, 3))
+    straight = (flipped == square).all(axis=(1, 2, 3))
     assert (mirrored | straight).all()
     assert 16 < mirrored.sum() < 48
-    cropped_gray, cropped = dataset.flip_and_crop(random, gray, rgb, False, 8)
+    cropped_gray, cropped = dataset.flip_and_crop(random, gray, rgb, 8)
     assert cropped.shape == (64, 8, 8, 3)
     np.testing.assert_array_equal(cropped_gray, cropped[..., :1])
     assert len({picture.tobytes() for picture in cropped}) == 64

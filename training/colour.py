@@ -8,6 +8,7 @@ or the symbolic ones of a model that is being built, and is differentiable every
 import functools
 
 from colorizer import chroma as numpy_lab
+from pictures.metrics import BIN_SIZE
 
 import numpy as np
 from keras import ops
@@ -22,8 +23,8 @@ RGB_TO_YUV = np.array(
 )
 YUV_CENTRE = np.array([0, 0.5, 0.5], np.float32)  # gray has this U and V
 
-# Zhang et al. 2016: chroma "on a grid of 10", soft labels on the "5 nearest", sigma 5, T = 0.38.
-BIN_SIZE = 10
+# Zhang et al. 2016: chroma "on a grid of 10" (BIN_SIZE), soft labels on the "5
+# nearest", sigma 5, T = 0.38.
 FARTHEST_BIN = 11  # in steps of BIN_SIZE from gray; sRGB ends at -107.9 and 98.3
 NEAREST_BINS = 5
 SIGMA = 5

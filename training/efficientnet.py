@@ -87,14 +87,14 @@ def efficientnet_lite(rgb, width_factor=1.0, depth_factor=1.0):
     return [*features, x]
 
 
-def load_encoder(generator, path) -> None:
+def load_encoder(generator) -> None:
     """Give the encoder inside `generator` the weights of the `.keras` file at `path`.
 
     Raises UserError when the file is missing or holds another network.
     """
     load_layers(
         encoder_layers(generator),
-        path,
+        ENCODER,
         f"does not hold the encoder; restore it with: git checkout -- weights/{ENCODER.name}",
     )
 
@@ -103,7 +103,7 @@ def build_encoder():
     """Build the trained encoder alone, frozen: RGB (B, H, W, 3) in [0, 1] to five feature maps."""
     rgb = layers.Input((None, None, 3))
     encoder = keras.Model(rgb, efficientnet_lite(rgb), name="encoder")
-    load_encoder(encoder, ENCODER)
+    load_encoder(encoder)
     encoder.trainable = False
     return encoder
 

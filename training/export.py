@@ -1,6 +1,12 @@
-"""A Keras generator as an ONNX file, which colorize.py runs without Keras and TensorFlow."""
+"""A generator as a .keras file, and as an .onnx file, which colorize.py runs without Keras.
 
+Both say which size the generator wants to see of a photograph: `working_size`, the side of a square
+in pixels, is in the properties of the .onnx file, and in JSON in the comment of the .keras archive.
+"""
+
+import json
 import warnings
+import zipfile
 
 from colorizer.files import atomic
 from colorizer.network import FEATURE_LAYER
@@ -23,7 +29,16 @@ OUTPUTS = ("rgb", "features")
 ALONE, CORRECTED = "vivid", "prediction"
 
 
-def write_onnx(generator, path) -> None:
+def write_keras(generator, path, working_size=None) -> None:
+    """Write a generator as a .keras file, whole or not at all; `working_size` stands in it."""
+    with atomic.replacing(path) as temporary:
+        generator.save(temporary)
+        if working_size:
+            with zipfile.ZipFile(temporary, "a") as archive:
+                archive.comment = json.dumps({"working_size": working_size}).encode()
+
+
+def write_onnx(generator, path, working_size=None) -> None:
     """Write a generator as an .onnx file, whole or not at all; its output is called `rgb`.
 
     That of one that answers with one channel is called `luminance`.
@@ -32,6 +47,7 @@ def write_onnx(generator, path) -> None:
     has that input, to RGB (B, H, W, 3). If it has a layer FEATURE_LAYER, what comes out of that is
     a second output, `features`, by which places are found that look alike. If it has the layers
     ALONE and CORRECTED, the file computes what lies between them only where anything is known.
+    `working_size` stands in the file, where it is given.
     """
     names = [layer.name for layer in generator.layers]
     marks = [FEATURE_LAYER, ALONE, CORRECTED] if {ALONE, CORRECTED} <= {*names} else [FEATURE_LAYER]
@@ -48,6 +64,8 @@ def write_onnx(generator, path) -> None:
             skip_correction(model.graph)
         gray = generator.outputs[0].shape[-1] == 1
         name_ends(model.graph, ("luminance",) if gray else OUTPUTS)
+        if working_size:
+            helper.set_model_props(model, {"working_size": str(working_size)})
         onnx.checker.check_model(model)
         onnx.save(model, temporary)
 

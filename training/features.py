@@ -82,7 +82,7 @@ def class_numbers() -> dict:
 
 
 def load_classifier(path):
-    """Load the classifier that experiments/convert_efficientnet.py writes.
+    """Load the classifier that experiments/converters/convert_efficientnet.py writes.
 
     Returns a keras.Model from RGB (B, side, side, 3) float32 in [0, 1] to the features before its
     last layer, (B, D), and its logits, (B, 1000).
@@ -90,7 +90,8 @@ def load_classifier(path):
     """
     if not Path(path).is_file():
         raise NoClassifier(
-            f"there is no classifier {path}; experiments/convert_efficientnet.py makes it"
+            f"there is no classifier {path}; it is made by experiments/converters/"
+            "convert_efficientnet.py"
         )
     try:
         classifier = keras.saving.load_model(path, compile=False, safe_mode=True)

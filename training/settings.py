@@ -24,6 +24,10 @@ class Settings:
     # Paper: silent. Here: none is left out, so that the experiment is the paper's.
     least_colourfulness: float = 0
 
+    def parts(self) -> tuple:
+        """Return the sides, in pixels, of the parts that steps cut out of pictures, if they do."""
+        return ()
+
 
 def positive(kind):
     """Return a parser of command-line numbers of `kind` that refuses zero and below."""
@@ -98,18 +102,19 @@ def parse_arguments(argv, description, systems):
     parser.add_argument("--system", choices=systems, help=text)
     first = argparse.ArgumentParser(add_help=False)
     first.add_argument("--system", choices=systems, default="paper")
-    defaults = systems[first.parse_known_args(argv)[0].system].Settings()
+    defaults = vars(systems[first.parse_known_args(argv)[0].system].Settings())
     for name, flag in FLAGS.items():
-        if hasattr(defaults, name):
-            text = f"{flag['help']} (default: {getattr(defaults, name)})"
+        if name in defaults:
+            text = f"{flag['help']} (default: {defaults[name]})"
             parser.add_argument("--" + name.replace("_", "-"), **flag | {"help": text})
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
     given = vars(parser.parse_args(argv))
     chosen = given.pop("system", None)
     if given.pop("resume", False):
         trained = [systems[chosen]] if chosen else systems.values()
-        return *resumed(given.pop("output", defaults.output), given, trained), True
-    return systems[chosen or "paper"], new(dataclasses.replace(defaults, **given)), False
+        return *resumed(given.pop("output", defaults["output"]), given, trained), True
+    system = systems[chosen or "paper"]
+    return system, new(system.Settings(**given)), False
 
 
 def new(settings) -> Settings:

@@ -103,6 +103,25 @@ def update_average(averaged, generator, optimizer) -> None:
     tf.distribute.get_replica_context().merge_call(assign)
 
 
+def descend(optimizer, tape, loss, weights) -> None:
+    """Take one step down the gradient of a loss, a scalar that is the mean over a batch's part.
+
+    To be called while `tape` records, which has to know how the loss becomes the objective.
+    """
+    gradients = tape.gradient(objective(loss, optimizer), weights)
+    optimizer.apply(gradients, weights)
+
+
+def update(system, tape, loss, weights=None) -> None:
+    """End the step of a system: update its generator, or these `weights` of it, and the average.
+
+    To be called as `descend` is.
+    """
+    weights = system.generator.trainable_variables if weights is None else weights
+    descend(system.generator_optimizer, tape, loss, weights)
+    update_average(system.averaged, system.generator, system.generator_optimizer)
+
+
 def rarity_of_bins(split, exponent):
     """Return how much a pixel of each bin of chroma counts, from the training pictures' colours.
 

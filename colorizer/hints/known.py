@@ -6,12 +6,9 @@ Hints are uint8 (H, W, 4), RGB and alpha, of any size and of the upright photogr
 """
 
 from colorizer import chroma
+from colorizer.chroma import CHROMA_SCALE as SCALE
 
 import numpy as np
-
-# Lab's a and b are given to networks in this unit.
-SCALE = 110
-
 
 # Black has no chroma at all; but whoever points at a dark fold of a blue coat means the coat.
 DARK = 96

@@ -6,7 +6,7 @@ from colorizer.hints.known import DARK
 import numpy as np
 
 # Lab a and b that things up to these gray levels usually have, the commonest first.
-# Source: python experiments/likely_colours.py, on the photographs of 100 classes of ImageNet.
+# Source: python experiments/measures/likely_colours.py, on photographs of 100 classes of ImageNet.
 LIKELY = {
     64: ((7, 13), (-16, 18), (4, -15), (27, 19), (22, -41), (48, 34), (48, -73)),
     112: ((-6, 12), (15, 33), (-1, -22), (-29, 36), (33, 4), (52, 43), (29, -61)),

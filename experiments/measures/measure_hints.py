@@ -1,6 +1,6 @@
 """Measure how far a point steers the colour of its region, and what a reference photograph brings.
 
-    python experiments/measure_hints.py --model outputs/guided/generator.onnx --data imagenet_sample
+    python experiments/measures/measure_hints.py --model weights/semantic.onnx --data FOLDER
 
 Reads a network that takes known colours, samples/ for the points and a folder of photographs for
 the reference. Prints two tables and writes experiments/results/NAME/hints.json with --name.
@@ -10,16 +10,16 @@ import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import records
 from colorizer import Colorizer, chroma, errors, tone
 from colorizer.errors import UserError
 from colorizer.files import atomic, photos
 from colorizer.hints import drawing, palette
 from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, resize, to_unit
+from experiments.measures import records
 from pictures import metrics, record
 
 import cv2

@@ -1,6 +1,6 @@
 """Measure what each system costs: parameters, arithmetic, pictures a second, memory.
 
-    python experiments/benchmark_systems.py
+    python experiments/benchmarks/benchmark_systems.py
 
 On random pictures of 120x120, each system in a process of its own. Prints one Markdown table and
 writes experiments/results/benchmark_systems.json.
@@ -13,15 +13,15 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import models
 import train
 from colorizer.files import atomic
 from colorizer.pixels import to_unit
+from experiments.benchmarks.timing import RandomPictures, per_second, training_row
 from pictures import record
-from timing import RandomPictures, per_second, training_row
 from training import devices
 from training.cost import gigaflop
 

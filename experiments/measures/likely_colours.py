@@ -1,6 +1,6 @@
 """Find the chroma that things of a luminance usually have, for the colours that app.py offers.
 
-    python experiments/likely_colours.py --data imagenet100/train
+    python experiments/measures/likely_colours.py --data imagenet100/train
 
 Reads a folder of photographs in colour. Prints the table LIKELY of colorizer/known.py.
 """
@@ -10,7 +10,7 @@ import itertools
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from colorizer import chroma, errors

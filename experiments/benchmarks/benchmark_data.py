@@ -1,6 +1,6 @@
 """Measure the way of the pictures: prepare_data.py, and the stream that train.py reads.
 
-    python experiments/benchmark_data.py
+    python experiments/benchmarks/benchmark_data.py
 
 Makes JPEGs of 160 to 500 pixels a side from samples/ in a temporary folder. Times prepare_data.py
 on them, a plain loop that opens, converts and resizes each with Pillow, and decoding alone on as
@@ -21,7 +21,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from colorizer.files import atomic, photos

@@ -1,11 +1,11 @@
-"""Train the guided system, or a variant of it, on a part of the photographs.
+"""Train the semantic system, or a variant of it, on a part of the photographs.
 
-    python experiments/guided_trials.py guided --data outputs/data-photographs
-    python experiments/guided_trials.py distilled --data outputs/data-photographs
+    python experiments/trials/semantic_trials.py semantic --data outputs/data-photographs
+    python experiments/trials/semantic_trials.py distilled --data outputs/data-photographs
 
 Every trial sees as many pictures (--seen), with the same seed; --distinct of them are different
 ones. Writes a run of train.py below outputs/trials/; stopped, the same command goes on.
-experiments/judge.py compares what came out.
+experiments/measures/judge.py compares what came out.
 """
 
 import argparse
@@ -14,13 +14,13 @@ import math
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import models
 import train
 from colorizer import errors
-from systems import guided
+from systems import semantic
 from training import colour, losses, runs, steps
 from training.layers import enlarge
 
@@ -31,8 +31,8 @@ from keras import layers, ops
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrialSettings(guided.GuidedSettings):
-    """What is tried, beside what the guided system's settings are, or were when it was."""
+class TrialSettings(semantic.SemanticSettings):
+    """What is tried, beside what the semantic system's settings are, or were when it was."""
 
     seen: int = 32000
     distinct: int = 32000
@@ -52,11 +52,11 @@ class TrialSettings(guided.GuidedSettings):
     adversarial_from: float = 0
 
 
-class Trial(guided.Guided):
-    """The guided generator with whatever a trial adds to its loss."""
+class Trial(semantic.Semantic):
+    """The semantic generator with whatever a trial adds to its loss."""
 
     Settings = TrialSettings
-    LOSSES = (*guided.Guided.LOSSES, "further_loss")
+    LOSSES = (*semantic.Semantic.LOSSES, "further_loss")
 
     def __init__(self, settings, train_split):
         super().__init__(settings, train_split)
@@ -75,23 +75,23 @@ class Trial(guided.Guided):
     def build(self):
         if not self.settings.bins_weight:
             return super().build()
-        return guided.build_generator(self.settings.seed, self.settings.decoder_widths, head=bins)
+        return semantic.build_generator(self.settings.seed, self.settings.decoder_widths, head=bins)
 
     @tf.function
     def train_step(self, grayscale, ground_truth, mask, angles):
-        """Train on one batch, as the guided system takes it, and return the losses, by name."""
+        """Train on one batch, as the semantic system takes it, and return the losses, by name."""
         settings = self.settings
         half_gray = ops.average_pool(grayscale, 2, strides=2)
         lightness = colour.lightness_from_gray(half_gray)
         truth = settings.enhanced * losses.true_chroma(ground_truth, half_gray)
         true_rgb = colour.srgb_from_lab(lightness, truth)
-        turned = guided.turn_hues(truth, angles)
-        with tf.GradientTape(persistent=True) as tape:
-            known = guided.known_colours(turned, mask)
+        turned = semantic.turn_hues(truth, angles)
+        with tf.GradientTape() as tape, tf.GradientTape() as adversary_tape:
+            known = semantic.known_colours(turned, mask)
             automatic, chroma, *others = self.predictor([grayscale, known], training=True)
             alone = losses.smooth_l1(automatic, truth, self.rarity)
             painted = colour.srgb_from_lab(lightness, automatic)
-            perceptual = guided.perceptual_loss(self.frozen, painted, true_rgb)
+            perceptual = semantic.perceptual_loss(self.frozen, painted, true_rgb)
             told = losses.smooth_l1(chroma, turned, self.rarity)
             further = ops.zeros(())
             if settings.bins_weight:
@@ -116,13 +116,12 @@ class Trial(guided.Guided):
                     real, generated, 0.9 * ops.ones_like(real), 0.1 * ops.ones_like(generated)
                 )
             loss = alone + settings.perceptual_weight * perceptual + told + further
-        weights = self.generator.trainable_variables
-        self.generator_optimizer.apply(tape.gradient(loss, weights), weights)
-        if settings.adversarial_weight:
-            weights = self.discriminator.trainable_variables
-            gradients = tape.gradient(discriminator_total, weights)
-            self.discriminator_optimizer.apply(gradients, weights)
-        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+            steps.update(self, tape, loss)
+            if settings.adversarial_weight:
+                weights = self.discriminator.trainable_variables
+                steps.descend(
+                    self.discriminator_optimizer, adversary_tape, discriminator_total, weights
+                )
         return {
             "generator_loss": loss,
             "automatic_loss": alone,
@@ -143,13 +142,13 @@ def distillation(found, wanted):
     """Return how far features (scaled by FEATURE_SCALE) are from others, over these' mean size."""
     total = 0
     for ours, theirs in zip(found, wanted, strict=True):
-        theirs = guided.FEATURE_SCALE * theirs
+        theirs = semantic.FEATURE_SCALE * theirs
         total = total + ops.mean(ops.abs(ours - theirs)) / ops.mean(ops.abs(theirs))
     return total
 
 
 TRIALS = {
-    "guided": {},
+    "semantic": {},
     "without_perceptual": {"perceptual_weight": 0},
     "perceptual_5": {"perceptual_weight": 5},
     "scene": {"scene": True},

@@ -1,18 +1,10 @@
 """Measure what each part of a recipe does: the same training without it, or with another.
 
-    python experiments/variants.py ingredients
-    python experiments/variants.py systems --sample imagenet_sample
-    python experiments/variants.py semantic --sample imagenet_sample
+    python experiments/trials/variants.py ingredients
+    python experiments/trials/variants.py systems --sample imagenet_sample
 
 `ingredients` are the paper's, 10 epochs each on data/. `systems` are those that the paper compares
-itself with, for as many epochs on data/ as their names say. `semantic` is what was tried for the
-semantic generator, 2 epochs each on outputs/data-variants, which this prepares:
-
-    python prepare_data.py --source imagenet100 imagenet10 scenes --classes 115 \
-        --images-per-class 50 --test-images-per-class 5 --size 160 --output outputs/data-variants
-
-and for as many pictures of half as many classes the same with `--classes 58 --images-per-class 100
---output outputs/data-half`.
+itself with, for as many epochs on data/ as their names say.
 
 Writes, for each variant, a run below outputs/variants/, its evaluations, and
 experiments/results/NAME/: test.json, sample.json with --sample, history.csv. Stopped at any moment,
@@ -25,22 +17,16 @@ import shlex
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import evaluate
-import recipes
-import records
 import train
 from colorizer import errors
 from colorizer.files import atomic
+from experiments.measures import records
+from experiments.trials import recipes
 from training import runs
-
-import keras
-from keras import layers, ops
-
-# Whose generator is measured once more as the mean of a picture and its mirror image.
-MIRRORED = {"semantic_regress_rarity_half"}
 
 
 def measure_all(arguments) -> int:
@@ -56,23 +42,19 @@ def measure_all(arguments) -> int:
 
 def measure(name, system, settings, arguments) -> int:
     """Train and evaluate one variant, from where an earlier call stopped; return the status."""
-    run, mirror = Path(settings.output), f"{name}_mirror"
+    run = Path(settings.output)
     sets = {"test": settings.data}
     if arguments.sample:
         sets["sample"] = arguments.sample
-    names = [name, mirror] if name in MIRRORED else [name]
-    missing = [each for each in names if not is_measured(each, sets)]
-    if not missing:
+    if is_measured(name, sets):
         print(f"{name}: measured earlier")
         return 0
     print(f"{name}:")
     status = train.fit(system, settings, bool(runs.read_config(run)))
     if status == train.STOPPED:
         print(f"stopped; go on with: {command(arguments)}")
-    if not status and name in missing:
+    if not status:
         status = evaluate_on(sets, name, run / "generator.keras", arguments)
-    if not status and mirror in missing:
-        status = evaluate_on(sets, mirror, mirror_averaged(run), arguments)
     if not status:
         records.copy(run / "history.csv", records.RESULTS / name / "history.csv")
     return status
@@ -80,7 +62,7 @@ def measure(name, system, settings, arguments) -> int:
 
 def command(arguments) -> str:
     """Return the command that goes on with what these arguments began."""
-    words = ["python", "experiments/variants.py", arguments.group]
+    words = ["python", "experiments/trials/variants.py", arguments.group]
     for flag, given in (
         ("--sample", arguments.sample),
         ("--inception-weights", arguments.inception_weights),
@@ -92,17 +74,6 @@ def command(arguments) -> str:
 def is_measured(name, sets) -> bool:
     """Tell whether the figures of a result are published for every set of pictures."""
     return all((records.RESULTS / name / f"{pictures}.json").exists() for pictures in sets)
-
-
-def mirror_averaged(run) -> Path:
-    """Write a run's generator as one that averages a picture and its mirror image; return where."""
-    generator = keras.saving.load_model(run / "generator.keras", compile=False)
-    gray = layers.Input((None, None, 1))
-    mirrored = ops.flip(generator(ops.flip(gray, axis=2)), axis=2)
-    path = run.with_name(f"{run.name}_mirror") / "generator.keras"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    keras.Model(gray, (generator(gray) + mirrored) / 2).save(path)
-    return path
 
 
 def evaluate_on(sets, name, model, arguments) -> int:

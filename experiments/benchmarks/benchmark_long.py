@@ -1,6 +1,6 @@
 """Show that a long training keeps its memory and its pace: 20,000 steps on tiny pictures.
 
-    python experiments/benchmark_long.py
+    python experiments/benchmarks/benchmark_long.py
 
 Trains with train.py, files and all, and reads the process's memory after each epoch. Prints both
 for the first epochs and the last, and writes experiments/results/benchmark_long.json.
@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from colorizer.files import atomic

@@ -1,6 +1,6 @@
 """Measure the training step against the network behind the paper and the hardware's ceiling.
 
-    python experiments/benchmark.py
+    python experiments/benchmarks/benchmark.py
 
 Every row is measured in this run, on this machine, on random pictures. Prints one table and writes
 experiments/results/benchmark.json. PyTorch's row is there where PyTorch is installed.
@@ -11,17 +11,18 @@ import resource
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import models
 import train
 from colorizer import errors
 from colorizer.files import atomic
+from experiments.benchmarks.timing import RandomPictures, per_second, training_row
 from pictures import record
-from timing import RandomPictures, per_second, training_row
 from training import devices, steps
 from training.cost import gigaflop
+from training.system import System
 
 import keras
 import numpy as np
@@ -71,24 +72,21 @@ class Peer(train.PaperGAN):
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
 
 
-class GeneratorAlone:
+class GeneratorAlone(System):
     """The paper's generator, trained by its pixel loss, without a discriminator."""
 
     def __init__(self, settings, train_split):
         gan = train.PaperGAN(settings, train_split)
-        self.settings, self.draw = settings, gan.draw
+        self.settings = settings
         self.generator, self.averaged = gan.generator, gan.averaged
         self.generator_optimizer = gan.generator_optimizer
 
     @tf.function
-    def train_step(self, grayscale, ground_truth, real_labels, generated_labels):
-        """Train the generator on one batch; the labels are for an adversary."""
+    def train_step(self, grayscale, ground_truth):
+        """Train the generator on one batch."""
         with tf.GradientTape() as tape:
             loss = train.pixel_loss(self.generator(grayscale, training=True), ground_truth)
-            objective = steps.objective(loss, self.generator_optimizer)
-        weights = self.generator.trainable_variables
-        self.generator_optimizer.apply(tape.gradient(objective, weights), weights)
-        steps.update_average(self.averaged, self.generator, self.generator_optimizer)
+            steps.update(self, tape, loss)
         return {"generator_loss": loss}
 
 

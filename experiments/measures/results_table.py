@@ -1,8 +1,8 @@
 """Print a Markdown table of published results, as it stands in README.md or docs/results.md.
 
-    python experiments/results_table.py paper_gan/test paper_gan/sample
+    python experiments/measures/results_table.py paper_gan/test paper_gan/sample
 
-Reads experiments/results/NAME/SET.json, which experiments/publish.py copies from evaluations.
+Reads experiments/results/NAME/SET.json, which publish.py copies from evaluations.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-RESULTS = Path(__file__).resolve().parent / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 # Key in metrics.json -> heading, number of decimals, factor.
 COLUMNS = {

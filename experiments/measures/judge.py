@@ -1,28 +1,28 @@
 """Compare colorizers at equal colourfulness, on pictures that none of them has seen.
 
-    python experiments/judge.py --data photographs outputs/a/generator.keras weights/semantic.onnx
+    python experiments/measures/judge.py --data photographs outputs/a/generator.keras
 
 A paler colorizer is nearer to the truth by being paler: so the chroma of each is scaled until its
 pictures are as colourful as those of the others, and then they are compared. Prints a row for the
 gray copy and one for each file: colourfulness as painted, the scale, and PSNR, AuC and balanced AuC
 at --colourfulness; where the network takes known colours, the gain in PSNR by 1, 5, 10 and 100
-points too, by the protocol of experiments/hint_curve.py. With --classifier, as painted, how much of
-what EfficientNet-Lite2 sees in the true pictures it sees in these: the mean cosine of its features.
+points too, by the protocol of hint_curve.py. With --classifier, as painted, how much of what
+EfficientNet-Lite2 sees in the true pictures it sees in these: the mean cosine of its features.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import hints
 from colorizer import Colorizer, errors, tone
 from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, resize
+from experiments.measures import hints
 from pictures import metrics
 from training import features
 

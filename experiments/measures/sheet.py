@@ -1,6 +1,6 @@
 """Lay photographs before and after colorizing on one sheet, all of a folder, none chosen.
 
-    python experiments/sheet.py --before samples --after outputs/demo --output docs/samples.jpg
+    python experiments/measures/sheet.py --before samples --after outputs/demo --output sheet.jpg
 
 Reads the photographs of the first folder and those of the same names in the others. Writes one
 JPEG: a column a photograph, in gray above, then a row for each folder of results.
@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from colorizer import errors
 from colorizer.files import photos

@@ -1,6 +1,6 @@
 """Measure what each known colour brings: PSNR over the number of points, as siggraph17 is judged.
 
-    python experiments/hint_curve.py --model outputs/guided/generator.onnx --data imagenet_sample
+    python experiments/measures/hint_curve.py --model weights/semantic.onnx --data imagenet_sample
 
 Reads a network that takes known colours and a folder of photographs. Prints a table beside the
 published curve and writes experiments/results/NAME/hint_curve.json with --name.
@@ -10,17 +10,16 @@ import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import hints
-import records
 from colorizer import errors
 from colorizer.errors import UserError
 from colorizer.files import atomic, photos
 from colorizer.jobs.find import find_photographs
 from colorizer.network import load_network
 from colorizer.pixels import resize
+from experiments.measures import hints, records
 from pictures import record
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Measure how photographs are enlarged and restored, what it costs, and draw docs/enlarge.jpg.
 
-    python experiments/measure_enlarge.py --sets benchmark_sets --data imagenet_sample
+    python experiments/measures/measure_enlarge.py --sets benchmark_sets --data imagenet_sample
 
 Reads Set5, Set14, B100 and Urban100 below the folder of sets, a folder of sharp photographs, and
 samples/. Writes experiments/results/measure_enlarge.json and prints what it holds.
@@ -14,10 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import records
 from colorizer import errors
 from colorizer.enlarge import WEIGHTS, Enlarger
 from colorizer.errors import UserError
@@ -25,6 +24,7 @@ from colorizer.files import atomic, photos
 from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, high_bits, to_uint8, to_unit
 from colorizer.progress import Progress
+from experiments.measures import records
 from pictures import damage, metrics
 
 import cv2

@@ -1,6 +1,6 @@
 """Measure how steady films come out: frame by frame against steady, and the truth beside both.
 
-    python experiments/measure_film.py FILM [FILM ...]
+    python experiments/measures/measure_film.py FILM [FILM ...]
 
 Turns films in colour gray, and pans and zooms over samples/, where the motion is known, and colours
 them both ways at the size at which the network sees them. Prints a table, writes it to
@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import dataclasses

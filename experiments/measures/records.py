@@ -7,7 +7,7 @@ from pathlib import Path
 from colorizer.errors import UserError
 from colorizer.files import atomic
 
-RESULTS = Path(__file__).resolve().parent / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 def read_evaluation(folder) -> dict:

@@ -1,6 +1,6 @@
 """Prepare the photographs to train on: take them out of git directories, shrink, sort out.
 
-    python experiments/gather_photographs.py photographs.tsv.xz repositories photographs \
+    python experiments/data/gather_photographs.py photographs.tsv.xz repositories photographs \
         --tests imagenet_sample --leave-out left_out.txt
 
 Reads a list (tier, repository, blob and path of each picture), a git directory of each repository

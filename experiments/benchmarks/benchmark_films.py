@@ -1,6 +1,6 @@
 """Measure colorize.py on films: frames a second of the whole process, and its memory.
 
-    python experiments/benchmark_films.py
+    python experiments/benchmarks/benchmark_films.py
 
 Makes black-and-white films that pan over one of samples/ in a temporary folder, colorizes each in a
 fresh process, prints a table and writes it to experiments/results/benchmark_films.json. Exit
@@ -13,13 +13,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from colorizer.files import photos
 from colorizer.files.atomic import write_json
 from colorizer.pixels import grayscale
-from processes import run_colorize
+from experiments.benchmarks.processes import run_colorize
 
 import av
 import numpy as np

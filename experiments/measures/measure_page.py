@@ -1,6 +1,6 @@
 """Measure the page in a browser: seconds to the first picture in colour and for a click, memory.
 
-    python experiments/measure_page.py --picture docs/page.jpg
+    python experiments/measures/measure_page.py --picture docs/page.jpg
 
 Starts app.py and headless Chromium, opens a photograph of 12 megapixels, clicks on it and downloads
 it. Prints the figures; --picture writes the page's picture, with a photograph of samples/.
@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from colorizer import errors

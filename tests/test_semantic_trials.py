@@ -1,6 +1,6 @@
-"""experiments/guided_trials.py: what each trial adds to the guided system's loss."""
+"""experiments/trials/semantic_trials.py: what each trial adds to the semantic system's loss."""
 
-import guided_trials as trials
+from experiments.trials import semantic_trials as trials
 from pictures import dataset
 from training import colour, losses
 
@@ -56,8 +56,8 @@ def test_what_is_added_counts_by_its_weight(trial, batch):
     gray, rgb, mask, angles = batch
     half_gray = ops.average_pool(gray, 2, strides=2)
     truth = 1.2 * losses.true_chroma(rgb, half_gray)
-    turned = trials.guided.turn_hues(truth, angles)
-    known = ops.convert_to_numpy(trials.guided.known_colours(turned, mask))
+    turned = trials.semantic.turn_hues(truth, angles)
+    known = ops.convert_to_numpy(trials.semantic.known_colours(turned, mask))
     *_, fourth, fifth, bins = trial.predictor([gray, known], training=True)
     entropy = losses.bins_cross_entropy(bins, ops.average_pool(truth, 2, strides=2), trial.rarity)
     apart = trials.distillation([fourth, fifth], trial.frozen(rgb)[3:])
@@ -97,7 +97,7 @@ def test_what_is_added_is_learned_and_the_adversary_pulls_from_its_step_on(trial
 
 def test_distillation_compares_features_of_one_scale():
     ours = 2 * np.ones((1, 2, 2, 3), np.float32)
-    theirs = ours / trials.guided.FEATURE_SCALE
+    theirs = ours / trials.semantic.FEATURE_SCALE
     assert float(trials.distillation([ours], [theirs])) == pytest.approx(0, abs=1e-6)
     assert float(trials.distillation([1.5 * ours], [theirs])) == pytest.approx(0.5)
 

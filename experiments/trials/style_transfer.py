@@ -1,8 +1,8 @@
 """Paint a gray picture in the style of a print, and compare the optimizers that can do it.
 
-    python experiments/style_transfer.py samples/palace.jpg experiments/great_wave.jpg
+    python experiments/trials/style_transfer.py samples/palace.jpg experiments/trials/great_wave.jpg
 
-Reads two pictures and outputs/vgg16.keras, which experiments/convert_vgg16.py makes. From the
+Reads two pictures and outputs/vgg16.keras, which ../converters/convert_vgg16.py makes. From the
 content in gray, SGD, Adam and L-BFGS each lower the same loss with the same number of gradients,
 with the style's weight constant and lowered on the way; --optimizers and --style-weights leave some
 out. Writes outputs/style_transfer/: a PNG each, losses.csv, losses.png, sheet.jpg and figures.json,
@@ -21,7 +21,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from colorizer import chroma, errors

@@ -1,6 +1,6 @@
 """Measure colorize.py: first picture, time against decoding and encoding alone, memory.
 
-    python experiments/benchmark_colorize.py
+    python experiments/benchmarks/benchmark_colorize.py
 
 Colorizes one of samples/ in a fresh process, then photographs of 1, 12 and 100 megapixels, made
 from samples/ in a temporary folder, and decodes and encodes the same files with OpenCV alone.
@@ -19,13 +19,13 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from colorizer.files import photos
 from colorizer.files.atomic import write_json
 from colorizer.jobs.find import find_photographs
-from processes import run_colorize
+from experiments.benchmarks.processes import run_colorize
 
 import cv2
 import numpy as np

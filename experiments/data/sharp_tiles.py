@@ -1,6 +1,6 @@
 """Cut sharp tiles out of photographs, for `train.py --system enlarge`.
 
-    python experiments/sharp_tiles.py photographs.tsv.xz repositories tiles
+    python experiments/data/sharp_tiles.py photographs.tsv.xz repositories tiles
 
 Reads a list of photographs and git directories, as gather_photographs.py does, and BSDS500 out of
 repositories/Sisso16+ssn_pytorch: its train and test pictures, never its val, which is B100. Writes
@@ -14,10 +14,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import gather_photographs as gather
 from colorizer import errors
+from experiments.data import gather_photographs as gather
 
 import cv2
 import numpy as np

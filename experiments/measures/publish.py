@@ -1,6 +1,6 @@
 """Publish a run: its generator as shipped weights, its history and metrics as small text files.
 
-    python experiments/publish.py --run outputs/train --name paper_gan \
+    python experiments/measures/publish.py --run outputs/train --name paper_gan \
         --evaluation test=outputs/evaluation --evaluation sample=outputs/evaluation-sample
 
 Reads the folders that train.py and evaluate.py wrote. Writes weights/NAME.keras and
@@ -16,15 +16,15 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import recipes
-import records
 import train
 from colorizer import errors
 from colorizer.errors import UserError
 from colorizer.files import atomic
+from experiments.measures import records
+from experiments.trials import recipes
 from pictures import dataset
 from training import runs
 from training.settings import FLAGS
@@ -44,7 +44,7 @@ def command(config) -> str:
     for group, variants in recipes.GROUPS.items():
         for name, (known, variant) in variants.items():
             if system == runs.name_of(known) and differences(settings, variant) <= {"output"}:
-                return f"python experiments/variants.py {group}  # {name}"
+                return f"python experiments/trials/variants.py {group}  # {name}"
     raise UserError(f"no command of train.py and no variant repeats this run of {system}")
 
 

