@@ -24,7 +24,7 @@ from colorizer.arguments import megapixels, working_size
 from colorizer.colorizer import SHIPPED, WORKING_SIZE
 from colorizer.enlarge import Enlarger
 from colorizer.errors import STOPPED, UserError, run, shown
-from colorizer.files import photos
+from colorizer.files import formats, photos
 from colorizer.films import formats as film_formats
 from colorizer.jobs import photographs
 from colorizer.jobs.dry_run import print_forecast
@@ -103,7 +103,7 @@ def arguments():
     )
     parser.add_argument(
         "--format",
-        choices=photographs.FORMATS,
+        choices=formats.CHOICES,
         help="file format of the results (default: the format and name of each input)",
     )
     parser.add_argument(

@@ -12,7 +12,7 @@ from pathlib import Path
 from colorizer import tone
 from colorizer.enlarge import Enlarger
 from colorizer.errors import UserError, shown
-from colorizer.files import metadata, photos, tiff
+from colorizer.files import formats, metadata, photos, tiff
 from colorizer.files.atomic import replacing
 from colorizer.files.source import Source, sha256
 from colorizer.films import hints as film_hints
@@ -31,9 +31,6 @@ MOST_NETWORK_MEGAPIXELS = 2
 
 # The longer side of the picture before and after, in pixels.
 COMPARE_SIZE = 1600
-
-# File formats of results by suffix, and Pillow's names for them.
-FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,11 +67,11 @@ class Reference:
 class Options:
     """How photographs are colorized.
 
-    `strength` scales chroma, 0 to 1. `format` is a suffix of FORMATS, or None for each file's own.
-    `keep_colour` copies photographs in colour as they are, `keep_toned` toned prints. Photographs
-    of more than `max_megapixels` million pixels fail. Where they look like `reference`, a Reference
-    or None, they take its colours. An `enlarger`, or None, restores and enlarges them before, also
-    those in colour that keep their colours.
+    `strength` scales chroma, 0 to 1. `format` is one of formats.CHOICES, or None for each file's
+    own. `keep_colour` copies photographs in colour as they are, `keep_toned` toned prints.
+    Photographs of more than `max_megapixels` million pixels fail. Where they look like `reference`,
+    a Reference or None, they take its colours. An `enlarger`, or None, restores and enlarges them
+    before, also those in colour that keep their colours.
     """
 
     strength: float = 1.0
@@ -267,7 +264,7 @@ def _attempt(job, colorizer, options, budget, network_budget, writer) -> Outcome
 
 def _colorize_file(job, colorizer, options, budget, network_budget, writer) -> Outcome:
     """Read, colorize and write one photograph."""
-    source, format = job.source, FORMATS.get(options.format)
+    source, format = job.source, formats.CHOICES.get(options.format)
     with photos.opened(source.path, options.max_megapixels, job.page) as image:
         pixels = pixels_of(image, options.scale)
     with budget.hold(pixels):

@@ -52,7 +52,7 @@ def plan(
 ) -> Plan:
     """Find photographs and films and name the files to write; no two get the same name.
 
-    `inputs` are files and folders; `format` is a suffix of photographs.FORMATS, or None to keep
+    `inputs` are files and folders; `format` is a suffix of formats.CHOICES, or None to keep
     each photograph's name; `record` and `settings` decide what is finished, with `film_settings`
     for films. `hints` is a file of them for the only photograph; others have theirs beside them,
     which are left out unless the model `takes_hints`. Raises UserError where nothing is found,
