@@ -9,9 +9,8 @@ from pathlib import Path
 from colorizer import Colorizer
 from colorizer.enlarge import Enlarger
 from colorizer.errors import STOPPED, Ending, UserError, shown
-from colorizer.files import photos
+from colorizer.files import formats, photos
 from colorizer.films import formats as film_formats
-from colorizer.jobs import photographs
 from colorizer.jobs.dry_run import print_dry_run
 from colorizer.jobs.plan import plan
 from colorizer.jobs.record import Record
@@ -61,7 +60,7 @@ def arguments():
     )
     parser.add_argument(
         "--format",
-        choices=photographs.FORMATS,
+        choices=formats.CHOICES,
         help="file format of the results (default: the format and name of each input)",
     )
     parser.add_argument(

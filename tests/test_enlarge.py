@@ -517,15 +517,15 @@ def test_enlarging_imports_neither_keras_nor_tensorflow(tmp_path, model):
 
 def test_exif_says_the_new_size():
     exif = Image.Exif()
-    exif.get_ifd(metadata.EXIF_IFD).update({metadata.WIDTH: 300, metadata.HEIGHT: 200})
+    exif.get_ifd(0x8769).update({0xA002: 300, 0xA003: 200})
     exif[0x010F] = "a camera"
     kept = metadata.Metadata(exif.tobytes().removeprefix(b"Exif\0\0"), resolution=(300.0, 150.0))
     larger = metadata.enlarged(kept, 2)
     assert larger.resolution == (600, 300)
     found = Image.Exif()
     found.load(b"Exif\0\0" + larger.exif)
-    assert found.get_ifd(metadata.EXIF_IFD)[metadata.WIDTH] == 600
-    assert found.get_ifd(metadata.EXIF_IFD)[metadata.HEIGHT] == 400
+    assert found.get_ifd(0x8769)[0xA002] == 600
+    assert found.get_ifd(0x8769)[0xA003] == 400
     assert found[0x010F] == "a camera"
     assert metadata.enlarged(kept, 1) == kept
     assert metadata.enlarged(metadata.Metadata(b"II*\0broken"), 2).exif == b"II*\0broken"

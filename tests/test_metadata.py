@@ -5,7 +5,8 @@ import json
 import shutil
 import subprocess
 
-from colorizer.files import icc, metadata, photos
+from colorizer.files import exif as exif_module
+from colorizer.files import icc, photos, png
 from colorizer.files.metadata import Metadata
 
 import numpy as np
@@ -52,7 +53,7 @@ ROOM = {
 
 def texts_of(exif_bytes):
     """Return the caption, date, maker's note and latitude that EXIF bytes hold."""
-    first, more, gps = metadata._directories(io.BytesIO(exif_bytes))
+    first, more, gps = exif_module.directories(io.BytesIO(exif_bytes))
     return (
         first[ExifTags.Base.ImageDescription].encode("latin-1").decode(),
         more[ExifTags.Base.DateTimeOriginal],
@@ -132,7 +133,7 @@ def test_what_is_turned_upright_says_so_everywhere(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     more = {"pnginfo": PngImagePlugin.PngInfo()} if suffix == "png" else {"xmp": XMP}
     if suffix == "png":
-        more["pnginfo"].add_itxt(metadata.PNG_XMP, XMP.decode())
+        more["pnginfo"].add_itxt(png.XMP, XMP.decode())
     Image.fromarray(quarters()).save(path, exif=b"Exif\0\0" + exif(6), dpi=(300, 150), **more)
     loaded = load(path)
     assert loaded.pixels.shape == (60, 40, 3)
@@ -145,7 +146,7 @@ def test_what_is_turned_upright_says_so_everywhere(tmp_path, suffix):
 
 def test_the_thumbnail_of_the_photograph_before_is_not_kept():
     content = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\x1a\0\0\0\0\0\0"
-    upright, orientation = metadata._upright_exif(content)
+    upright, orientation = exif_module.upright(content)
     assert orientation == 6
     assert upright == content.replace(b"\0\x06\0\0", b"\0\x01\0\0").replace(b"\x1a", b"\0")
 

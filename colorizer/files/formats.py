@@ -1,17 +1,124 @@
-"""Which files are pictures: by suffix, by their first bytes; and which of them cannot be read."""
+"""Formats of photographs: one table, from which suffixes, choices, checks and the docs come.
 
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff"),
-    *(".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx"),
-    *(".pnm", ".pgm", ".ppm", ".pbm"),
+`python -m colorizer.files.formats` prints the table of docs/files.md.
+"""
+
+import dataclasses
+
+# Of the 0..100 that libjpeg calls quality, and what other lossy formats make of the same number.
+QUALITY = 95
+
+# What a file can hold beside 8 bits a channel, and what people call it.
+HOLDS = {
+    "depth": "16 bits",
+    "alpha": "alpha",
+    "profile": "colour profile",
+    "exif": "EXIF",
+    "xmp": "XMP",
+    "iptc": "IPTC",
+    "comment": "comment",
+    "texts": "texts",
+    "resolution": "resolution",
+    "pages": "pages",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """A file format of photographs.
+
+    `name` is what people call it, `key` what Pillow does. `begins` are the first bytes of its
+    files, at `place`. It `holds` names of HOLDS. `suffix` is how --format calls it, empty where it
+    cannot be chosen. `settings` go to Pillow's `save`. `longest_block` is the most bytes a block of
+    metadata takes, `longest_side` the most pixels, None where there is no limit.
+    """
+
+    name: str
+    key: str
+    suffixes: tuple
+    begins: tuple
+    place: int = 0
+    holds: tuple = ()
+    suffix: str = ""
+    settings: dict = dataclasses.field(default_factory=dict)
+    longest_block: int | None = None
+    longest_side: int | None = None
+
+
+FORMATS = (
+    Format(
+        "JPEG",
+        "JPEG",
+        (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo"),
+        (b"\xff\xd8\xff",),
+        holds=("profile", "exif", "xmp", "iptc", "comment", "resolution"),
+        suffix="jpg",
+        # With chroma of full size, so that colour is not halved again.
+        settings={"quality": QUALITY, "subsampling": "4:4:4"},
+        longest_block=65533 - 40,
+        longest_side=65500,
+    ),
+    Format(
+        "PNG",
+        "PNG",
+        (".png", ".apng"),
+        (b"\x89PNG\r\n\x1a\n",),
+        holds=("depth", "alpha", "profile", "exif", "xmp", "texts", "resolution"),
+        suffix="png",
+    ),
+    Format(
+        "WebP",
+        "WEBP",
+        (".webp",),
+        (b"WEBP",),
+        place=8,
+        holds=("alpha", "profile", "exif", "xmp"),
+        suffix="webp",
+        settings={"quality": QUALITY},
+        longest_side=16383,
+    ),
+    Format(
+        "TIFF",
+        "TIFF",
+        (".tif", ".tiff"),
+        (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+        holds=("depth", "alpha", "profile", "exif", "xmp", "iptc", "resolution", "pages"),
+        suffix="tif",
+    ),
+    Format("BMP", "BMP", (".bmp", ".dib"), (b"BM",), holds=("resolution",)),
+    Format("GIF", "GIF", (".gif",), (b"GIF8",), holds=("alpha", "comment")),
+    Format(
+        "HEIC",
+        "HEIF",
+        (".heic", ".heif", ".hif"),
+        (b"ftypheic", b"ftypheix", b"ftypmif1"),
+        place=4,
+        holds=("alpha", "profile", "exif", "xmp"),
+        settings={"quality": QUALITY},
+    ),
+    Format(
+        "AVIF",
+        "AVIF",
+        (".avif",),
+        (b"ftypavif",),
+        place=4,
+        holds=("alpha", "profile", "exif", "xmp"),
+        settings={"quality": QUALITY},
+    ),
+    Format(
+        "JPEG 2000",
+        "JPEG2000",
+        (".jp2", ".j2k", ".jpf", ".jpx"),
+        (b"\0\0\0\x0cjP  \r\n", b"\xff\x4f\xff\x51"),
+        holds=("alpha", "profile", "comment"),
+    ),
+    Format("PNM", "PPM", (".pnm", ".pgm", ".ppm", ".pbm"), (b"P4", b"P5", b"P6")),
 )
 
-# The first bytes of files in these formats; those of HEIC and AVIF come after a length of 4 bytes.
-SIGNATURES = (
-    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"GIF8"),
-    *(b"\0\0\0\x0cjP  \r\n", b"\xff\x4f\xff\x51"),
-)
-ISO_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif")
+BY_KEY = {format.key: format for format in FORMATS}
+SUFFIXES = tuple(suffix for format in FORMATS for suffix in format.suffixes)
+# What --format offers, and the key of each.
+CHOICES = {format.suffix: format.key for format in FORMATS if format.suffix}
 
 # Pictures that are named instead of read.
 UNREADABLE = {
@@ -34,7 +141,10 @@ UNREADABLE = {
 
 
 def begins_like_a_photograph(path) -> bool:
-    """Tell by its first bytes whether a file without a suffix of SUFFIXES is a photograph."""
+    """Tell by its first bytes whether a file without a suffix of SUFFIXES is a photograph.
+
+    BMP and PNM say too little there.
+    """
     try:
         if not path.is_file():
             return False
@@ -42,4 +152,27 @@ def begins_like_a_photograph(path) -> bool:
             start = file.read(16)
     except OSError:
         return False
-    return start.startswith(SIGNATURES) or start[4:12] in ISO_BRANDS or start[8:12] == b"WEBP"
+    return any(
+        start.startswith(beginning, format.place)
+        for format in FORMATS
+        for beginning in format.begins
+        if len(beginning) > 2
+    )
+
+
+def table() -> str:
+    """Return the formats and what each holds as a table in Markdown."""
+    rows = [
+        (
+            format.name,
+            ", ".join(format.suffixes),
+            ", ".join(HOLDS[each] for each in format.holds) or "colours of 8 bits alone",
+        )
+        for format in FORMATS
+    ]
+    rows = [("format", "suffixes", "holds, beside 8 bits a channel"), ("---",) * 3, *rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+if __name__ == "__main__":
+    print(table())

@@ -8,33 +8,22 @@ import dataclasses
 import io
 import os
 import stat
-import struct
-import zlib
 
-from colorizer.files import icc, metadata, tiff
+from colorizer.files import formats, icc, jpeg, metadata, png, tiff
 from colorizer.files.atomic import replacing
+from colorizer.files.decode import decode, is_deep
 from colorizer.files.metadata import Metadata
 from colorizer.pixels import high_bits
 
-import cv2
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageOps, PngImagePlugin
-
-# By content: Pillow knows many more formats, some of which run other programs.
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF", "JPEG2000", "PPM")
+from PIL import Image
 
 # What is not a number of pixels anyone photographs is a broken or hostile header.
 MAX_MEGAPIXELS = 250
 
-# Of the 0..100 that libjpeg calls quality; with 4:4:4 chroma, so that colour is not halved again.
-JPEG_QUALITY = 95
-
 # HEIC is read by a library of its own.
 pillow_heif.register_heif_opener()
-
-# Profiles of printers have some megabytes; Pillow would take more than one for an attack.
-PngImagePlugin.MAX_TEXT_CHUNK = 32 << 20
 
 # Pillow would warn and refuse by its own limit when a file is opened; `opened` has ours.
 Image.MAX_IMAGE_PIXELS = None
@@ -50,8 +39,8 @@ class Photograph:
 
     `pixels` is uint8 or uint16, gray (H, W, 1) or RGB (H, W, 3), sRGB, upright; `alpha` is (H, W)
     of the same dtype or None. `format` is Pillow's name of the file format. `metadata` and
-    `icc_profile` are ready to be written, empty where the file had none. `remark` is a phrase for
-    the user, or empty.
+    `icc_profile` are ready to be written, empty where the file had none. `remarks` are phrases for
+    the user: what was damaged when it was read, what was left out when it was encoded.
     """
 
     pixels: np.ndarray
@@ -59,7 +48,12 @@ class Photograph:
     format: str = "JPEG"
     metadata: Metadata = dataclasses.field(default_factory=Metadata)
     icc_profile: bytes = b""
-    remark: str = ""
+    remarks: list = dataclasses.field(default_factory=list)
+
+    @property
+    def remark(self) -> str:
+        """All remarks as one phrase, empty where there are none."""
+        return "; ".join(self.remarks)
 
 
 @contextlib.contextmanager
@@ -78,7 +72,7 @@ def opened(path, max_megapixels=MAX_MEGAPIXELS, page=0):
             magic = file.read(4)
             file.seek(0)
             deep = tiff.opened(file, page) if magic in tiff.MAGIC else None
-            image = deep or Image.open(file, formats=FORMATS)
+            image = deep or Image.open(file, formats=list(formats.BY_KEY))
             if page and not deep:
                 image.seek(page)
             width, height = image.size
@@ -118,12 +112,12 @@ def read_rgb(path, at_least=None) -> np.ndarray:
     with opened(path) as image:
         if at_least is not None and isinstance(image, Image.Image):
             image.draft(None, (at_least, at_least))
-        deep = _is_deep(image)
+        deep = is_deep(image)
         orientation = metadata.read(image, texts=False)[1] if deep else 1
-        pixels, alpha = _decode(image, deep, orientation)
+        pixels, alpha = decode(image, deep, orientation)
         pixels = high_bits(pixels)
         if alpha is not None:
-            pixels = _on_white(pixels, high_bits(alpha))
+            pixels = on_white(pixels, high_bits(alpha))
         return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
@@ -133,53 +127,17 @@ def load(image) -> Photograph:
     profile = image.info.get("icc_profile")
     # Asked for now, because Pillow forgets it when it has decoded the picture; and it would decode
     # a PNG, to look for texts behind the picture.
-    deep = _is_deep(image)
+    deep = is_deep(image)
     kept, orientation, remark = metadata.read(image, texts=not deep)
+    remarks = [remark] if remark else []
     frames = _frames(image)
     if frames > 1 and image.format not in ("MPO", "TIFF"):
-        remark = f"only the first of its {frames} frames"
-    if image.format in ("JPEG", "MPO") and (whole := _salvaged(image)):
-        image, remark = whole, "it is cut off; what is missing is gray"
-    pixels, alpha = _decode(image, deep, orientation)
-    return Photograph(pixels, alpha, format, kept, icc.written(profile), remark)
-
-
-def _decode(image, deep, orientation):
-    """Decode an `opened` image: pixels, upright and in sRGB, and alpha or None.
-
-    `orientation`, EXIF's 1 to 8, is asked for where it is `deep`, with more than 8 bits a channel.
-    """
-    if not deep:
-        return _decode_eight_bit(image)
-    profile = image.info.get("icc_profile")
-    if isinstance(image, tiff.DeepTiff):
-        pixels, alpha = image.load()
-    else:
-        pixels, alpha = _load_deep_png(image.fp)
-    if isinstance(pixels, Image.Image):
-        pixels = np.asarray(icc.to_srgb(pixels, profile).convert("RGB"))
-    pixels = np.ascontiguousarray(_upright(pixels, orientation))
-    if alpha is not None:
-        alpha = np.ascontiguousarray(_upright(alpha[..., np.newaxis], orientation)[..., 0])
-    if profile and pixels.dtype == np.uint16:
-        pixels = _deep_srgb(pixels, profile)
-    return pixels, alpha
-
-
-def _salvaged(image):
-    """Decode a JPEG; return another image of the same file where it is cut off, else None.
-
-    With an end where it breaks off, libjpeg decodes what there is, as viewers do.
-    """
-    content = image.fp
-    try:
-        image.load()
-    except OSError as error:
-        if "truncated" not in str(error):
-            raise
-        content.seek(0)
-        return Image.open(io.BytesIO(content.read() + b"\xff\xd9"), formats=FORMATS)
-    return None
+        remarks.append(f"only the first of its {frames} frames")
+    if image.format in ("JPEG", "MPO") and (whole := jpeg.salvaged(image)):
+        image = whole
+        remarks.append("it is cut off; what is missing is gray")
+    pixels, alpha = decode(image, deep, orientation)
+    return Photograph(pixels, alpha, format, kept, icc.written(profile), remarks)
 
 
 def _frames(image) -> int:
@@ -191,29 +149,7 @@ def _frames(image) -> int:
         return 1
 
 
-def _decode_eight_bit(image):
-    """Turn a Pillow image of any mode upright and into sRGB: uint8 (H, W, 1 or 3), and alpha."""
-    profile = image.info.get("icc_profile")
-    ImageOps.exif_transpose(image, in_place=True)
-    alpha = None
-    if image.has_transparency_data:
-        gray = image.mode in ("1", "L", "LA", "La", "I;16")
-        image = image.convert("RGBA")
-        alpha = np.asarray(image.getchannel("A"))
-        image = image.convert("L" if gray else "RGB")
-    elif image.mode in ("I", "F", "I;16", "I;16B", "I;16L", "I;16N"):
-        image = _eight_bit(image)
-    elif image.mode == "1":
-        image = image.convert("L")
-    elif image.mode in ("P", "RGBX", "YCbCr"):
-        image = image.convert("RGB")
-    image = icc.to_srgb(image, profile)
-    if image.mode not in ("L", "RGB"):
-        image = image.convert("RGB")
-    return np.asarray(image).reshape(image.height, image.width, -1), alpha
-
-
-def _on_white(pixels, alpha) -> np.ndarray:
+def on_white(pixels, alpha) -> np.ndarray:
     """Lay pixels uint8 (H, W, 1 or 3) with their alpha (H, W) on white."""
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     laid = Image.composite(
@@ -222,138 +158,76 @@ def _on_white(pixels, alpha) -> np.ndarray:
     return np.asarray(laid).reshape(pixels.shape)
 
 
-def _eight_bit(image):
-    """Scale gray of more than 8 bits to 8: floats from [0, 1], whole numbers by 257."""
-    values = np.asarray(image)
-    scale = 255 if values.dtype.kind == "f" else 1 / 257
-    return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
-
-
-def _is_deep(image) -> bool:
-    """Tell whether an `opened` image holds 16 bits a channel (Pillow would halve a PNG's)."""
-    if isinstance(image, tiff.DeepTiff):
-        return True
-    return image.format == "PNG" and bool(image.tile) and ";16" in str(image.tile[0][3])
-
-
-def _load_deep_png(file):
-    """Decode a 16-bit PNG with OpenCV; return its pixels as stored, and alpha or None."""
-    file.seek(0)
-    flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), flags)
-    if pixels is None or pixels.dtype != np.uint16:
-        raise PhotographError("it is damaged (its 16-bit pixels cannot be decoded)")
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
-    alpha = None
-    if pixels.shape[2] == 4:
-        alpha = pixels[..., 3]
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB)
-    elif pixels.shape[2] == 3:
-        cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
-    return pixels, alpha
-
-
-def _deep_srgb(pixels, profile) -> np.ndarray:
-    """Convert 16-bit pixels to sRGB by their profile.
-
-    Little CMS is within reach for 8 bits only: it converts those, the rest is carried over.
-    """
-    high = high_bits(pixels)
-    image = Image.fromarray(high[..., 0] if high.shape[2] == 1 else high)
-    converted = np.asarray(icc.to_srgb(image, profile)).reshape(high.shape)
-    rest = pixels - 257 * high.astype(np.int32)
-    return np.clip(257 * converted.astype(np.int32) + rest, 0, 65535).astype(np.uint16)
-
-
-def _upright(pixels, orientation) -> np.ndarray:
-    """Turn pixels (H, W, C) upright by EXIF's orientation, 1 to 8."""
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return pixels
-
-
 def encode(photograph, format=None) -> bytes:
-    """Encode a photograph in `format`, by default its own, with its EXIF and colour profile.
+    """Encode a photograph in `format`, a key of formats.BY_KEY, by default its own.
 
-    PNG and TIFF keep 16 bits, the other formats have 8. JPEG and BMP get the alpha laid on white.
-    Raises PhotographError where the format cannot hold the picture.
+    What the format does not hold becomes a remark of the photograph; alpha is laid on white there,
+    16 bits become 8. Raises PhotographError where the format cannot hold the picture.
     """
-    format = format or photograph.format
+    target = formats.BY_KEY[format or photograph.format]
+    pixels, alpha, kept = _fitting(photograph, target)
+    profile = photograph.icc_profile if "profile" in target.holds else b""
+    colours = pixels.shape[2]
+    channels = pixels if alpha is None else np.dstack([pixels, alpha])
     try:
-        if photograph.pixels.dtype == np.uint16 and format == "PNG":
-            return _encode_deep_png(photograph)
-        if format == "TIFF":
-            colours = photograph.pixels.shape[2]
-            return tiff.encode(
-                _channels(photograph), colours, photograph.metadata, photograph.icc_profile
-            )
-        return _encode_eight_bit(photograph, format)
+        if target.key == "TIFF":
+            return tiff.encode(channels, colours, kept, profile)
+        if channels.dtype == np.uint16:
+            return png.encode_deep(channels, kept, profile)
+        image = Image.fromarray(channels[..., 0] if channels.shape[2] == 1 else channels)
+        encoder = {"JPEG": jpeg.encode, "PNG": png.encode}.get(target.key)
+        return encoder(image, kept, profile) if encoder else _encode(image, kept, profile, target)
     except (OSError, ValueError, RuntimeError) as error:
-        raise PhotographError(f"it cannot be written as {format} ({error})") from error
+        raise PhotographError(f"it cannot be written as {target.name} ({error})") from error
 
 
-def _encode_eight_bit(photograph, format) -> bytes:
-    """Encode 8 bits a channel with Pillow."""
-    pixels = high_bits(photograph.pixels)
-    if photograph.alpha is not None:
-        alpha = high_bits(photograph.alpha)
-        opaque = format in ("JPEG", "BMP", "PPM")
-        pixels = _on_white(pixels, alpha) if opaque else np.dstack([pixels, alpha])
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    settings = {
-        "JPEG": {"quality": JPEG_QUALITY, "subsampling": "4:4:4"},
-        "WEBP": {"quality": JPEG_QUALITY},
-        "AVIF": {"quality": JPEG_QUALITY},
-        "HEIF": {"quality": JPEG_QUALITY},
-    }.get(format, {})
-    known, left_out = metadata.pillow_settings(photograph.metadata, format)
-    settings |= known
-    if left_out:
-        photograph.remark = f"its {', '.join(left_out)} is too long for a {format} and left out"
-    if photograph.icc_profile and format in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "JPEG2000"):
-        settings["icc_profile"] = photograph.icc_profile
+def _fitting(photograph, target):
+    """Return pixels, alpha and Metadata of a photograph as far as a Format holds them.
+
+    The rest becomes a remark.
+    """
+    pixels, alpha, kept = photograph.pixels, photograph.alpha, photograph.metadata
+    lost = []
+    if pixels.dtype == np.uint16 and "depth" not in target.holds:
+        lost.append(formats.HOLDS["depth"])
+        pixels, alpha = high_bits(pixels), None if alpha is None else high_bits(alpha)
+    if alpha is not None and "alpha" not in target.holds:
+        lost.append("alpha, which is laid on white")
+        pixels, alpha = on_white(pixels, alpha), None
+    empty, too_long = Metadata(), []
+    for field in dataclasses.fields(kept):
+        block = getattr(kept, field.name)
+        if not block:
+            continue
+        if field.name not in target.holds:
+            lost.append(formats.HOLDS[field.name])
+        elif isinstance(block, bytes) and len(block) > (target.longest_block or len(block)):
+            too_long.append(formats.HOLDS[field.name])
+        else:
+            continue
+        kept = dataclasses.replace(kept, **{field.name: getattr(empty, field.name)})
+    remarks = []
+    if lost:
+        remarks.append(f"{target.name} has no room for its {', '.join(lost)}")
+    if too_long:
+        remarks.append(f"its {', '.join(too_long)} is too long for a {target.name} and left out")
+    photograph.remarks += [remark for remark in remarks if remark not in photograph.remarks]
+    return pixels, alpha, kept
+
+
+def _encode(image, kept, icc_profile, target) -> bytes:
+    """Encode a Pillow image in a Format of which Pillow's `save` knows all that there is."""
+    blocks = {
+        "exif": kept.exif and b"Exif\0\0" + kept.exif,
+        "xmp": kept.xmp,
+        "comment": kept.comment,
+        "icc_profile": icc_profile,
+        "dpi": kept.resolution,
+    }
+    settings = target.settings | {name: block for name, block in blocks.items() if block}
     encoded = io.BytesIO()
-    image.save(encoded, format=format, **settings)
-    return encoded.getbuffer()
-
-
-def _channels(photograph) -> np.ndarray:
-    """Put the alpha of a photograph behind its colours: (H, W, 1 to 4)."""
-    if photograph.alpha is None:
-        return photograph.pixels
-    return np.dstack([photograph.pixels, photograph.alpha])
-
-
-def _encode_deep_png(photograph) -> bytes:
-    """Encode 16 bits a channel with OpenCV, and put EXIF and profile behind the PNG's header."""
-    channels = _channels(photograph)
-    swap = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[channels.shape[2]]
-    # OpenCV wants blue first. Swapped in place and back: a copy is 600 MB at 100 megapixels.
-    if swap is not None:
-        cv2.cvtColor(channels, swap, dst=channels)
-    content = cv2.imencode(".png", channels)[1].data
-    if swap is not None:
-        cv2.cvtColor(channels, swap, dst=channels)
-    header_end = 33  # the signature of 8 bytes and the IHDR chunk of 25
-    encoded = io.BytesIO()
-    encoded.write(content[:header_end])
-    if photograph.icc_profile:
-        profile = b"ICC profile\0\0" + zlib.compress(photograph.icc_profile)
-        PngImagePlugin.putchunk(encoded, b"iCCP", profile)
-    kept = photograph.metadata
-    if kept.resolution:
-        across, down = (round(dpi / 0.0254) for dpi in kept.resolution)
-        PngImagePlugin.putchunk(encoded, b"pHYs", struct.pack(">LLB", across, down, 1))
-    if kept.exif:
-        PngImagePlugin.putchunk(encoded, b"eXIf", kept.exif)
-    for kind, text, *_ in metadata.png_chunks(kept).chunks:
-        PngImagePlugin.putchunk(encoded, kind, text)
-    encoded.write(content[header_end:])
-    return encoded.getbuffer()
+    image.save(encoded, format=target.key, **settings)
+    return encoded.getvalue()
 
 
 def write(path, photograph, format=None) -> None:

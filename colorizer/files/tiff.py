@@ -14,8 +14,9 @@ by what it is.
 import io
 import itertools
 import logging
+import struct
 
-from colorizer.files import metadata
+from colorizer.files import exif
 
 import numpy as np
 import tifffile
@@ -31,6 +32,10 @@ COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4}
 UNSIGNED, SIGNED, FLOATING = 1, 2, 3
 ASSOCIATED, UNASSOCIATED = 1, 2
 THUMBNAIL, MASK = 1, 4
+
+# Tags of the first directory that are no part of EXIF.
+XMP, IPTC, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 700, 33723, 282, 283, 296
+INCHES = {2: 1, 3: 2.54}
 
 # What has more pages than this is no album.
 MOST_PAGES = 1000
@@ -154,6 +159,31 @@ def _to_sixteen(values, page) -> np.ndarray:
     return np.rint(values / (2.0**bits - 1) * 65535).astype(np.uint16)
 
 
+def tags_of(image) -> dict:
+    """Return the fields of Metadata that a page of a TIFF has, as stored, and its `orientation`.
+
+    Raises whatever damage makes Pillow raise.
+    """
+    first, more, gps = exif.directories(image.fp, image.tag_v2.offset)
+    orientation = first.get(exif.ORIENTATION, 1)
+    if not isinstance(orientation, int) or not 1 <= orientation <= 8:
+        orientation = 1
+    unit = INCHES.get(first.get(RESOLUTION_UNIT, 2))
+    resolution = None
+    if unit and X_RESOLUTION in first and Y_RESOLUTION in first:
+        resolution = float(first[X_RESOLUTION]) * unit, float(first[Y_RESOLUTION]) * unit
+    iptc = first.get(IPTC, b"")
+    if isinstance(iptc, int | tuple):  # written as whole numbers of 32 bits, by the standard
+        iptc = first._tagdata[IPTC]
+    return {
+        "exif": exif.from_directories(first, more, gps),
+        "xmp": first.get(XMP, b""),
+        "iptc": iptc,
+        "resolution": resolution,
+        "orientation": orientation,
+    }
+
+
 def encode(channels, colours, kept, icc_profile) -> bytes:
     """Encode pixels, uint8 or uint16 (H, W, 1 to 4), with what is known about them.
 
@@ -171,8 +201,53 @@ def encode(channels, colours, kept, icc_profile) -> bytes:
         iccprofile=icc_profile or None,
         resolution=kept.resolution,
         resolutionunit="inch" if kept.resolution else None,
-        extratags=metadata.tiff_tags(kept),
+        extratags=_extratags(kept),
         metadata=None,
         software=False,
     )
-    return metadata.append_directories(encoded.getvalue(), kept)
+    return _append_directories(encoded.getvalue(), kept)
+
+
+def _extratags(kept) -> list:
+    """Return what goes into the first directory of a TIFF, as tifffile's extratags."""
+    tags = []
+    if kept.exif:
+        first, _, _ = exif.directories(io.BytesIO(kept.exif))
+        for tag in exif.KEPT_TIFF:
+            value = first.get(tag)
+            if isinstance(value, str):
+                tags.append((int(tag), 2, 0, value.encode("latin-1") + b"\0", True))
+            elif isinstance(value, bytes):
+                tags.append((int(tag), 1, len(value), value, True))
+            elif isinstance(value, int):
+                tags.append((int(tag), 3, 1, value, True))
+    if kept.xmp:
+        tags.append((XMP, 1, len(kept.xmp), kept.xmp, True))
+    if kept.iptc:
+        tags.append((IPTC, 7, len(kept.iptc), kept.iptc, True))
+    return tags
+
+
+def _append_directories(content, kept) -> bytes:
+    """Put the EXIF and the GPS directory behind a little-endian TIFF of one page.
+
+    `content` is the file's bytes. tifffile writes no such directories.
+    """
+    if not kept.exif:
+        return content
+    content = bytearray(content)
+    _, more, gps = exif.directories(io.BytesIO(kept.exif))
+    (start,) = struct.unpack_from("<L", content, 4)
+    (count,) = struct.unpack_from("<H", content, start)
+    places = range(start + 2, start + 2 + 12 * count, 12)
+    entries = [bytes(content[place : place + 12]) for place in places]
+    for tag, directory in ((exif.EXIF_IFD, more), (exif.GPS_IFD, gps)):
+        if len(directory):
+            content += bytes(len(content) % 2)
+            entries.append(struct.pack("<HHLL", tag, 4, 1, len(content)))
+            content += exif.copied(directory, directory).tobytes(len(content))
+    content += bytes(len(content) % 2)
+    struct.pack_into("<L", content, 4, len(content))
+    entries.sort(key=lambda entry: struct.unpack("<H", entry[:2]))
+    content += struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    return bytes(content)

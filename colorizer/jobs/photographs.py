@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecut
 
 from colorizer import Colorizer, tone
 from colorizer.errors import shown
-from colorizer.files import metadata, photos, tiff
+from colorizer.files import formats, metadata, photos, tiff
 from colorizer.hints import drawing
 from colorizer.jobs.job import Outcome, Writer, failure_of
 from colorizer.jobs.request import Request
@@ -27,9 +27,6 @@ MOST_NETWORK_MEGAPIXELS = 2
 
 # The longer side of the picture before and after, in pixels.
 COMPARE_SIZE = 1600
-
-# File formats of results by suffix, and Pillow's names for them.
-FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF"}
 
 
 class PixelBudget:
@@ -138,7 +135,7 @@ class _Work:
                 undated = self.writer.write(job.compare_target, "compare", job, pair)
             if job.paint:
                 undated = self.write(job, photograph, after, kept)
-            remark = "; ".join(filter(None, (photograph.remark, match, undated)))
+            remark = "; ".join(filter(None, (*photograph.remarks, match, undated)))
             return Outcome(job, remark=remark, in_colour=in_colour, toned=toned, kept=kept)
 
     def tint(self, image) -> tuple[bool, bool]:
@@ -185,7 +182,7 @@ class _Work:
 
         Returns a remark, or an empty text.
         """
-        format, enlarger = FORMATS.get(self.request.format), self.request.enlarger
+        format, enlarger = formats.CHOICES.get(self.request.format), self.request.enlarger
         # A page of several is written by itself.
         whole = photograph.format != "TIFF" or tiff.pages(job.source.path) == [0]
         if kept and not enlarger and format in (None, photograph.format) and whole:

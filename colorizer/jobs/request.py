@@ -25,7 +25,7 @@ class Request:
     """What to colorize, where the results go, and how they are made.
 
     `inputs` are files and folders, `output` is the folder of the results. `format` is a suffix of
-    photographs.FORMATS, or None for each photograph's own. `compare` also writes before and after
+    files.formats.CHOICES, or None for each photograph's own. `compare` also writes before and after
     beside each other. `overwrite` does again what is finished. `hints` is a file of them for the
     only photograph; others have theirs beside them.
 

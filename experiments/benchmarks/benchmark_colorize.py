@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from colorizer.files import photos
+from colorizer.files import formats, photos
 from colorizer.files.atomic import write_json
 from colorizer.jobs.find import find_photographs
 from experiments.benchmarks.processes import run_colorize
@@ -47,7 +47,7 @@ PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "pillow")
 # As colorize.py writes JPEGs.
 JPEG = [
     cv2.IMWRITE_JPEG_QUALITY,
-    photos.JPEG_QUALITY,
+    formats.QUALITY,
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
 ]
