@@ -125,16 +125,14 @@ def arguments():
     parser.add_argument(
         "--codec",
         choices=film_formats.CODECS,
-        help="codec of coloured films (default: h264; vp9 in .webm, mpeg2 in .mpg, mpeg4 in .avi "
-        "and .wmv)",
+        help=f"codec of coloured films (default: {film_formats.DEFAULT_CODECS})",
     )
     parser.add_argument(
         "--quality",
         type=quality,
         metavar="CRF",
         help="constant rate factor of coloured films, 0 to 63, lower is better (default: "
-        + ", ".join(f"{value} for {name}" for name, value in film_formats.CODECS.items())
-        + ")",
+        f"{film_formats.DEFAULT_QUALITIES})",
     )
     parser.add_argument(
         "--max-megapixels",

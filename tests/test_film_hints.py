@@ -121,32 +121,32 @@ def test_a_hint_begins_with_the_first_frame_that_is_not_earlier():
     assert not film_hints.Hint(None, frame=47).lies_behind(48, shown[-1])
 
 
-def test_marks_move_with_what_they_lie_on_and_end_outside():
+def test_hints_move_with_what_they_lie_on_and_end_outside():
     colours = known.none(*SIZE)
     colours[40, [6, 90]] = (0.5, -0.25, 1)
-    marks = film_hints.NO_MARKS.and_of(colours)
+    hints = film_hints.TrackedHints().add(colours)
     for number in range(10):
-        marks = marks.moved(stabilize.motion(scenes(number), scenes(number + 1)))
-    assert len(marks.places) == 1
-    np.testing.assert_allclose(marks.places[0], (90 - 10 * STEP, 40), atol=0.5)
-    moved = marks.known(*SIZE)
+        hints = hints.follow(stabilize.find_flow(scenes(number), scenes(number + 1)))
+    assert len(hints.places) == 1
+    np.testing.assert_allclose(hints.places[0], (90 - 10 * STEP, 40), atol=0.5)
+    moved = hints.known(*SIZE)
     np.testing.assert_allclose(moved[40, 70], (0.5, -0.25, 1))
     assert np.count_nonzero(moved[..., 2]) == 1
 
 
-def test_marks_end_where_something_else_is():
+def test_hints_end_where_something_else_is():
     colours = known.none(*SIZE)
     colours[40, [30, 90]] = (0.5, 0, 1)
     after = scenes(0).copy()
     after[20:60, 70:110] = scenes(30)[20:60, 70:110]
-    marks = film_hints.NO_MARKS.and_of(colours).moved(stabilize.motion(scenes(0), after))
-    np.testing.assert_allclose(marks.places, [(30, 40)], atol=0.5)
+    hints = film_hints.TrackedHints().add(colours).follow(stabilize.find_flow(scenes(0), after))
+    np.testing.assert_allclose(hints.places, [(30, 40)], atol=0.5)
 
 
-def test_later_marks_lie_above_earlier_ones():
+def test_later_hints_lie_above_earlier_ones():
     first, second = known.none(*SIZE), known.none(*SIZE)
     first[40, 50:52], second[40, 50] = (0.5, 0, 1), (-0.5, 0, 1)
-    both = film_hints.NO_MARKS.and_of(first).and_of(second).known(*SIZE)
+    both = film_hints.TrackedHints().add(first).add(second).known(*SIZE)
     assert both[40, 50:52, 0].tolist() == [-0.5, 0.5]
 
 
@@ -175,6 +175,21 @@ def test_a_second_hint_lies_above_the_first(tmp_path, run, film):
     painted = frames_of(tmp_path / "out" / "film.mkv")[15]
     around = painted[47:54, 57:64].astype(int)
     assert (around[..., 1] - around[..., 0]).mean() > 8
+
+
+def test_a_hint_goes_on_behind_a_flash(tmp_path, run, monkeypatch):
+    """On a flash it lies nowhere; behind it, where it would be without."""
+
+    def flashing(number, height, width):
+        return np.full((height, width), 250, np.uint8) if number == 4 else scenes(number)
+
+    monkeypatch.setattr(test_films, "picture", flashing)
+    write_film(tmp_path / "in" / "film.mkv", count=20, size=SIZE)
+    write_hint(tmp_path / "in" / "film.hints" / "0.png", 90, 50)
+    assert run()[0] == 0
+    painted = frames_of(tmp_path / "out" / "film.mkv")
+    for number in (8, 12, 19):
+        assert redness(painted[number], 90 - STEP * number, 50) > 12, number
 
 
 def test_hints_of_a_turned_and_of_an_anamorphic_film_have_the_shape_that_is_seen(

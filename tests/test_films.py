@@ -1,5 +1,6 @@
 """Films, end to end with a stand-in model of one layer: pictures, sound, times, stops, troubles."""
 
+import dataclasses
 import os
 import re
 import signal
@@ -10,9 +11,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import colorize
-from colorizer import Colorizer
+from colorizer import Colorizer, cli
 from colorizer.films import decode, mux, stabilize
 from colorizer.films import formats as film_formats
+from colorizer.films.formats import CONTAINERS, container_of
 from colorizer.jobs import films
 from colorizer.pixels import grayscale, to_unit
 
@@ -62,8 +64,8 @@ def write_film(path, count=30, times=None, sound=True, size=(48, 64), **settings
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = path.suffix
-    codec = settings.pop("codec", CODECS.get(suffix, "libx264"))
-    with av.open(str(path), "w", format=mux.CONTAINERS[suffix]) as output:
+    codec = settings.pop("codec", SOURCE_CODECS.get(suffix, "libx264"))
+    with av.open(str(path), "w", format=container_of(path).muxer) as output:
         output.metadata["title"] = "A film"
         pictures = output.add_stream(codec, RATE)
         pictures.height, pictures.width = size
@@ -71,21 +73,21 @@ def write_film(path, count=30, times=None, sound=True, size=(48, 64), **settings
         pictures.time_base = pictures.codec_context.time_base = Fraction(1, 30000)
         if codec == "libx264":
             pictures.options = {"bf": "3", "crf": "4", "g": "12", **settings.get("options", {})}
-        if suffix in (".avi", ".mpg"):
+        if suffix in RATES_ONLY:
             pictures.time_base = pictures.codec_context.time_base = 1 / RATE
         if "shape" in settings:
             pictures.sample_aspect_ratio = Fraction(settings["shape"])
         if settings.get("matrix"):
             pictures.set_display_rotation(settings["matrix"])
         tone = (
-            output.add_stream(SOUNDS[suffix], 48000, layout="mono", bit_rate=64000)
+            output.add_stream(SOUNDS.get(suffix, "aac"), 48000, layout="mono", bit_rate=64000)
             if sound
             else None
         )
         if tone:
             tone.metadata["language"] = "nld"
         settings.get("before", lambda output: None)(output)
-        ticks = 1 if suffix in (".avi", ".mpg") else 1001
+        ticks = 1 if suffix in RATES_ONLY else 1001
         times = times or [number * ticks for number in range(count)]
         for number, shown in enumerate(times):
             gray = picture(number, *size)
@@ -106,16 +108,15 @@ def write_film(path, count=30, times=None, sound=True, size=(48, 64), **settings
     return path
 
 
-CODECS = {".webm": "libvpx-vp9", ".avi": "mpeg4", ".mpg": "mpeg2video", ".wmv": "wmv2"}
+# What films of the tests are written in, where that is not H.264 and AAC.
+RATES_ONLY = (".avi", ".mpg", ".mpeg")
+SOURCE_CODECS = {
+    **{".webm": "libvpx-vp9", ".avi": "mpeg4", ".wmv": "wmv2"},
+    **dict.fromkeys((".mpg", ".mpeg"), "mpeg2video"),
+}
 SOUNDS = {
-    ".mp4": "aac",
-    ".m4v": "aac",
-    ".mov": "aac",
-    ".mkv": "flac",
-    ".webm": "libopus",
-    ".avi": "mp2",
-    ".mpg": "mp2",
-    ".wmv": "wmav2",
+    **{".mkv": "flac", ".webm": "libopus", ".avi": "mp2", ".wmv": "wmav2"},
+    **dict.fromkeys((".mpg", ".mpeg"), "mp2"),
 }
 
 
@@ -151,7 +152,7 @@ def lightness(rgb):
     return cv2.cvtColor(to_unit(rgb), cv2.COLOR_RGB2LAB)[..., 0]
 
 
-@pytest.mark.parametrize("suffix", [s for s in mux.CONTAINERS if s != ".mpeg"])
+@pytest.mark.parametrize("suffix", [container.suffixes[0] for container in CONTAINERS])
 def test_a_film_of_any_container_gets_colour_and_keeps_all_else(tmp_path, run, suffix):
     source = write_film(tmp_path / "in" / f"film{suffix}")
     status, printed = run()
@@ -323,6 +324,110 @@ def test_ten_bits_stay(tmp_path, run):
         < 1
     )
     assert painted[..., 0].mean() - painted[..., 2].mean() > 25
+
+
+LEVELS = (33, 65, 193, 225)
+
+
+PAIRS = sorted((c.suffixes[0], codec) for c in CONTAINERS for codec in set(c.codecs))
+
+
+@pytest.mark.parametrize("full_range", [True, False])
+@pytest.mark.parametrize(("suffix", "codec"), PAIRS)
+def test_levels_come_out_as_they_went_in(tmp_path, suffix, codec, full_range):
+    """Of a film of full or limited range, whatever the codec can say about that."""
+    film = film_of(full_range=full_range)
+    encoding = mux.Encoding(film, codec, None, container_of(Path(f"film{suffix}")))
+    gray = np.repeat(np.array(LEVELS, np.uint8), 16)[np.newaxis].repeat(48, axis=0)
+    encoder = mux.Encoder(encoding)
+    encoder.encode(encoding.frame(np.dstack([gray] * 3), 0))
+    np.savez(tmp_path / "0.npz", **encoder.finish())
+    source = write_film(tmp_path / "in.mkv", count=1, sound=False)
+    target = tmp_path / f"film{suffix}"
+    mux.assemble(source, target, encoding, [tmp_path / "0.npz"], 1, lambda path: None)
+    with decode.opened(target) as (container, stream):
+        decoded = decode.pixels_of(next(decode.frames(container, stream)).frame)
+    levels = decoded.reshape(48, 4, 16, -1)[8:-8, :, 4:-4].mean(axis=(0, 2, 3))
+    np.testing.assert_allclose(levels, LEVELS, atol=2)
+
+
+def film_of(**properties):
+    """Return what a gray film of 64 x 48 pixels is, but for some properties."""
+    film = decode.Film(
+        size=(48, 64),
+        bits=8,
+        full_range=False,
+        colorspace=6,
+        color_primaries=2,
+        color_trc=2,
+        rotation=0,
+        matrix=None,
+        interlaced=False,
+        time_base=Fraction(1, 25),
+        rate=Fraction(25),
+        sample_aspect_ratio=None,
+        frames=1,
+        start=Fraction(0),
+        in_colour=False,
+        has_alpha=False,
+    )
+    return dataclasses.replace(film, **properties)
+
+
+def test_a_film_of_full_range_keeps_its_levels(tmp_path, run):
+    """MJPEG begins at 0; H.264 says so, and MPEG-4 cannot."""
+    gray = np.repeat(np.array(LEVELS, np.uint8), 16)[np.newaxis].repeat(48, axis=0)
+    (tmp_path / "in").mkdir()
+    for name in ("film.avi", "film.mkv"):
+        with av.open(str(tmp_path / "in" / name), "w") as output:
+            stream = output.add_stream("mjpeg", 25, width=64, height=48, pix_fmt="yuvj420p")
+            stream.options = {"qscale": "2"}
+            for _ in range(3):
+                frame = av.VideoFrame.from_ndarray(gray, format="gray")
+                output.mux(stream.encode(frame.reformat(format="yuvj420p")))
+            output.mux(stream.encode(None))
+    status, printed = run("--strength", "0")
+    assert status == 0, printed
+    for name, full in (("film.avi", False), ("film.mkv", True)):
+        with decode.opened(tmp_path / "out" / name) as (container, stream):
+            frame = next(decode.frames(container, stream)).frame
+        assert (frame.color_range == 2) == full
+        levels = decode.pixels_of(frame).reshape(48, 4, 16, -1)[8:-8, :, 4:-4]
+        np.testing.assert_allclose(levels.mean(axis=(0, 2, 3)), LEVELS, atol=2)
+
+
+@pytest.mark.parametrize(("height", "tagged", "expected"), [(48, 1, 1), (48, 2, 6), (720, 2, 1)])
+def test_a_film_says_how_its_luma_is_weighed(tmp_path, run, model, height, tagged, expected):
+    """BT.709 as tagged, or as players take it for by its height; its colours come out right."""
+    with av.open(str(tmp_path / "film.mkv"), "w") as output:
+        stream = output.add_stream("libx264", 25, width=64, height=height, pix_fmt="yuv420p")
+        stream.codec_context.colorspace = tagged
+        stream.codec_context.color_primaries = stream.codec_context.color_trc = tagged
+        frame = av.VideoFrame.from_ndarray(np.full((height, 64), 120, np.uint8), format="gray")
+        output.mux(stream.encode(frame.reformat(format="yuv420p")))
+        output.mux(stream.encode(None))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "film.mkv").rename(tmp_path / "in" / "film.mkv")
+    assert run()[0] == 0
+    with av.open(str(tmp_path / "out" / "film.mkv")) as container:
+        frame = next(container.decode(video=0))
+        context = container.streams.video[0].codec_context
+    assert frame.colorspace == context.colorspace == expected
+    assert context.color_primaries == context.color_trc == tagged
+    weights = {1: (0.2126, 0.7152, 0.0722), 6: (0.299, 0.587, 0.114)}[expected]
+    luma, blue, red = (
+        frame.to_ndarray()[rows, 8:24].mean() - offset
+        for rows, offset in (
+            (slice(8, height - 8), 16),
+            (slice(height + 2, height + height // 4 - 2), 128),
+            (slice(height + height // 4 + 2, height + height // 2 - 2), 128),
+        )
+    )
+    gray = luma / 219
+    rgb = [gray + 2 * (1 - weights[0]) * red / 224, 0, gray + 2 * (1 - weights[2]) * blue / 224]
+    rgb[1] = (gray - weights[0] * rgb[0] - weights[2] * rgb[2]) / weights[1]
+    painted = Colorizer(model).colorize(np.full((height, 64, 1), 120, np.uint8))[8, 8] / 255
+    np.testing.assert_allclose(rgb, painted, atol=0.02)
 
 
 @pytest.mark.parametrize("flags", [("--codec", "hevc"), ("--codec", "av1"), ("--quality", "40")])
@@ -563,8 +668,26 @@ def test_a_photograph_does_not_wait_for_what_films_need(tmp_path, model):
     subprocess.run([*command, "--output", tmp_path / "out"], check=True, cwd=ROOT)
 
 
+def test_the_table_of_containers_is_whole():
+    suffixes = [suffix for container in CONTAINERS for suffix in container.suffixes]
+    assert len(set(suffixes)) == len(suffixes)
+    for container in CONTAINERS:
+        assert container.muxer in av.formats_available
+        assert set(container.codecs) <= set(film_formats.CODECS)
+        assert {container_of(Path(f"A{s.upper()}")) for s in container.suffixes} == {container}
+    for codec in film_formats.CODECS.values():
+        assert codec.encoder in av.codecs_available
+    text = cli.arguments().format_help().replace("\n", " ")
+    text = " ".join(text.split())
+    for container in CONTAINERS:
+        default = container.codecs[0]
+        assert default == "h264" or f"{default} in {' and '.join(container.suffixes)}" in text
+    for name, codec in film_formats.CODECS.items():
+        assert f"{codec.quality} for {name}" in text
+
+
 def test_films_are_told_by_what_they_hold(tmp_path):
-    for suffix in mux.CONTAINERS:
+    for suffix in film_formats.SUFFIXES:
         path = write_film(tmp_path / f"film{suffix}", count=2, sound=False)
         assert film_formats.is_film(path.rename(tmp_path / f"{suffix[1:]}.jpg")), suffix
     for format in ("PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "AVIF"):
@@ -651,27 +774,20 @@ def test_segments_of_other_settings_are_not_gone_on_with(tmp_path, run, monkeypa
 def test_a_film_s_frames_in_memory_do_not_grow_with_its_length(tmp_path, run, monkeypatch):
     write_film(tmp_path / "in" / "film.mkv", count=300)
     begun, ended, most = [0], [0], [0]
-    progressive, encode = decode.progressive, films.encode
+    frames, encode = decode.frames, mux.Encoder.encode
 
-    def begin(frames):
-        for frame in progressive(frames):
+    def begin(*given):
+        for frame in frames(*given):
             begun[0] += 1
             most[0] = max(most[0], begun[0] - ended[0])
             yield frame
 
-    def counted(segment, *given):
-        def frames():
-            for frame in segment:
-                ended[0] += 1
-                yield frame
+    def end(self, frame):
+        ended[0] += 1
+        encode(self, frame)
 
-        class Same:
-            __iter__ = staticmethod(lambda: frames())
-
-        return encode(Same(), *given)
-
-    monkeypatch.setattr(decode, "progressive", begin)
-    monkeypatch.setattr(films, "encode", counted)
+    monkeypatch.setattr(decode, "frames", begin)
+    monkeypatch.setattr(mux.Encoder, "encode", end)
     assert run()[0] == 0
     assert ended[0] == 300
     ahead = stabilize.BLOCK + stabilize.AHEAD + stabilize.CONTEXT

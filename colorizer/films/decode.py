@@ -11,6 +11,7 @@ import os
 import stat
 from collections import deque
 from fractions import Fraction
+from typing import NamedTuple
 
 import av
 import cv2
@@ -122,20 +123,21 @@ def reason(error) -> str:
 def probe(path) -> Film:
     """Decode the first frame of a film and tell what it is; raises FilmError."""
     with opened(path) as (container, stream):
-        first = next((frame for frame, *_ in frames(container, stream)), None)
+        decoder = _Decoder(container, stream)
+        decoded = (d for packet in _packets(container, stream) for d in decoder.decode(packet))
+        first = next((d.frame for d in decoded), None)
         if first is None:
             raise FilmError("it holds no frame that can be decoded")
-        format, context = first.format, stream.codec_context
+        context = stream.codec_context
         rate = stream.guessed_rate or stream.average_rate or Fraction(25)
         matrix = first.side_data.get("DISPLAYMATRIX")
         length = float(stream.duration * stream.time_base) if stream.duration else 0
         if not length and container.duration:
             length = container.duration / av.time_base
-        alpha = any(component.is_alpha for component in format.components)
-        stored_in_full = format.name.startswith(("gray", "yuvj"))
+        stored_in_full = first.format.name.startswith(("gray", "yuvj"))
         return Film(
             size=(first.height, first.width),
-            bits=max(component.bits for component in format.components),
+            bits=max(component.bits for component in first.format.components),
             full_range=int(first.color_range) == ColorRange.JPEG or stored_in_full,
             colorspace=_colorspace(first),
             color_primaries=int(context.color_primaries),
@@ -149,7 +151,7 @@ def probe(path) -> Film:
             frames=stream.frames or round(length * rate),
             start=Fraction(container.start_time or 0, av.time_base),
             in_colour=pixels_of(first).shape[2] == 3,
-            has_alpha=alpha,
+            has_alpha=any(component.is_alpha for component in first.format.components),
         )
 
 
@@ -160,45 +162,47 @@ def _colorspace(frame) -> int:
     return 1 if frame.height >= HIGH_DEFINITION else 6
 
 
-def frames(container, stream):
-    """Yield a film's frames in the order of showing: (frame, time, length, whether it is repeated).
+class Decoded(NamedTuple):
+    """A frame as it was decoded, shown at `time` for `length`.
 
-    `frame` is an av.VideoFrame, shown at `time` for `length`. Where one cannot be decoded the one
-    before it takes its place, at the time of the packet that was lost.
+    A `repeated` one takes the place of one that cannot be decoded.
     """
-    usual = max(1, round(1 / ((stream.guessed_rate or 25) * stream.time_base)))
-    # AVI numbers its frames in the order of decoding, and FFmpeg guesses the rest.
-    numbered = container.format.name == "avi"
-    waiting, lost, last, time = [], 0, None, None
+
+    frame: av.VideoFrame
+    time: int
+    length: int
+    repeated: bool
+
+
+@contextlib.contextmanager
+def reading(path, after=None):
+    """Open a film and give its frames, as `frames` yields them, behind that of time `after`.
+
+    That frame is looked for where the container says it is, then from the film's start. Raises
+    FilmError where it is not there.
+    """
+    for seek in (False,) if after is None else (True, False):
+        with opened(path) as (container, stream):
+            if seek:
+                container.seek(after, stream=stream)
+            decoded = frames(container, stream)
+            if after is None or next((d.time for d in decoded if d.time >= after), None) == after:
+                yield decoded
+                return
+    raise FilmError(
+        "its unfinished segments, in a hidden folder beside its result, do not fit it; remove them"
+    )
+
+
+def frames(container, stream):
+    """Yield the frames of a film, Decoded, in the order of showing; interlaced ones progressive."""
+    decoder, deinterlacer = _Decoder(container, stream), _Deinterlacer()
     for packet in _packets(container, stream):
-        due = packet.dts if numbered else packet.pts
-        if due is not None and packet.size:
-            heapq.heappush(waiting, (due, packet.duration or usual))
-        try:
-            decoded = packet.decode()
-        except av.FFmpegError:
-            decoded, lost = [], lost + 1
-        for frame in decoded:
-            due, length = frame.pts, frame.duration or usual
-            if numbered and waiting:
-                due, length = waiting[0]
-            elif due is None:
-                due = usual + (time or 0)
-            while waiting and waiting[0][0] < due:
-                missed, missed_length = heapq.heappop(waiting)
-                if lost and last is not None and missed > time:
-                    lost, time = lost - 1, missed
-                    yield last, missed, missed_length, True
-            if waiting and waiting[0][0] == due:
-                length = heapq.heappop(waiting)[1]
-            # Two frames cannot have one time; in files that were cut badly they have.
-            last, time = frame, due if time is None else max(due, time + 1)
-            yield frame, time, length, False
-    while waiting and last is not None:
-        missed, length = heapq.heappop(waiting)
-        if lost and missed > time:
-            lost, time = lost - 1, missed
-            yield last, missed, length, True
+        for decoded in decoder.decode(packet):
+            yield from deinterlacer.add(decoded)
+    for decoded in decoder.finish():
+        yield from deinterlacer.add(decoded)
+    yield from deinterlacer.finish()
 
 
 def _packets(container, stream):
@@ -211,26 +215,89 @@ def _packets(container, stream):
         yield last
 
 
-def progressive(frames):
-    """Yield frames as `frames` gives them, with interlaced ones made progressive.
+class _Decoder:
+    """Decodes packets and finds when their frames are shown.
 
-    Each stays one frame at its time, made of its two fields and those around it.
+    Where a packet cannot be decoded, the frame before stands at its time. `waiting` is a heap of
+    the times and lengths of packets whose frames are still to come.
     """
-    graph, waiting = None, deque()
-    for frame, *shown in frames:
-        if graph is None and not frame.interlaced_frame:
-            yield frame, *shown
-            continue
-        graph = graph or _deinterlacer(frame)
-        waiting.append(shown)
-        graph.push(frame)
-        yield from _filtered(graph, waiting)
-    if graph:
-        graph.push(None)
-        yield from _filtered(graph, waiting)
+
+    def __init__(self, container, stream):
+        self.usual = max(1, round(1 / ((stream.guessed_rate or 25) * stream.time_base)))
+        # AVI numbers its frames in the order of decoding, and FFmpeg guesses the rest.
+        self.numbered = container.format.name == "avi"
+        self.waiting, self.lost, self.last, self.time = [], 0, None, None
+
+    def decode(self, packet) -> list[Decoded]:
+        """Return the frames that are known with a packet more."""
+        due = packet.dts if self.numbered else packet.pts
+        if due is not None and packet.size:
+            heapq.heappush(self.waiting, (due, packet.duration or self.usual))
+        try:
+            pictures = packet.decode()
+        except av.FFmpegError:
+            pictures, self.lost = [], self.lost + 1
+        decoded = []
+        for frame in pictures:
+            due, length = frame.pts, frame.duration or self.usual
+            if self.numbered and self.waiting:
+                due, length = self.waiting[0]
+            elif due is None:
+                due = self.usual + (self.time or 0)
+            while self.waiting and self.waiting[0][0] < due:
+                decoded += self._repeated()
+            if self.waiting and self.waiting[0][0] == due:
+                length = heapq.heappop(self.waiting)[1]
+            # Two frames cannot have one time; in files that were cut badly they have.
+            self.last, self.time = frame, due if self.time is None else max(due, self.time + 1)
+            decoded.append(Decoded(frame, self.time, length, False))
+        return decoded
+
+    def finish(self) -> list[Decoded]:
+        """Return what stands for the packets at the end that cannot be decoded."""
+        return [decoded for _ in range(len(self.waiting)) for decoded in self._repeated()]
+
+    def _repeated(self) -> list[Decoded]:
+        """Take the packet that is due first; return the last frame in its place if it was lost."""
+        due, length = heapq.heappop(self.waiting)
+        if not self.lost or self.last is None or due <= self.time:
+            return []
+        self.lost, self.time = self.lost - 1, due
+        return [Decoded(self.last, due, length, True)]
 
 
-def _deinterlacer(frame) -> av.filter.Graph:
+class _Deinterlacer:
+    """Makes interlaced frames progressive, each of its two fields and those around it."""
+
+    def __init__(self):
+        self.graph, self.waiting = None, deque()
+
+    def add(self, decoded) -> list[Decoded]:
+        """Return the frames that are finished with one more."""
+        if self.graph is None and not decoded.frame.interlaced_frame:
+            return [decoded]
+        self.graph = self.graph or _deinterlacing(decoded.frame)
+        self.waiting.append(decoded)
+        self.graph.push(decoded.frame)
+        return self._filtered()
+
+    def finish(self) -> list[Decoded]:
+        """Return the frames that are still to come."""
+        if not self.graph:
+            return []
+        self.graph.push(None)
+        return self._filtered()
+
+    def _filtered(self) -> list[Decoded]:
+        finished = []
+        with contextlib.suppress(av.error.BlockingIOError, av.error.EOFError):
+            while self.waiting:
+                frame = self.graph.pull()
+                finished.append(self.waiting.popleft()._replace(frame=frame))
+        return finished
+
+
+def _deinterlacing(frame) -> av.filter.Graph:
     """Return FFmpeg's filter for the interlaced among frames of this size and format.
 
     Source: bwdif, the BBC's weave and deinterlace of what moves.
@@ -244,25 +311,17 @@ def _deinterlacer(frame) -> av.filter.Graph:
     return graph
 
 
-def _filtered(graph, waiting):
-    """Yield the frames that a filter has finished, each with the first of what waits for it."""
-    with contextlib.suppress(av.error.BlockingIOError, av.error.EOFError):
-        while waiting:
-            yield graph.pull(), *waiting.popleft()
-
-
 def pixels_of(frame) -> np.ndarray:
     """Return a frame's pixels, gray (H, W, 1) or RGB (H, W, 3): uint8, uint16 for over 8 bits.
 
     Gray where its colours are all but gray: its luma then, brought to the full range. What is
     transparent is laid on white.
     """
-    format = frame.format
-    bits = max(component.bits for component in format.components)
-    if format.is_rgb or format.has_palette or not _is_gray(frame, bits):
+    bits = max(component.bits for component in frame.format.components)
+    if frame.format.is_rgb or frame.format.has_palette or not _is_gray(frame, bits):
         return _rgb(frame, bits)
     luma = _plane(frame, 0, bits)
-    if format.name.startswith(("gray", "yuvj")) or int(frame.color_range) == ColorRange.JPEG:
+    if frame.format.name.startswith(("gray", "yuvj")) or int(frame.color_range) == ColorRange.JPEG:
         lowest, highest = 0, 2**bits - 1
     else:
         lowest, highest = 16 << (bits - 8), 235 << (bits - 8)
@@ -304,22 +363,3 @@ def _rgb(frame, bits) -> np.ndarray:
     pixels = convert(frame, format="rgba").to_ndarray()
     share = pixels[..., 3:].astype(np.uint16)
     return ((pixels[..., :3] * share + 255 * (255 - share) + 127) // 255).astype(np.uint8)
-
-
-def frame_of(pixels, film, format, time) -> av.VideoFrame:
-    """Make a frame of pixel format `format` from RGB (H, W, 3), uint8 or uint16, at a time.
-
-    Colours are those of `film`. Sides that are odd grow by a pixel, the last one's copy.
-    """
-    height, width = pixels.shape[:2]
-    if height % 2 or width % 2:
-        pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    name = "rgb24" if pixels.dtype == np.uint8 else "rgb48le"
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=name)
-    frame = frame.reformat(
-        format=format,
-        dst_colorspace=WEIGHTS[film.colorspace],
-        dst_color_range=ColorRange.JPEG if film.full_range else ColorRange.MPEG,
-    )
-    frame.pts, frame.time_base = time, film.time_base
-    return frame

@@ -1,32 +1,127 @@
-"""What is known of films without PyAV: which files are films, and what becomes of them."""
+"""What films are written in, without PyAV: a table of containers and one of codecs."""
 
+import dataclasses
 import os
 import stat
 from pathlib import Path
 
 from PIL import Image
 
-# Files are looked for by these names, and judged by what they hold.
-SUFFIXES = (".mp4", ".m4v", ".mkv", ".mov", ".avi", ".webm", ".mpg", ".mpeg", ".wmv")
 
-# Codecs that films are written in, and the constant rate factor of each that looks the same as the
-# film: of 0 to 51, or to 63 for av1 and vp9; lower is better and larger. MPEG-2 and 4
-# have a quantizer of 1 to 31 instead.
-CODECS = {"h264": 18, "hevc": 20, "av1": 25, "vp9": 24, "mpeg2": 3, "mpeg4": 3}
+@dataclasses.dataclass(frozen=True)
+class Codec:
+    """A codec that films are written in: FFmpeg's encoder of it and the options that it gets.
 
-# How films begin, at a place in bytes.
-SIGNATURES = (
-    (4, b"moov"),  # QuickTime before it had a type
-    (4, b"mdat"),
-    (4, b"wide"),
-    (0, b"\x1a\x45\xdf\xa3"),  # Matroska, WebM
-    (8, b"AVI "),
-    (0, b"\0\0\1\xba"),  # MPEG program stream
-    (0, b"\0\0\1\xb3"),  # MPEG video alone
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # Windows Media
+    `quality` is the constant rate factor that looks the same as the film: of 0 to 51, or to 63 for
+    AV1 and VP9; lower is better and larger. A `quantized` codec has a quantizer of 1 to 31 instead,
+    8 bits at most, and knows frame rates but no times. One without `full_range` cannot say that
+    samples begin at 0, so players take them for limited range.
+    """
+
+    encoder: str
+    quality: int
+    options: dict
+    quantized: bool = False
+    full_range: bool = True
+
+
+CODECS = {
+    # Each frame that it looks ahead is 10 MB in 1080p of 10 bits; the preset's are 30.
+    "h264": Codec("libx264", 18, {"preset": "fast", "rc-lookahead": "20"}),
+    "hevc": Codec("libx265", 20, {"preset": "fast", "x265-params": "log-level=error"}),
+    "av1": Codec("libsvtav1", 25, {"preset": "8"}),
+    "vp9": Codec("libvpx-vp9", 24, {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}),
+    "mpeg2": Codec(
+        "mpeg2video",
+        3,
+        {"flags": "+qscale", "bf": "2", "g": "15"},
+        quantized=True,
+        full_range=False,
+    ),
+    "mpeg4": Codec("mpeg4", 3, {"flags": "+qscale"}, quantized=True, full_range=False),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Container:
+    """A container of films: what it is called, its suffixes, FFmpeg's name of what writes it.
+
+    `codecs`, keys of CODECS, are those that it holds, the one that players expect first.
+    `signatures` are pairs of a place, in bytes, and what stands there in such a file. With
+    `one_time` it has one time for each frame, not one for decoding and one for showing, so frames
+    have to be coded in the order of showing.
+    """
+
+    name: str
+    suffixes: tuple
+    muxer: str
+    codecs: tuple
+    signatures: tuple = ()
+    one_time: bool = False
+
+
+ALL = tuple(CODECS)
+OLD = ("mpeg4", "mpeg2", "h264", "av1", "vp9")
+
+# By its name alone, FFmpeg takes .m4v and .mpg for others. An MPEG program stream has times for
+# some frames only, which suits MPEG-2; AVI and Windows Media have `one_time`, which suits MPEG-4.
+CONTAINERS = (
+    Container("MP4", (".mp4", ".m4v"), "mp4", ALL),
+    Container("Matroska", (".mkv",), "matroska", ALL, ((0, b"\x1a\x45\xdf\xa3"),)),
+    Container(
+        "MOV",
+        (".mov",),
+        "mov",
+        ("h264", "hevc", "mpeg2", "mpeg4"),
+        # Before QuickTime had a type it began with any of these.
+        ((4, b"moov"), (4, b"mdat"), (4, b"wide")),
+    ),
+    Container(
+        "AVI",
+        (".avi",),
+        "avi",
+        OLD,
+        ((8, b"AVI "),),
+        one_time=True,
+    ),
+    Container("WebM", (".webm",), "webm", ("vp9", "av1")),
+    Container(
+        "MPEG",
+        (".mpg", ".mpeg"),
+        "vob",
+        ("mpeg2", "mpeg4", "h264", "hevc"),
+        ((0, b"\0\0\1\xba"), (0, b"\0\0\1\xb3")),  # a program stream, or pictures alone
+    ),
+    Container(
+        "Windows Media",
+        (".wmv",),
+        "asf",
+        OLD,
+        ((0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),),
+        one_time=True,
+    ),
 )
+
+# Files are looked for by these names, and judged by what they hold.
+SUFFIXES = tuple(suffix for container in CONTAINERS for suffix in container.suffixes)
+
 # ISO media files say their type behind "ftyp"; these are photographs.
 PICTURE_TYPES = (b"avif", b"avis", b"heic", b"heix", b"heim", b"mif1", b"msf1")
+
+# For help texts: "h264; vp9 in .webm, ..." and "18 for h264, ...".
+USUAL = CONTAINERS[0].codecs[0]
+DEFAULT_CODECS = f"{USUAL}; " + ", ".join(
+    f"{container.codecs[0]} in {' and '.join(container.suffixes)}"
+    for container in CONTAINERS
+    if container.codecs[0] != USUAL
+)
+DEFAULT_QUALITIES = ", ".join(f"{codec.quality} for {name}" for name, codec in CODECS.items())
+
+
+def container_of(path) -> Container:
+    """Return the container that a film is written in, by the suffix of its name, of SUFFIXES."""
+    suffix = path.suffix.lower()
+    return next(container for container in CONTAINERS if suffix in container.suffixes)
 
 
 def is_film(path) -> bool:
@@ -51,7 +146,11 @@ def is_film(path) -> bool:
         return False
     if head[4:8] == b"ftyp":
         return head[8:12] not in PICTURE_TYPES
-    return any(head.startswith(signature, place) for place, signature in SIGNATURES)
+    return any(
+        head.startswith(signature, place)
+        for container in CONTAINERS
+        for place, signature in container.signatures
+    )
 
 
 def target_of(path) -> Path:

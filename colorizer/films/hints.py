@@ -1,4 +1,4 @@
-"""Colours that a person gives a film: pictures of hints, each from its frame to its scene's end.
+"""Hints for a film: pictures of colours, each from its frame to its scene's end.
 
 They lie in a folder beside the film and are named by a frame, 120.png, of which the film's first is
 0, or by a time, 83.5s.png or 00-01-23.5.png. Where a hint is painted, the colour is known; that
@@ -24,14 +24,14 @@ import numpy as np
 # A folder NAME.hints holds the hints of the film NAME.
 FOLDER_SUFFIX = ".hints"
 
-FRAME = re.compile(r"\d+")
-SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
-CLOCK = re.compile(r"(?:(\d+)[-:])?(\d+)[-:](\d+(?:\.\d+)?)")
+FRAME_NAME = re.compile(r"\d+")
+SECONDS_NAME = re.compile(r"(\d+(?:\.\d+)?)s")
+CLOCK_NAME = re.compile(r"(?:(\d+)[-:])?(\d+)[-:](\d+(?:\.\d+)?)")
 
 # Players write times in thousandths of a second, and round them.
 ROUNDING = Fraction(1, 1000)
 
-# A place is lost where the motion is borne out less than this, of 0 to 1.
+# A hint ends where the flow is trusted less than this, of 0 to 1.
 LEAST_TRUST = 0.5
 
 
@@ -60,7 +60,7 @@ class Hint:
         return self.seconds - ROUNDING > seconds
 
 
-class Hints:
+class HintFolder:
     """The folder of hints of a film."""
 
     def __init__(self, folder):
@@ -99,19 +99,19 @@ class Hints:
         return hints
 
 
-def folder_beside(film) -> Hints | None:
+def folder_beside(film) -> HintFolder | None:
     """Return the folder of hints beside a film, or None where there is none."""
     folder = film.with_name(film.stem + FOLDER_SUFFIX)
-    return Hints(folder) if folder.is_dir() else None
+    return HintFolder(folder) if folder.is_dir() else None
 
 
 def hint_of(path) -> Hint:
     """Read a hint's frame or time from the name of its file; raises UserError where it has none."""
-    if FRAME.fullmatch(path.stem):
+    if FRAME_NAME.fullmatch(path.stem):
         return Hint(path, frame=int(path.stem))
-    if match := SECONDS.fullmatch(path.stem):
+    if match := SECONDS_NAME.fullmatch(path.stem):
         return Hint(path, seconds=Fraction(match[1]))
-    if match := CLOCK.fullmatch(path.stem):
+    if match := CLOCK_NAME.fullmatch(path.stem):
         hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
         return Hint(path, seconds=hours * 3600 + minutes * 60 + seconds)
     raise UserError(
@@ -131,37 +131,37 @@ def _check(shape, sizes) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Marks:
-    """Known colours on their way through a scene.
+class TrackedHints:
+    """Pixels of hints that are tracked through a scene.
 
     `places`, float32 (N, 2), are x and y in pixels at the network's size, `colours`, float32
     (N, 2), Lab a and b as `colorizer.hints.known` has them. Later ones lie above.
     """
 
-    places: np.ndarray
-    colours: np.ndarray
+    places: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    colours: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 2), np.float32))
 
-    def and_of(self, colours) -> "Marks":
-        """Put known colours (h, w, 3) above them."""
+    def add(self, colours) -> "TrackedHints":
+        """Return them with known colours (h, w, 3) above."""
         rows, columns = np.nonzero(colours[..., 2])
         places = np.stack([columns, rows], axis=-1).astype(np.float32)
-        return Marks(
+        return TrackedHints(
             np.concatenate([self.places, places]),
             np.concatenate([self.colours, colours[rows, columns, :2]]),
         )
 
-    def moved(self, motion) -> "Marks":
-        """Move them along a stabilize.Motion; those that are lost from sight end."""
+    def follow(self, flow) -> "TrackedHints":
+        """Return them moved along a stabilize.Flow; those that it loses end."""
         if not len(self.places):
             return self
-        # The path back says where each pixel of the earlier frame is in the later one.
-        path, here = motion.backwards, self.places[:, np.newaxis]
-        places = cv2.remap(path.place, here, None, cv2.INTER_LINEAR)[:, 0]
-        trust = cv2.remap(path.trust, here, None, cv2.INTER_LINEAR)[:, 0]
-        height, width = path.trust.shape
+        # The warp back says where each pixel of the earlier frame is in the later one.
+        warp, here = flow.backward, self.places[:, np.newaxis]
+        places = cv2.remap(warp.place, here, None, cv2.INTER_LINEAR)[:, 0]
+        trust = cv2.remap(warp.trust, here, None, cv2.INTER_LINEAR)[:, 0]
+        height, width = warp.trust.shape
         inside = ((places >= 0) & (places <= (width - 1, height - 1))).all(axis=1)
         stay = inside & (trust >= LEAST_TRUST)
-        return Marks(places[stay], self.colours[stay])
+        return TrackedHints(places[stay], self.colours[stay])
 
     def known(self, height, width) -> np.ndarray:
         """Return them as known colours, float32 (height, width, 3)."""
@@ -170,6 +170,3 @@ class Marks:
         colours[rows, columns, :2] = self.colours
         colours[rows, columns, 2] = 1
         return colours
-
-
-NO_MARKS = Marks(np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32))

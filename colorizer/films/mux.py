@@ -7,47 +7,14 @@ import os
 from fractions import Fraction
 
 from colorizer.files.atomic import replacing
-from colorizer.films.decode import FilmError, opened
-from colorizer.films.formats import CODECS
+from colorizer.films.decode import WEIGHTS, Film, FilmError, opened
+from colorizer.films.formats import CODECS, Container, container_of
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange
 
-# What writes each of films.formats.CODECS, and what it is told.
-ENCODERS = {
-    # Each frame that it looks ahead is 10 MB in 1080p of 10 bits; the preset's are 30.
-    "h264": ("libx264", {"preset": "fast", "rc-lookahead": "20"}),
-    "hevc": ("libx265", {"preset": "fast", "x265-params": "log-level=error"}),
-    "av1": ("libsvtav1", {"preset": "8"}),
-    "vp9": ("libvpx-vp9", {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}),
-    "mpeg2": ("mpeg2video", {"flags": "+qscale", "bf": "2", "g": "15"}),
-    "mpeg4": ("mpeg4", {"flags": "+qscale"}),
-}
-QUANTIZED = ("mpeg2", "mpeg4")
-# WebM takes no H.264. The others take it, but players then find frames at other times: an MPEG
-# program stream has times for some frames only, and AVI and Windows Media one for each, where H.264
-# has two.
-DEFAULT_CODECS = {
-    ".webm": "vp9",
-    ".mpg": "mpeg2",
-    ".mpeg": "mpeg2",
-    ".avi": "mpeg4",
-    ".wmv": "mpeg4",
-}
 LAMBDA = 118  # FFmpeg's unit of a quantizer
-
-# FFmpeg's names of the containers by suffix: by itself it takes .m4v and .mpg for others.
-CONTAINERS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".webm": "webm",
-    ".avi": "avi",
-    ".mpg": "vob",
-    ".mpeg": "vob",
-    ".wmv": "asf",
-}
 
 # So many seconds a film may end before its file says: containers count in different ways.
 SLACK = 1
@@ -60,74 +27,123 @@ OWN_METADATA = ("major_brand", "minor_version", "compatible_brands", "encoder")
 OWN_STREAM_METADATA = ("encoder", "duration", "bps", "number_of_", "_statistics")
 
 
-def codec_of(suffix, codec) -> str:
-    """Return the codec to write, a key of CODECS: `codec` if given, else what the file holds best.
+def codec_of(target, name) -> str:
+    """Return the codec to write a film in: `name` if given, else what its container holds best.
 
-    `suffix` is a key of CONTAINERS. Raises FilmError where that container does not hold the codec.
+    Both are keys of CODECS. Raises FilmError where the container does not hold that.
     """
-    codec = codec or DEFAULT_CODECS.get(suffix, "h264")
-    with av.open(os.devnull, "w", format=CONTAINERS[suffix]) as trial:
-        try:
-            trial.add_stream(ENCODERS[codec][0])
-        except ValueError as error:
-            raise FilmError(f"{suffix} files hold no {codec}; give another --codec") from error
-    return codec
+    codecs = container_of(target).codecs
+    if name and name not in codecs:
+        held = ", ".join(sorted(set(codecs)))
+        raise FilmError(
+            f"{target.suffix.lower()} files hold no {name}; give another --codec ({held})"
+        )
+    return name or codecs[0]
 
 
-def configure(context, film, codec, quality, suffix) -> None:
-    """Set up an encoder; all segments of a film, and its file, get the same."""
-    context.width = film.size[1] + film.size[1] % 2
-    context.height = film.size[0] + film.size[0] % 2
-    context.pix_fmt = pixel_format(film, codec)
-    context.time_base = film.time_base
-    context.framerate = film.rate
-    context.sample_aspect_ratio = film.sample_aspect_ratio or Fraction(0, 1)
-    context.colorspace = film.colorspace
-    context.color_range = 2 if film.full_range else 1
-    context.color_primaries = film.color_primaries
-    context.color_trc = film.color_trc
-    factor = CODECS[codec] if quality is None else quality
-    if codec in QUANTIZED:
-        # They know frame rates only.
-        context.time_base = 1 / film.rate
-        context.options = {"global_quality": str(LAMBDA * factor), **ENCODERS[codec][1]}
-    else:
-        context.options = {"crf": str(factor), **ENCODERS[codec][1]}
-    if suffix in (".avi", ".wmv"):
-        # These have one time a frame, which does if frames are decoded as they are shown.
-        context.max_b_frames = 0
+@dataclasses.dataclass(frozen=True)
+class Encoding:
+    """How a film is encoded: all its segments alike, and its file says the same.
 
-
-def pixel_format(film, codec) -> str:
-    """Return the pixel format that is encoded: 4:2:0, of 10 bits if the film has more than 8."""
-    return "yuv420p10le" if film.bits > 8 and codec not in QUANTIZED else "yuv420p"
-
-
-def encode(frames, film, codec, quality, suffix):
-    """Encode frames (av.VideoFrame) and return them as a segment's arrays.
-
-    `data` uint8 (bytes,) are the packets behind each other, `sizes`, `times` and `keys` int64
-    (packets,) their lengths, times, and whether one begins with them, in the order of decoding.
+    `codec` is a key of formats.CODECS, `quality` its constant rate factor or quantizer, or None for
+    the default, `container` one of formats.CONTAINERS.
     """
-    # SVT-AV1 would otherwise say much about itself.
-    os.environ.setdefault("SVT_LOG", "1")
-    context = av.CodecContext.create(ENCODERS[codec][0], "w")
-    if av.ContainerFormat(CONTAINERS[suffix], "w").flags & av.format.Flags.global_header.value:
-        context.flags |= av.codec.context.Flags.global_header
-    configure(context, film, codec, quality, suffix)
-    encoded, shown = [], {}
-    for number, frame in enumerate(frames):
-        if codec in QUANTIZED:
-            shown[number] = frame.pts
-            frame.pts, frame.time_base = number, 1 / film.rate
-        encoded += context.encode(frame)
-    encoded += context.encode(None)
-    return {
-        "data": np.frombuffer(b"".join(map(bytes, encoded)), np.uint8),
-        "sizes": np.array([packet.size for packet in encoded], np.int64),
-        "times": np.array([shown.get(p.pts, p.pts) for p in encoded], np.int64),
-        "keys": np.array([packet.is_keyframe for packet in encoded], np.int64),
-    }
+
+    film: Film
+    codec: str
+    quality: int | None
+    container: Container
+
+    @property
+    def pixel_format(self) -> str:
+        """FFmpeg's name of it: 4:2:0, of 10 bits if the film has more than 8."""
+        deep = self.film.bits > 8 and not CODECS[self.codec].quantized
+        return "yuv420p10le" if deep else "yuv420p"
+
+    @property
+    def full_range(self) -> bool:
+        """Whether samples begin at 0, as in the film, which its codec has to be able to say."""
+        return self.film.full_range and CODECS[self.codec].full_range
+
+    def frame(self, pixels, time) -> av.VideoFrame:
+        """Make a frame to encode from RGB (H, W, 3), uint8 or uint16, shown at a time.
+
+        Sides that are odd grow by a pixel, the last one's copy.
+        """
+        height, width = pixels.shape[:2]
+        if height % 2 or width % 2:
+            pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        name = "rgb24" if pixels.dtype == np.uint8 else "rgb48le"
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=name)
+        frame = frame.reformat(
+            format=self.pixel_format,
+            dst_colorspace=WEIGHTS[self.film.colorspace],
+            dst_color_range=ColorRange.JPEG if self.full_range else ColorRange.MPEG,
+        )
+        frame.pts, frame.time_base = time, self.film.time_base
+        return frame
+
+    def configure(self, context) -> None:
+        """Set up an encoder's context."""
+        film, codec = self.film, CODECS[self.codec]
+        context.width = film.size[1] + film.size[1] % 2
+        context.height = film.size[0] + film.size[0] % 2
+        context.pix_fmt = self.pixel_format
+        context.time_base = 1 / film.rate if codec.quantized else film.time_base
+        context.framerate = film.rate
+        context.sample_aspect_ratio = film.sample_aspect_ratio or Fraction(0, 1)
+        context.colorspace = film.colorspace
+        context.color_range = 2 if self.full_range else 1
+        context.color_primaries = film.color_primaries
+        context.color_trc = film.color_trc
+        factor = codec.quality if self.quality is None else self.quality
+        if codec.quantized:
+            context.options = {"global_quality": str(LAMBDA * factor), **codec.options}
+        else:
+            context.options = {"crf": str(factor), **codec.options}
+        if self.container.one_time:
+            context.max_b_frames = 0
+
+
+class Encoder:
+    """Encodes the frames of one segment."""
+
+    def __init__(self, encoding):
+        # SVT-AV1 would otherwise say much about itself.
+        os.environ.setdefault("SVT_LOG", "1")
+        codec = CODECS[encoding.codec]
+        self.context = av.CodecContext.create(codec.encoder, "w")
+        muxer = av.ContainerFormat(encoding.container.muxer, "w")
+        if muxer.flags & av.format.Flags.global_header.value:
+            self.context.flags |= av.codec.context.Flags.global_header
+        encoding.configure(self.context)
+        # The times by number of frame, where the codec knows frame rates only.
+        self.times = [] if codec.quantized else None
+        self.packets = []
+
+    def encode(self, frame) -> None:
+        """Encode one frame more, an av.VideoFrame."""
+        if self.times is not None:
+            self.times.append(frame.pts)
+            frame.pts, frame.time_base = len(self.times) - 1, self.context.time_base
+        self.packets += self.context.encode(frame)
+
+    def finish(self) -> dict:
+        """Return the segment's arrays, in the order of decoding.
+
+        `data` uint8 (bytes,) are the packets behind each other, `sizes`, `times` and `keys` int64
+        (packets,) their lengths, times, and whether one begins with them.
+        """
+        self.packets += self.context.encode(None)
+        times = [packet.pts for packet in self.packets]
+        if self.times is not None:
+            times = [self.times[number] for number in times]
+        return {
+            "data": np.frombuffer(b"".join(map(bytes, self.packets)), np.uint8),
+            "sizes": np.array([packet.size for packet in self.packets], np.int64),
+            "times": np.array(times, np.int64),
+            "keys": np.array([packet.is_keyframe for packet in self.packets], np.int64),
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,26 +177,24 @@ def timeline(times, last_length) -> Timeline:
     return Timeline(decode, times, lengths)
 
 
-def assemble(source, target, film, codec, quality, segments, enter) -> list[str]:
+def assemble(source, target, encoding, segments, last_length, enter) -> list[str]:
     """Write a film's file: coloured pictures from the segments, all else from its source.
 
-    `segments` are files that hold what `encode` returns, and `last_length`. Sound, subtitles,
-    further pictures, attachments, chapters, metadata and rotation are copied as they are. The file
-    appears when it is whole; `enter(path)` is called with where it lies before. Returns phrases
-    about what the container does not hold. Raises FilmError, and OSError where the file cannot be
-    written.
+    `segments` are files that hold what `Encoder.finish` returns; the last frame is shown for
+    `last_length`. Sound, subtitles, further pictures, attachments, chapters, metadata and rotation
+    are copied as they are. The file appears when it is whole; `enter(path)` is called with where it
+    lies before. Returns phrases about what the container does not hold. Raises FilmError, and
+    OSError where the file cannot be written.
     """
-    suffix = target.suffix.lower()
-    with np.load(segments[-1]) as last:
-        last_length = int(last["last_length"])
+    film, muxer = encoding.film, encoding.container.muxer
     times = timeline(_times(segments), last_length)
     with opened(source) as (container, main), replacing(target) as temporary:
-        with av.open(os.fspath(temporary), "w", format=CONTAINERS[suffix]) as output:
+        with av.open(os.fspath(temporary), "w", format=muxer) as output:
             output.metadata.update(_kept(container.metadata, OWN_METADATA))
             coloured, copies, left_out = None, {}, []
             for stream in container.streams:
                 if stream.index == main.index:
-                    copy = coloured = output.add_stream(ENCODERS[codec][0])
+                    copy = coloured = output.add_stream(CODECS[encoding.codec].encoder)
                 elif stream.type in COPIED:
                     try:
                         copy = output.add_stream_from_template(stream, opaque=True)
@@ -192,7 +206,7 @@ def assemble(source, target, film, codec, quality, segments, enter) -> list[str]
                     continue
                 copy.metadata.update(_kept(stream.metadata, OWN_STREAM_METADATA))
                 copy.disposition = stream.disposition
-            configure(coloured.codec_context, film, codec, quality, suffix)
+            encoding.configure(coloured.codec_context)
             coloured.time_base = film.time_base
             if film.matrix:
                 coloured.set_display_matrix(film.matrix)

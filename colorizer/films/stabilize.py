@@ -1,10 +1,11 @@
-"""Steady colours in a film: chroma carried along the motion, both ways, and never over a cut.
+"""Stabilize a film's colours: chroma carried along optical flow, both ways, and never over a cut.
 
 Everything here works on small pictures, at the size at which the network sees the film: gray, uint8
 (h, w), and chroma, Lab a and b, float32 (h, w, 2).
 """
 
 import dataclasses
+import enum
 import itertools
 
 import cv2
@@ -20,8 +21,8 @@ LEAST_RATIO = 3.0
 # Frames before and after that are looked at.
 CONTEXT = 2
 
-# How many frames of carried colours count against one fresh prediction at most. What a frame
-# said fades by this over this plus one with each frame after or before it, and so do its errors.
+# How many frames of carried colours count against one fresh prediction at most. A frame's colours
+# fade by this over this plus one with each frame after or before it, and so do its errors.
 LONGEST_MEMORY = 8.0
 
 # Frames that get their colours together, and frames behind them from which colours are carried
@@ -30,11 +31,11 @@ LONGEST_MEMORY = 8.0
 BLOCK = 16
 AHEAD = 16
 
-# Levels, of 255, by which a pixel may differ from where it came from until its carried colour
-# counts a third.
+# A carried colour counts a third where the pixel differs by so many levels, of 255, from where it
+# came from.
 LUMINANCE_TOLERANCE = 12.0
 
-# Side, in pixels, of the square in which it is judged whether a colour is carried.
+# Side, in pixels, of the square over which trust in the flow is averaged.
 SOFTNESS = 7
 
 # Flow forth and back agree within this share of their squared lengths and this much more, in
@@ -43,24 +44,32 @@ FLOW_SHARE = 0.01
 FLOW_SLACK = 0.5
 
 
-def change(before, after) -> str:
-    """Tell how a frame stands to those before it: "cut", "flash", or "" where the scene goes on.
+class Transition(enum.Enum):
+    """How a frame follows those before it."""
+
+    NONE = "the scene goes on"
+    CUT = "a scene begins"
+    FLASH = "one or a few frames differ from those on both sides"
+
+
+def find_transition(before, after) -> Transition:
+    """Tell how a frame follows those before it.
 
     `before` are gray pictures, uint8 (h, w), of up to CONTEXT + 1 frames before it, none at the
     film's start, which is a cut; `after` are the frame itself and up to CONTEXT after it.
     """
     if not before:
-        return "cut"
+        return Transition.CUT
     before, after = before[-CONTEXT - 1 :], after[: CONTEXT + 1]
     scores = [_difference(*pair) for pair in itertools.pairwise([*before, *after])]
     score = scores.pop(len(before) - 1)
     if score < LEAST_CHANGE or score < LEAST_RATIO * np.mean(scores or [0]):
-        return ""
+        return Transition.NONE
     # It does not begin a scene if what was there before it, or what comes behind it, is the same.
     for place, frame in enumerate(after):
         if min(_difference(frame, earlier) for earlier in before) < score / LEAST_RATIO:
-            return "flash" if place else ""
-    return "cut"
+            return Transition.FLASH if place else Transition.NONE
+    return Transition.CUT
 
 
 def _difference(first, second) -> float:
@@ -69,11 +78,11 @@ def _difference(first, second) -> float:
 
 
 @dataclasses.dataclass(frozen=True)
-class Path:
+class Warp:
     """How colours get from one frame to another.
 
     `place`, float32 (h, w, 2), is where each pixel of the other was in the first, x and y in
-    pixels; `trust`, float32 (h, w), 0 to 1, how far that is borne out.
+    pixels; `trust`, float32 (h, w), 0 to 1, how well the flow is confirmed there.
     """
 
     place: np.ndarray
@@ -91,26 +100,26 @@ class Path:
 
 
 @dataclasses.dataclass(frozen=True)
-class Motion:
-    """The motion between two frames: the path from the earlier to the later one, and back."""
+class Flow:
+    """The optical flow between two frames: from the earlier to the later one, and back."""
 
-    onwards: Path
-    backwards: Path
+    forward: Warp
+    backward: Warp
 
 
-def motion(before, after) -> Motion:
-    """Find the motion between two frames, gray, uint8 (h, w)."""
+def find_flow(before, after) -> Flow:
+    """Find the optical flow between two frames, gray, uint8 (h, w)."""
     before, after = np.ascontiguousarray(before), np.ascontiguousarray(after)
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    forth, back = flow.calc(before, after, None), flow.calc(after, before, None)
-    return Motion(_path(before, after, back, forth), _path(after, before, forth, back))
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    forth, back = dis.calc(before, after, None), dis.calc(after, before, None)
+    return Flow(_warp(before, after, back, forth), _warp(after, before, forth, back))
 
 
-def _path(source, target, back, forth) -> Path:
-    """Return the path from a frame to another along the flow between them.
+def _warp(source, target, back, forth) -> Warp:
+    """Return the warp from a frame to another by the flow between them, float32 (h, w, 2).
 
     It is trusted where the flow forth and back lead to the same place and the luminance there is
-    the same; elsewhere it is nearly not.
+    the same; elsewhere hardly.
     """
     height, width = target.shape
     columns, rows = np.meshgrid(
@@ -128,7 +137,7 @@ def _path(source, target, back, forth) -> Path:
     trust = np.exp(-((difference / LUMINANCE_TOLERANCE) ** 2))
     trust[gap > FLOW_SHARE * lengths + FLOW_SLACK] = 0
     # Softly, because single pixels that are trusted among others that are not make speckles.
-    return Path(place, cv2.blur(trust, (SOFTNESS, SOFTNESS)))
+    return Warp(place, cv2.blur(trust, (SOFTNESS, SOFTNESS)))
 
 
 def _squared_lengths(flow) -> np.ndarray:
@@ -138,67 +147,68 @@ def _squared_lengths(flow) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class Frame:
-    """A frame that waits for its steady colours.
+class Prediction:
+    """The chroma that the network predicts for a frame, not yet stabilized.
 
-    `chroma` is the network's answer, `change` what the function of that name says, and `motion` the
-    motion from the last frame before it that is no flash, or None at a cut.
+    `chroma` is float32 (h, w, 2); `flow` is that from the last frame before it that is no flash, or
+    None at a cut.
     """
 
     chroma: np.ndarray
-    change: str
-    motion: Motion | None
+    transition: Transition
+    flow: Flow | None
 
 
-class Steady:
-    """Gives the frames of a film steady chroma; they come in order, BLOCK at a time.
+class Stabilizer:
+    """Stabilizes the chroma of a film; its frames come in order, BLOCK at a time.
 
-    What it remembers of the frames before is `colours`: the chroma of the last one, float32
-    (h, w, 2), and its weight, float32 (h, w), how many frames' worth of prediction that is, up to
-    LONGEST_MEMORY; or None at the film's start.
+    What it carries on is `carried`: the chroma of the last frame, float32 (h, w, 2), and its
+    weight, float32 (h, w), how many frames' worth of prediction that is, up to LONGEST_MEMORY; or
+    None at the film's start.
     """
 
-    def __init__(self, colours=None):
-        self.colours = colours
+    def __init__(self, carried=None):
+        self.carried = carried
 
-    def steady(self, frames) -> list[tuple]:
-        """Return, of the first BLOCK of `frames`, their chroma (h, w, 2), and what is remembered.
+    def stabilize(self, predictions) -> list[tuple]:
+        """Return the stabilized chroma (h, w, 2) of the first BLOCK frames, and `carried` of each.
 
-        `frames` are they and up to AHEAD more, from which colours are carried back to them. The
-        chroma of a frame is the mean of the network's answer and of what is carried to it from both
-        sides. A flash gets colours from before it, and none are learned from it.
+        `predictions` are theirs and those of up to AHEAD more, from which colours are carried back
+        to them. The chroma of a frame is the mean of its prediction and of what is carried to it
+        from both sides. A flash gets colours from before it, and gives none to others.
         """
-        steadied = []
-        for frame, later in zip(frames[:BLOCK], _from_later(frames), strict=False):
-            earlier = _carried(frame, frame.motion and frame.motion.onwards, self.colours)
-            if frame.change == "flash":
-                chroma, _ = _mean(frame.chroma, earlier)
+        stabilized = []
+        later = _carried_back(predictions)
+        for frame, from_later in zip(predictions[:BLOCK], later, strict=False):
+            from_earlier = _carry(frame, frame.flow and frame.flow.forward, self.carried)
+            if frame.transition is Transition.FLASH:
+                chroma, _ = _mean(frame.chroma, from_earlier)
             else:
-                chroma, _ = _mean(frame.chroma, earlier, later)
-                self.colours = _learned(frame, earlier)
-            steadied.append((chroma, self.colours))
-        return steadied
+                chroma, _ = _mean(frame.chroma, from_earlier, from_later)
+                self.carried = _carried_on(frame, from_earlier)
+            stabilized.append((chroma, self.carried))
+        return stabilized
 
 
-def _from_later(frames) -> list[tuple]:
-    """Return what is carried to each frame from those behind it: chroma and weight."""
-    carried, path, colours = [], None, None
-    for frame in reversed(frames):
-        carried.append(_carried(frame, path, colours))
-        if frame.change != "flash":
-            colours = _learned(frame, carried[-1])
-            path = frame.motion and frame.motion.backwards
+def _carried_back(predictions) -> list[tuple]:
+    """Return the chroma and weight that are carried to each frame from those behind it."""
+    carried, warp, colours = [], None, None
+    for frame in reversed(predictions):
+        carried.append(_carry(frame, warp, colours))
+        if frame.transition is not Transition.FLASH:
+            colours = _carried_on(frame, carried[-1])
+            warp = frame.flow and frame.flow.backward
     return carried[::-1]
 
 
-def _carried(frame, path, colours) -> tuple:
-    """Carry colours, chroma and weight, to a frame; along no path they have no weight."""
-    if path is None:
+def _carry(frame, warp, colours) -> tuple:
+    """Carry colours, chroma and weight, to a frame; without a warp they have no weight."""
+    if warp is None:
         return frame.chroma, np.zeros(frame.chroma.shape[:2], np.float32)
-    return path.carry(*colours)
+    return warp.carry(*colours)
 
 
-def _learned(frame, carried) -> tuple:
+def _carried_on(frame, carried) -> tuple:
     """Return chroma and weight of a frame's own and carried colours, for the next frame."""
     chroma, weight = _mean(frame.chroma, carried)
     return chroma, np.minimum(weight, LONGEST_MEMORY)

@@ -10,7 +10,7 @@ from colorizer.errors import UserError
 from colorizer.files.atomic import replacing
 from colorizer.files.photos import PhotographError
 from colorizer.files.source import Source
-from colorizer.films.hints import Hints
+from colorizer.films.hints import HintFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ class FilmJob:
     source: Source
     name: str
     target: Path
-    hints: Hints | None = None
+    hints: HintFolder | None = None
     note: str = ""
 
     def own_settings(self, request) -> dict:

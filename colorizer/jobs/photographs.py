@@ -135,7 +135,7 @@ class _Work:
                 undated = self.writer.write(job.compare_target, "compare", job, pair)
             if job.paint:
                 undated = self.write(job, photograph, after, kept)
-            remark = "; ".join(filter(None, (*photograph.remarks, match, undated)))
+            remark = "; ".join(filter(None, (photograph.remark, match, undated)))
             return Outcome(job, remark=remark, in_colour=in_colour, toned=toned, kept=kept)
 
     def tint(self, image) -> tuple[bool, bool]:

@@ -57,7 +57,7 @@ def read_clip(path) -> list:
     """Read the first FRAMES frames of a film as RGB, uint8 (H, W, 3)."""
     clip = []
     with decode.opened(path) as (container, stream):
-        for frame, *_ in decode.progressive(decode.frames(container, stream)):
+        for frame, *_ in decode.frames(container, stream):
             clip.append(frame.to_ndarray(format="rgb24"))
             if len(clip) == FRAMES:
                 break
@@ -91,40 +91,42 @@ def pan_and_zoom(sample, number) -> tuple[list, list]:
     return clip, motions
 
 
-def waiting(colorizer, grays) -> list[stabilize.Frame]:
+def waiting(colorizer, grays) -> list[stabilize.Prediction]:
     """Return gray frames (H, W, 1), coloured frame by frame, as they wait for steady colours."""
     small = [colorizer.shrink(gray)[..., 0] for gray in grays]
     frames, last = [], None
     for number, gray in enumerate(grays):
         before = small[max(0, number - stabilize.CONTEXT - 1) : number]
-        change = stabilize.change(before, small[number : number + stabilize.CONTEXT + 1])
-        motion = None if change == "cut" else stabilize.motion(last, small[number])
-        frames.append(stabilize.Frame(colorizer.predict(gray), change, motion))
-        if change != "flash":
+        after = small[number : number + stabilize.CONTEXT + 1]
+        transition = stabilize.find_transition(before, after)
+        cut = transition is stabilize.Transition.CUT
+        flow = None if cut else stabilize.find_flow(last, small[number])
+        frames.append(stabilize.Prediction(colorizer.predict(gray), transition, flow))
+        if transition is not stabilize.Transition.FLASH:
             last = small[number]
     return frames
 
 
 def steadied(frames) -> list:
     """Return the steady chroma of frames, as films get it."""
-    steadier, chromas = stabilize.Steady(), []
+    stabilizer, chromas = stabilize.Stabilizer(), []
     for start in range(0, len(frames), stabilize.BLOCK):
         block = frames[start : start + stabilize.BLOCK + stabilize.AHEAD]
-        chromas += [each for each, _ in steadier.steady(block)]
+        chromas += [each for each, _ in stabilizer.stabilize(block)]
     return chromas
 
 
-def told(colorizer, grays, frames) -> list[stabilize.Frame]:
+def told(colorizer, grays, frames) -> list[stabilize.Prediction]:
     """Colour frames one after the other, and tell the network what is carried to each."""
     answers, colours = [], None
     for gray, frame in zip(grays, frames, strict=True):
         chroma, weight = frame.chroma, np.ones(frame.chroma.shape[:2], np.float32)
-        if frame.motion:
-            carried, weight = frame.motion.onwards.carry(*colours)
+        if frame.flow:
+            carried, weight = frame.flow.forward.carry(*colours)
             mask = weight / stabilize.LONGEST_MEMORY
             chroma = colorizer.predict(gray, np.dstack([carried / known.SCALE, mask]))
             weight = np.minimum(weight + 1, stabilize.LONGEST_MEMORY)
-        if frame.change != "flash":
+        if frame.transition is not stabilize.Transition.FLASH:
             colours = chroma, weight
         answers.append(dataclasses.replace(frame, chroma=chroma))
     return answers
@@ -209,7 +211,7 @@ def measure(name, clip, motions, colorizer, with_known, folder) -> list[dict]:
     grays = [grayscale(frame) for frame in clip]
     small = [colorizer.shrink(gray) for gray in grays]
     frames = waiting(colorizer, grays)
-    cuts = [number for number, frame in enumerate(frames) if frame.change == "cut"]
+    cuts = [number for number, frame in enumerate(frames) if frame.flow is None]
     motion = Motion([gray[..., 0] for gray in small], cuts, motions)
     truth = [resize(frame, *small[0].shape[:2]) for frame in clip]
     chromas = {
