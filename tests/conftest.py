@@ -1,14 +1,12 @@
 """Small generated data, shared by the tests."""
 
-import models
+import importlib
+
 from colorizer.pixels import grayscale, resize
 from pictures import dataset
-from systems import classify, pix2pix, vgg16
-from training import export
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 SIZE = 24
 
@@ -36,16 +34,16 @@ NARROW = {
 
 
 NARROW_SYSTEMS = {
-    classify: {
+    "classify": {
         "BLOCKS": ((8, 2, 2, 1), (8, 2, 2, 1), (8, 3, 2, 1), (8, 1, 1, 2)),
         "DECODER_WIDTH": 8,
     },
-    pix2pix: {
+    "pix2pix": {
         "ENCODER_WIDTHS": (8, 8, 8, 8, 8),
         "DECODER_WIDTHS": (8, 8, 8, 8),
         "DISCRIMINATOR_WIDTHS": (8, 8, 8, 8),
     },
-    vgg16: {"Q_WIDTHS": (8, 8), "HEAD_WIDTH": 8},
+    "vgg16": {"Q_WIDTHS": (8, 8), "HEAD_WIDTH": 8},
 }
 
 
@@ -82,14 +80,17 @@ def narrow_networks():
 
 
 def narrow_all(patch):
-    for module, widths in ({models: NARROW} | NARROW_SYSTEMS).items():
+    systems = {f"systems.{name}": widths for name, widths in NARROW_SYSTEMS.items()}
+    for module, widths in ({"models": NARROW} | systems).items():
         for name, value in widths.items():
-            patch.setattr(module, name, value)
+            patch.setattr(importlib.import_module(module), name, value)
 
 
 @pytest.fixture
 def no_onnx(monkeypatch):
     """Let train.py leave generator.onnx out: converting takes longer than training it here."""
+    from training import export
+
     monkeypatch.setattr(export, "write_onnx", lambda generator, path, working_size: None)
 
 
@@ -144,6 +145,8 @@ def prepared(tmp_path_factory):
 
 def gradients_of(compute, variables):
     """Return a loss, the scalar that `compute()` gives, and its gradients by the variables."""
+    import tensorflow as tf
+
     with tf.GradientTape() as tape:
         loss = compute()
     return loss, tape.gradient(loss, variables)
@@ -151,6 +154,8 @@ def gradients_of(compute, variables):
 
 def last_checkpoint(folder):
     """Return every array of the newest checkpoint of a run, by its name in the file."""
+    import tensorflow as tf
+
     reader = tf.train.load_checkpoint(str(checkpoint_files(folder)[-1].with_suffix("")))
     names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
     return {name: reader.get_tensor(name) for name in names}

