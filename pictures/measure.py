@@ -1,8 +1,7 @@
 """The table of all metrics, and their figures over a set of pictures.
 
 `METRICS` is the one place that names a metric: evaluate.py computes, writes and prints what is in
-it, and the published tables have its columns. A metric is the mean of a number that each picture
-has, or comes from what a network sees in all of them.
+it, and the columns of published tables come from it.
 """
 
 from collections.abc import Callable
@@ -50,36 +49,28 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A figure that tells how close colorized pictures are to the true ones.
+    """A figure that tells how close colorized pictures are to the true ones."""
 
-    Of the fields without a description, `key` is the name in metrics.json and per_image.csv,
-    `heading` that of a published table's column, `name` and `note` that of a printed row, `meaning`
-    and `better` ("low", "high", "as the truth") the explanation.
-    """
-
-    key: str
-    name: str
-    heading: str
+    key: str  # its name in metrics.json and per_image.csv
+    name: str  # in the printed table and, with `unit` or as `column`, in published ones
+    unit: str = ""
+    column: str = ""
     meaning: str
-    better: str = "high"
-    note: str = ""
-    printed: str = ".1f"
-    published: str = ".1f"
+    better: str = "high"  # or low, or as the truth
+    decimals: tuple = (1, 1)  # printed, published
     scale: float = 1  # of what is printed and published
     of_truth: bool = False  # the true pictures themselves have a figure, `true_KEY`
-
-    # A number, or an array, of one `Pair`, or the name of the network that gives one for each
-    # picture; why it gives none is `KEY_reason` in metrics.json.
+    # A number or an array of one `Pair`, or the network that gives one for each picture.
     of_picture: Callable | str
-    # The figure: of the mean over the pictures, (..., values), or of all that a network sees in the
-    # true pictures and in those measured, float (N, D) each.
+    # The figure: of the mean over the pictures (..., values), or of all features that a network
+    # sees in the true pictures and in those measured, (N, D) each.
     of_mean: Callable = field(default=lambda mean: mean)
     of_features: Callable | None = None
 
     def figure(self, truth, values) -> float | None:
         """Return the figure of pictures with these `values`, (N, ...); None where all are NaN.
 
-        `truth` holds those of the true pictures; it is read by metrics of features alone.
+        `truth` holds those of the true pictures, which metrics of features need.
         """
         if self.of_features:
             return float(self.of_features(truth, values)) if len(values) > 1 else None
@@ -87,86 +78,82 @@ class Metric:
             return None
         return float(self.of_mean(np.nanmean(values, axis=0)))
 
-    def cell(self, value, form, missing) -> str:
-        """Write a figure with the format `form`, or `missing` where it is None."""
-        return missing if value is None else format(self.scale * value, form)
+    def heading(self, **settings) -> str:
+        """Return the heading of its column in published tables, under these `settings`."""
+        return self.column or f"{self.name} {self.unit}".strip().format(**settings)
+
+    def printed(self, value) -> str:
+        return "none" if value is None else f"{self.scale * value:.{self.decimals[0]}f}"
+
+    def published(self, value) -> str:
+        return "—" if value is None else f"{self.scale * value:.{self.decimals[1]}f}"
 
 
 METRICS = (
     Metric(
         key="mse",
         name="MSE",
-        note="0..255 squared",
-        heading="MSE",
+        unit="0..255 squared",
+        column="MSE",
         meaning="mean squared error of RGB (0..255 squared)",
         better="low",
-        published=".0f",
+        decimals=(1, 0),
         of_picture=lambda pair: pair.squared_error,
     ),
     Metric(
         key="psnr",
         name="PSNR",
-        note="dB",
-        heading="PSNR dB",
+        unit="dB",
         meaning="peak signal-to-noise ratio of RGB, at most 60 dB a picture",
-        printed=".2f",
-        published=".2f",
+        decimals=(2, 2),
         of_picture=lambda pair: metrics.psnr(pair.squared_error),
     ),
     Metric(
         key="ssim",
         name="SSIM",
-        heading="SSIM",
         meaning="structural similarity of RGB (Wang et al. 2004)",
-        printed=".4f",
-        published=".3f",
+        decimals=(4, 3),
         of_picture=lambda pair: pair.ssim,
     ),
     Metric(
         key="qssim",
         name="QSSIM",
-        heading="QSSIM",
         meaning="SSIM of colours as quaternions (Kolaman & Yadid-Pecht 2012)",
-        printed=".4f",
-        published=".3f",
+        decimals=(4, 3),
         of_picture=lambda pair: metrics.qssim(pair.truth, pair.picture),
     ),
     Metric(
         key="fid",
         name="FID",
-        note="Keras Inception v3",
-        heading="FID",
         meaning="Fréchet distance of Inception v3's features",
         better="low",
-        printed=".2f",
+        decimals=(2, 1),
         of_picture="inception",
         of_features=metrics.feature_distance,
     ),
     Metric(
         key="fd_lite2",
         name="Fréchet distance in Lite2",
-        heading="FD Lite2",
+        column="FD Lite2",
         meaning="the same distance of the 1,280 features by which EfficientNet-Lite2 classifies; "
         "no FID, and compares on one set of pictures only",
         better="low",
-        printed=".2f",
+        decimals=(2, 1),
         of_picture="lite2",
         of_features=metrics.feature_distance,
     ),
     Metric(
         key="ssim_accuracy",
-        name="SSIM accuracy",
-        note="% >= {ssim_threshold:g}",
-        heading="SSIM ≥ 0.8 %",
+        name="SSIM ≥ {ssim_threshold:g}",
+        unit="%",
         meaning="share of the pictures: the paper's accuracy, at a threshold that it does not give",
         scale=100,
         of_picture=lambda pair: pair.ssim >= pair.ssim_threshold,
     ),
     Metric(
         key="pixel_accuracy",
-        name="pixels within 5%",
-        note="%",
-        heading="within 5% %",
+        name="within 5%",
+        unit="%",
         meaning="share of the pixels whose R, G and B are all within 5% of 255 (Qiu, Cao et al.)",
         scale=100,
         of_picture=lambda pair: metrics.pixel_accuracy(pair.truth, pair.picture),
@@ -174,18 +161,15 @@ METRICS = (
     Metric(
         key="ciede2000",
         name="CIEDE2000",
-        heading="CIEDE2000",
         meaning="mean colour difference; 1 is just noticeable",
         better="low",
-        printed=".2f",
-        published=".2f",
+        decimals=(2, 2),
         of_picture=lambda pair: metrics.ciede2000(pair.truth_lab, pair.lab),
     ),
     Metric(
         key="auc",
         name="AuC",
-        note="%",
-        heading="AuC %",
+        unit="%",
         meaning="area under the curve of pixels over their chroma error (Zhang et al. 2016)",
         of_picture=lambda pair: pair.chroma_scores,
         of_mean=metrics.auc,
@@ -193,8 +177,7 @@ METRICS = (
     Metric(
         key="auc_balanced",
         name="balanced AuC",
-        note="%",
-        heading="balanced AuC %",
+        unit="%",
         meaning="the same, with rare colours counting as much as common ones",
         of_picture=lambda pair: pair.chroma_scores,
         of_mean=metrics.auc_balanced,
@@ -202,7 +185,6 @@ METRICS = (
     Metric(
         key="colourfulness",
         name="colourfulness",
-        heading="colourfulness",
         meaning="Hasler & Süsstrunk 2003; 0 is gray",
         better="as the truth",
         of_truth=True,
@@ -211,8 +193,8 @@ METRICS = (
     Metric(
         key="recognition",
         name="recognition",
-        note="% top-1",
-        heading="recognised %",
+        unit="% top-1",
+        column="recognised %",
         meaning="share of the pictures whose class a classifier finds (EfficientNet-Lite2, which "
         "had no part in the training)",
         scale=100,
@@ -329,14 +311,13 @@ def format_table(report) -> str:
     for metric in METRICS:
         aim = f"{metric.better}er is better"
         if metric.of_truth:
-            aim = "truth: " + metric.cell(report[f"true_{metric.key}"], metric.printed, "none")
-        note = ", ".join(filter(None, (metric.note.format(**report), aim)))
-        cells = [metric.cell(report[each][metric.key], metric.printed, "none") for each in SYSTEMS]
-        label = f"{metric.name[0].upper()}{metric.name[1:]} ({note})"
+            aim = f"truth: {metric.printed(report[f'true_{metric.key}'])}"
+        name = metric.name.format(**report)
+        label = f"{name[0].upper()}{name[1:]} ({', '.join(filter(None, (metric.unit, aim)))})"
+        cells = [metric.printed(report[system][metric.key]) for system in SYSTEMS]
         lines.append(f"{label:44}{cells[0]:>12}{cells[1]:>12}")
     for metric in METRICS:
-        if report.get(f"{metric.key}_reason"):
-            lines.append(f"no {metric.name}: {report[f'{metric.key}_reason']}")
-        if report.get(f"{metric.key}_warning"):
-            lines.append(f"warning: {report[f'{metric.key}_warning']}")
+        for key, said in (("reason", f"no {metric.name}"), ("warning", "warning")):
+            if report.get(f"{metric.key}_{key}"):
+                lines.append(f"{said}: {report[f'{metric.key}_{key}']}")
     return "\n".join(lines)
