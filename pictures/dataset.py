@@ -26,6 +26,8 @@ from colorizer.progress import Progress
 
 import numpy as np
 
+# Paper: "resized to 120x120". Here too: a plain resize to the square, nothing is cropped.
+SIZE = 120
 SPLITS = ("train", "test")
 SHARD_PICTURES = 1000
 MANIFEST = "manifest.json"

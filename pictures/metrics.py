@@ -5,7 +5,6 @@ gives them. Two pictures that are compared have one shape; another one raises Va
 """
 
 import numpy as np
-import scipy.integrate
 import scipy.linalg
 import scipy.ndimage
 import skimage.color
@@ -151,39 +150,39 @@ def ssim_threshold(similarities, share) -> float:
     return float(highest_first[int(np.ceil(share * len(highest_first))) - 1])
 
 
-def chroma_errors(ground_truth_lab, picture_lab):
-    """Count the pixels of each true a/b bin by their a/b error.
+def chroma_scores(ground_truth_lab, picture_lab):
+    """Score the pixels of each true a/b bin by their a/b error, as the AuC does.
 
-    Returns int64 (BINS, LARGEST_ERROR + 2). Column t counts the errors (Euclidean, in a/b) in
-    (t - 1, t], so the sum of columns 0..t is the number of pixels within t; the last column takes
-    all above LARGEST_ERROR. Counts of several pictures are added to count them together.
+    Returns float64 (BINS, 2): the number of pixels, and the sum of their scores. A score is the
+    part of the curve over t = 0..150 that the pixel is within t: 1 where its error (Euclidean, in
+    a/b) is 0, and 0 above 150. Scores of several pictures are added to score them together.
     """
     true_ab = ground_truth_lab[..., 1:]
     distance = np.linalg.norm(true_ab - picture_lab[..., 1:], axis=-1)
-    column = np.minimum(np.ceil(distance), LARGEST_ERROR + 1).astype(np.int64)
-    row, offset = np.moveaxis(
-        np.rint((true_ab - BIN_CENTRES[0]) / BIN_SIZE).astype(np.int64), -1, 0
-    )
-    shape = (len(BIN_CENTRES), len(BIN_CENTRES), LARGEST_ERROR + 2)
-    cell = np.ravel_multi_index((row, offset, column), shape)
-    return np.bincount(cell.ravel(), minlength=np.prod(shape)).reshape(BINS, -1)
+    # The curve jumps from 0 to 1 at the first whole t that the error is within. By the trapezoidal
+    # rule the jump itself has half a step, but at the curve's beginning.
+    within = np.ceil(distance)
+    score = np.where(within > 0, np.maximum(LARGEST_ERROR + 0.5 - within, 0), LARGEST_ERROR)
+    cell = np.rint((true_ab - BIN_CENTRES[0]) / BIN_SIZE).astype(np.int64) @ [len(BIN_CENTRES), 1]
+    scores = (None, score.ravel() / LARGEST_ERROR)
+    counted = [np.bincount(cell.ravel(), weights, minlength=BINS) for weights in scores]
+    return np.stack(counted, axis=-1).astype(np.float64)
 
 
-def auc(errors) -> float:
-    """Return the raw accuracy, in percent, of the counts that `chroma_errors` gives.
+def auc(scores):
+    """Return the raw accuracy, in percent, of the scores that `chroma_scores` gives.
 
     The share of pixels whose a/b error is at most t, as a curve over t = 0..150; the area under
     it by the trapezoidal rule, divided by 150. Leaving every picture gray scores about 89,
-    because most pixels of most photographs are nearly gray.
+    because most pixels of most photographs are nearly gray. `scores` (..., BINS, 2) gives (...).
 
     Source: Zhang, Isola & Efros 2016, section 3.1, "Raw accuracy (AuC)".
     """
-    counts = errors.sum(axis=0)
-    within = np.cumsum(counts[:-1]) / counts.sum()
-    return float(100 * scipy.integrate.trapezoid(within) / LARGEST_ERROR)
+    pixels, total = np.moveaxis(scores.sum(axis=-2), -1, 0)
+    return 100 * total / pixels
 
 
-def auc_balanced(errors) -> float:
+def auc_balanced(scores):
     """Return the class-balanced raw accuracy, in percent, which gray cannot win.
 
     `auc` with each pixel weighted by 1 / p, where p is the probability of its true a/b bin: their
@@ -191,16 +190,19 @@ def auc_balanced(errors) -> float:
     this measure (1/2 is for their training loss, and would give gray 75 instead of about 60).
     p is smoothed over the bins by a Gaussian of sigma 5.
     Zhang et al.: p from 1.3 million training pictures. Here: p from the true colours of the very
-    pictures that are counted, because the figure then needs nothing beside them. It depends on
+    pictures that are scored, because the figure then needs nothing beside them. It depends on
     the set for that reason: compare systems on one set only.
 
     Source: Zhang, Isola & Efros 2016, section 3.1 and equation 4.
     """
-    pixels = errors.sum(axis=1)
-    grid = (pixels / pixels.sum()).reshape(len(BIN_CENTRES), -1)
-    probability = scipy.ndimage.gaussian_filter(grid, SMOOTHING / BIN_SIZE, mode="constant")
-    seen = pixels > 0
-    return auc(errors[seen] / probability.ravel()[seen, np.newaxis])
+    pixels = scores[..., 0]
+    share = pixels / pixels.sum(axis=-1, keepdims=True)
+    grid = share.reshape(*share.shape[:-1], len(BIN_CENTRES), -1)
+    smooth = scipy.ndimage.gaussian_filter(
+        grid, SMOOTHING / BIN_SIZE, mode="constant", axes=(-2, -1)
+    ).reshape(share.shape)
+    weights = np.divide(1, smooth, out=np.zeros_like(smooth), where=pixels > 0)
+    return auc(scores * weights[..., np.newaxis])
 
 
 def frechet_distance(mean1, covariance1, mean2, covariance2) -> float:

@@ -6,12 +6,14 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import evaluate
 from colorizer.files import photos
 from colorizer.pixels import grayscale, resize
-from pictures import dataset, metrics
+from pictures import charts, dataset, evaluation, measure, metrics
 from training import features
 
 import keras
@@ -19,6 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+ROOT = Path(evaluate.__file__).parent
 SIZE = 24
 NO_INCEPTION = ("--inception-weights", "no-such-file.h5")  # nothing is downloaded by a test
 ORANGE = (1.0, 0.5, 0.0)  # red, green, blue that the orange model paints for white
@@ -102,12 +105,12 @@ def test_a_model_that_is_right_but_once(tmp_path, orange, capsys):
     output = tmp_path / "runs" / "evaluation"
     assert run(model, data, output, "--batch-size", 3, *NO_INCEPTION) == 0
 
-    assert {path.name for path in output.iterdir()} == evaluate.CONTENTS
+    assert {path.name for path in output.iterdir()} == evaluation.CONTENTS
     names = [f"{number:05d}.png" for number in range(7)]
-    for folder in evaluate.FOLDERS:
+    for folder in measure.FOLDERS:
         assert sorted(path.name for path in (output / folder).iterdir()) == names
     for number, name in enumerate(names):
-        read = {folder: photos.read_rgb(output / folder / name) for folder in evaluate.FOLDERS}
+        read = {folder: photos.read_rgb(output / folder / name) for folder in measure.FOLDERS}
         np.testing.assert_array_equal(read["grayscale"], np.repeat(gray[number], 3, axis=-1))
         np.testing.assert_array_equal(read["ground_truth"], rgb[number])
         if number != 5:
@@ -116,7 +119,7 @@ def test_a_model_that_is_right_but_once(tmp_path, orange, capsys):
     report = read_report(output)
     assert (report["images"], report["gray_in_truth"]) == (7, 1)
     assert report["ssim_threshold"] == 0.8
-    keys = {key for key, *_ in evaluate.TABLE}
+    keys = {metric.key for metric in measure.METRICS}
     assert set(report["generated"]) == set(report["gray_copy"]) == keys
     generated, gray_copy = report["generated"], report["gray_copy"]
     # Six pictures are right, the gray one is painted orange.
@@ -233,7 +236,7 @@ def test_fid_stands_beside_that_of_the_gray_copy(tmp_path, orange, monkeypatch, 
     assert f"warning: {report['fid_warning']}\n" in capsys.readouterr().out
 
 
-def save_classifier(path, name=evaluate.LITE2):
+def save_classifier(path, name=features.LITE2):
     """Save a classifier: class 1 where a picture is orange rather than gray, else class 0.
 
     Its features are the mean colour, 0..1.
@@ -265,6 +268,59 @@ def test_recognition_stands_beside_that_of_gray_and_truth(tmp_path, capsys):
     assert report["recognition_reason"] is None
     printed = capsys.readouterr().out
     assert "Recognition (% top-1, truth: 75.0)                 100.0         0.0\n" in printed
+
+
+def test_unlabelled_among_labelled_pictures_are_left_out_of_recognition(tmp_path):
+    folder = tmp_path / "photographs"
+    _, rgb = orange_pictures(3)
+    # The second is no class of ImageNet, the third is no goldfish.
+    for name, picture in zip(("n01443537_a", "n019_none", "n02102040_c"), rgb, strict=True):
+        photos.write_png(folder / f"{name}.png", resize(picture, 64, 64))
+    model = save_model(tmp_path / "orange.keras", ORANGE)
+    given = ("--classifier", save_classifier(tmp_path / "classifier.keras"), "--size", 64)
+    output = tmp_path / "evaluation"
+    assert run(model, folder, output, *given, *NO_INCEPTION) == 0
+    report = read_report(output)
+    assert report["recognition_images"] == 2
+    assert report["generated"]["recognition"] == report["true_recognition"] == 0.5
+    assert report["gray_copy"]["recognition"] == 0
+    with open(output / "per_image.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["generated_recognition"] for row in rows] == ["1.0", "nan", "0.0"]
+    assert rows[1]["source"] == "n019_none.png"
+
+
+WITHOUT_KERAS = """
+import sys
+sys.modules.update(keras=None, tensorflow=None)
+import evaluate
+sys.exit(evaluate.main(sys.argv[1:]))
+"""
+
+
+def test_without_keras_it_measures_all_but_what_networks_see(tmp_path, orange):
+    model = ROOT / "weights" / "paper_gan.onnx"
+    output = tmp_path / "evaluation"
+    command = [sys.executable, "-c", WITHOUT_KERAS]
+
+    def run_without_keras(*arguments):
+        return subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True)
+
+    assert "--ssim-threshold" in run_without_keras("--help").stdout
+    done = run_without_keras("--model", model, "--data", orange[0], "--output", output)
+    assert done.returncode == 0, done.stderr
+    report = read_report(output)
+    assert report["generated"]["psnr"] > 0
+    for key in ("fid", "fd_lite2", "recognition"):
+        assert report["generated"][key] is None
+        assert report[f"{key}_reason"] == (
+            "keras is not installed; python -m pip install -r requirements.txt"
+        )
+    keras_model = save_model(tmp_path / "orange.keras", ORANGE)
+    done = run_without_keras("--model", keras_model, "--data", orange[0], "--output", output)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
 
 
 def test_without_classifier_or_labels_the_report_says_why(tmp_path, capsys):
@@ -336,7 +392,7 @@ def test_photographs_are_labelled_by_name_or_by_folder():
         "n01443537/n01440764_10026.JPEG": "n01440764",
         "holiday/n01.jpg": "holiday",
     }
-    assert {path: evaluate.label_of(Path(path)) for path in labels} == labels
+    assert {path: evaluation.label_of(Path(path)) for path in labels} == labels
 
 
 def test_one_picture_is_enough_but_for_fid(tmp_path):
@@ -352,10 +408,10 @@ def test_one_picture_is_enough_but_for_fid(tmp_path):
 
 
 def test_shown_pictures_are_chosen_by_rank():
-    ranks = evaluate.shown_ranks(1001)
+    ranks = charts.shown_ranks(1001)
     assert list(ranks) == [51, 101, 151, 451, 501, 551, 851, 901, 951]
     assert list(ranks.values()) == ["good"] * 3 + ["middling"] * 3 + ["bad"] * 3
-    assert set(evaluate.shown_ranks(2)) == {1, 2}
+    assert set(charts.shown_ranks(2)) == {1, 2}
 
 
 def test_an_earlier_evaluation_is_replaced_whole(tmp_path, orange, monkeypatch):
@@ -370,7 +426,7 @@ def test_an_earlier_evaluation_is_replaced_whole(tmp_path, orange, monkeypatch):
 
     fewer = write_data(tmp_path / "fewer", *orange_pictures(3))
     with monkeypatch.context() as patch:
-        patch.setattr(evaluate, "measure_pictures", interrupted)
+        patch.setattr(measure, "measure_pictures", interrupted)
         assert run(model, fewer, output, *NO_INCEPTION) == 130
     assert (output / "metrics.json").read_bytes() == first
     assert len(list((output / "generated").iterdir())) == 7
@@ -477,7 +533,7 @@ def test_a_full_disk_is_one_sentence_and_the_earlier_evaluation_stays(
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(evaluate.files, "write_json", full)
+    monkeypatch.setattr(evaluate.atomic, "write_json", full)
     refused(capsys, "No space left", model, orange[0], tmp_path / "evaluation", *NO_INCEPTION)
     assert not (tmp_path / "evaluation").exists()
     assert not list(tmp_path.glob(".*partial-*"))

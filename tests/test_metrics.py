@@ -209,54 +209,54 @@ def test_ssim_threshold_is_where_the_share_is_still_reached():
 )
 def test_auc_of_a_constant_error(error, expected):
     # The share jumps from 0 to 1 at the first whole threshold that the error is within.
-    errors = metrics.chroma_errors(flat(50.0, 0.0, 0.0), flat(50.0, 0.6 * error, -0.8 * error))
-    assert metrics.auc(errors) == pytest.approx(expected)
-    assert metrics.auc_balanced(errors) == pytest.approx(expected)
+    scores = metrics.chroma_scores(flat(50.0, 0.0, 0.0), flat(50.0, 0.6 * error, -0.8 * error))
+    assert metrics.auc(scores) == pytest.approx(expected)
+    assert metrics.auc_balanced(scores) == pytest.approx(expected)
 
 
 def test_auc_ignores_luminance():
-    errors = metrics.chroma_errors(flat(50.0, 20.0, 10.0), flat(90.0, 20.0, 10.0))
-    assert metrics.auc(errors) == 100
+    scores = metrics.chroma_scores(flat(50.0, 20.0, 10.0), flat(90.0, 20.0, 10.0))
+    assert metrics.auc(scores) == 100
 
 
-def test_chroma_errors_count_every_pixel_once_and_add_up():
+def test_chroma_scores_count_every_pixel_once_and_add_up():
     truth, picture = metrics.to_lab(noise(5)), metrics.to_lab(noise(6))
-    errors = metrics.chroma_errors(truth, picture)
-    assert errors.shape == (metrics.BINS, 152)
-    assert errors.sum() == 24 * 24
-    both = metrics.chroma_errors(np.stack([truth, truth]), np.stack([picture, picture]))
-    assert (both == 2 * errors).all()
+    scores = metrics.chroma_scores(truth, picture)
+    assert scores.shape == (metrics.BINS, 2)
+    assert scores[:, 0].sum() == 24 * 24
+    both = metrics.chroma_scores(np.stack([truth, truth]), np.stack([picture, picture]))
+    assert both == pytest.approx(2 * scores)
 
 
 def test_every_srgb_colour_has_a_bin():
     levels = np.array([0, 51, 102, 153, 204, 255], np.uint8)
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
     lab = metrics.to_lab(cube)
-    errors = metrics.chroma_errors(lab, lab)
-    assert errors[:, 0].sum() == errors.sum() == 216
+    scores = metrics.chroma_scores(lab, lab)
+    assert scores[:, 0].sum() == scores[:, 1].sum() == 216
 
 
 def test_gray_answer_on_a_picture_that_is_mostly_gray():
     truth = flat(50.0, 0.0, 0.0, side=10)
     truth[0, :, 1] = 60  # 10 of 100 pixels are red
-    errors = metrics.chroma_errors(truth, flat(50.0, 0.0, 0.0, side=10))
+    scores = metrics.chroma_scores(truth, flat(50.0, 0.0, 0.0, side=10))
     red = 90.5 / 1.5  # the share of the curve that an error of 60 leaves
-    assert metrics.auc(errors) == pytest.approx(0.9 * 100 + 0.1 * red)
+    assert metrics.auc(scores) == pytest.approx(0.9 * 100 + 0.1 * red)
     # Both colours count alike once each is weighted by its rarity.
-    assert metrics.auc_balanced(errors) == pytest.approx((100 + red) / 2)
+    assert metrics.auc_balanced(scores) == pytest.approx((100 + red) / 2)
 
 
 def test_rarity_is_smoothed_over_neighbouring_bins():
     truth = flat(50.0, 0.0, 0.0, side=10)
     truth[0, :, 1] = 10  # 10 of 100 pixels in the next bin
-    errors = metrics.chroma_errors(truth, flat(50.0, 0.0, 0.0, side=10))
+    scores = metrics.chroma_scores(truth, flat(50.0, 0.0, 0.0, side=10))
     kernel = np.exp(-((10 * np.arange(-2, 3)) ** 2) / (2 * 5**2))
     kernel /= kernel.sum()
     same, beside = kernel[2] * kernel[2], kernel[2] * kernel[1]
     weight_gray = 0.9 / (0.9 * same + 0.1 * beside)
     weight_red = 0.1 / (0.1 * same + 0.9 * beside)
     expected = (weight_gray * 100 + weight_red * 140.5 / 1.5) / (weight_gray + weight_red)
-    assert metrics.auc_balanced(errors) == pytest.approx(expected)
+    assert metrics.auc_balanced(scores) == pytest.approx(expected)
 
 
 def test_frechet_distance_in_one_dimension():

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import prepare_data
 from colorizer.pixels import grayscale
-from pictures import dataset
+from pictures import dataset, preparing
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def contents(folder):
 @pytest.fixture
 def in_threads(monkeypatch):
     """Convert in threads, which start faster than the processes that other tests use."""
-    monkeypatch.setattr(prepare_data, "worker_pool", ThreadPoolExecutor)
+    monkeypatch.setattr(preparing, "worker_pool", ThreadPoolExecutor)
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_the_number_of_cores_changes_no_byte(tmp_path, monkeypatch):
     for name in ("n00/03.png", "n01/00.png", "n02/07.png"):
         (source / name).write_bytes(b"no picture")
     for cores in (1, 3):
-        monkeypatch.setattr(prepare_data, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(preparing, "cores", lambda cores=cores: cores)
         flags = "--classes 3 --images-per-class 10 --test-images-per-class 3 --size 8"
         assert run(source, tmp_path / f"{cores}", flags) == 0
     assert contents(tmp_path / "1") == contents(tmp_path / "3")
@@ -564,7 +564,7 @@ def test_a_process_that_was_ended_from_outside_is_one_sentence(tmp_path, error, 
         raise BrokenProcessPool("A process in the process pool was terminated abruptly")
 
     write_classes(tmp_path / "source", 3, 6)
-    monkeypatch.setattr(prepare_data, "write_data", ended)
+    monkeypatch.setattr(preparing, "write_shards", ended)
     assert run(tmp_path / "source", tmp_path / "data") == 2
     assert "was ended from outside" in error()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]

@@ -7,12 +7,19 @@ import hashlib
 from pathlib import Path
 from zipfile import BadZipFile
 
+from pictures import evaluation
+from pictures.measure import FOLDERS, Answers
+
 import keras
+import numpy as np
 
 INCEPTION_SIDE = 299
 # The file of `keras.applications` (its URL ends in the name), and the MD5 that Keras checks it by.
 INCEPTION_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
 INCEPTION_MD5 = "bcbd6486424b2319ff4ef7d526e38f63"
+
+# What experiments/convert_efficientnet.py names the classifier whose features make the FD Lite2.
+LITE2 = "efficientnet_lite2"
 
 # The ImageNet (ILSVRC-2012) class names, in the order of a classifier's outputs.
 SYNSETS = Path(__file__).resolve().parent.parent / "weights" / "imagenet_synsets.txt"
@@ -122,3 +129,47 @@ def classify(classifier, pictures):
     )
     found, logits = classifier.predict_on_batch(keras.ops.clip(resized, 0, 1))
     return found, logits.argmax(axis=-1)
+
+
+def ask(folder, labels, inception_weights, classifier_file, batch_size) -> dict:
+    """Return what the networks of `measure.METRICS` see in an evaluation's folder, as `Answers`.
+
+    `labels` is {file name: class}. "inception" and "lite2" give features, float32 (N, D);
+    "classes" gives float64 (N,): 1 where the classifier finds the class of a picture, 0 where it
+    does not, NaN where the label is no class of ImageNet.
+    """
+
+    def look(name, see):
+        """Return {folder: arrays (N, ...)} of what `see` returns for each batch."""
+        seen = {}
+        for pictures in FOLDERS:
+            bar = f"{name}, {pictures}"
+            batches = evaluation.in_batches(folder / pictures, list(labels), batch_size, bar)
+            seen[pictures] = [*map(np.concatenate, zip(*map(see, batches), strict=True))]
+        return seen
+
+    answers = {"inception": Answers()}
+    if len(labels) > 1:  # of one picture there is no distance
+        try:
+            inception = load_inception(inception_weights)
+            seen = look("FID", lambda batch: [inception_features(inception, batch)])
+            answers["inception"] = Answers({name: found for name, (found,) in seen.items()})
+        except NoInception as error:
+            answers["inception"] = Answers(reason=str(error))
+    try:
+        classifier = load_classifier(classifier_file)
+    except NoClassifier as error:
+        return answers | dict.fromkeys(("lite2", "classes"), Answers(reason=str(error)))
+    seen = look("classifying", lambda batch: classify(classifier, batch))
+    answers["lite2"] = Answers({name: found for name, (found, _) in seen.items()})
+    if classifier.name != LITE2:
+        answers["lite2"] = Answers(reason=f"the classifier is {classifier.name}, not {LITE2}")
+    numbers = class_numbers()
+    truth = np.array([numbers.get(label, np.nan) for label in labels.values()])
+    answers["classes"] = Answers(reason="no picture is labelled with a class of ImageNet")
+    if np.isfinite(truth).any():
+        right = {name: classes == truth for name, (_, classes) in seen.items()}
+        answers["classes"] = Answers(
+            {name: np.where(np.isnan(truth), np.nan, each) for name, each in right.items()}
+        )
+    return answers

@@ -64,12 +64,12 @@ def scale_to(target, colorizer, grays, chromas) -> float:
 
 def compare(truths, pictures) -> list:
     """Return PSNR in dB, AuC and balanced AuC in % of pictures, uint8 (SIDE, SIDE, 3) each."""
-    psnr, errors_of_chroma = [], 0
+    psnr, scores = [], 0
     for truth, picture in zip(truths, pictures, strict=True):
         psnr.append(metrics.psnr(metrics.mean_squared_error(truth, picture)))
         pair = metrics.to_lab(truth), metrics.to_lab(picture)
-        errors_of_chroma = errors_of_chroma + metrics.chroma_errors(*pair)
-    return [np.mean(psnr), metrics.auc(errors_of_chroma), metrics.auc_balanced(errors_of_chroma)]
+        scores = scores + metrics.chroma_scores(*pair)
+    return [np.mean(psnr), metrics.auc(scores), metrics.auc_balanced(scores)]
 
 
 def seen_in(classifier, pictures):

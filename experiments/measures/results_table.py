@@ -11,32 +11,19 @@ import json
 import sys
 from pathlib import Path
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 
-# Key in metrics.json -> heading, number of decimals, factor.
-COLUMNS = {
-    "mse": ("MSE", 0, 1),
-    "psnr": ("PSNR dB", 2, 1),
-    "ssim": ("SSIM", 3, 1),
-    "qssim": ("QSSIM", 3, 1),
-    "fid": ("FID", 1, 1),
-    "fd_lite2": ("FD Lite2", 1, 1),
-    "ssim_accuracy": ("SSIM ≥ 0.8 %", 1, 100),
-    "pixel_accuracy": ("within 5% %", 1, 100),
-    "ciede2000": ("CIEDE2000", 2, 1),
-    "auc": ("AuC %", 1, 1),
-    "auc_balanced": ("balanced AuC %", 1, 1),
-    "colourfulness": ("colourfulness", 1, 1),
-    "recognition": ("recognised %", 1, 100),
-}
+from pictures.measure import METRICS
+
+RESULTS = ROOT / "experiments" / "results"
+
+COLUMNS = {metric.key: metric for metric in METRICS}
 
 
 def cells(values, columns):
     """Return the text of one row's cells; a metric that was not measured is a dash."""
-    return [
-        "—" if values.get(key) is None else f"{factor * values[key]:.{decimals}f}"
-        for key, (_, decimals, factor) in columns.items()
-    ]
+    return [metric.published(values.get(key)) for key, metric in columns.items()]
 
 
 def table(names, chosen=COLUMNS) -> str:
@@ -48,7 +35,8 @@ def table(names, chosen=COLUMNS) -> str:
     measured = {name: read(name) for name in names}
     known = set().union(*(result["generated"] for result in measured.values()))
     columns = {key: COLUMNS[key] for key in chosen if key in known}
-    lines = [["pictures", "", *(heading for heading, _, _ in columns.values())]]
+    first = measured[names[0]]
+    lines = [["pictures", "", *(metric.heading(**first) for metric in columns.values())]]
     lines.append(["---"] * 2 + ["---:"] * len(columns))
     for pictures, group in itertools.groupby(names, key=lambda name: name.split("/")[1]):
         results = {name.split("/")[0]: measured[name] for name in group}
@@ -61,7 +49,7 @@ def table(names, chosen=COLUMNS) -> str:
         lines.append([label, "gray copy", *cells(first["gray_copy"], columns)])
         for name, result in results.items():
             lines.append(["", name.replace("_", " "), *cells(result["generated"], columns)])
-        truth = {key: first.get(f"true_{key}") for key in ("colourfulness", "recognition")}
+        truth = {key: first.get(f"true_{key}") for key in columns}
         lines.append(["", "truth", *cells(truth, columns)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
