@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import math
+import sys
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from colorizer.enlarge import Enlarger
 from colorizer.errors import STOPPED, Ending, UserError, shown
 from colorizer.files import formats, photos
 from colorizer.films import formats as film_formats
+from colorizer.jobs import single
 from colorizer.jobs.dry_run import print_dry_run
 from colorizer.jobs.plan import plan
 from colorizer.jobs.record import Record
@@ -20,127 +22,70 @@ from colorizer.progress import Progress
 
 import cv2
 
+EPILOG = """\
+examples:
+  colorize photographs                        everything in a folder, into outputs/colorized
+  colorize --restore --enlarge 2 old.jpg --output new.jpg
+  colorize album --reference aunt.jpg --strength 0.8 --compare
+
+exit status: 0 all done, 1 some failed, 2 wrong call, 130 stopped by Ctrl-C
+docs/files.md has the rest."""
+
 
 def arguments():
     """Describe the command line."""
     parser = argparse.ArgumentParser(
-        description="Colorize photographs and films at their own size: colour from a network, "
-        "luminance their own.",
-        epilog="Exit status: 0 all done, 1 some failed, 2 wrong call, 130 stopped by Ctrl-C.",
+        prog="colorize",
+        description="Bring black-and-white photographs and films into colour, at their own size.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--input",
-        type=path,
-        required=True,
-        nargs="+",
-        metavar="DIR_OR_FILE",
-        help="folders of photographs and films, and single ones; results of several folders go "
-        "below the folders' own names",
-    )
-    parser.add_argument(
+    add = parser.add_argument_group("what").add_argument
+    add("paths", type=path, nargs="*", metavar="PATH", help="folders, photographs, films; - reads")
+    add("--input", type=path, nargs="+", default=[], metavar="PATH", help="the same")
+    add(
         "--output",
         type=path,
         default=Path("outputs/colorized"),
-        help="folder for the results (default %(default)s); a photograph whose name another file "
-        "has there gets a name of its own",
+        metavar="PATH",
+        help="folder; for one photograph a file, or - to write it out (default %(default)s)",
     )
-    parser.add_argument(
-        "--model",
-        default="semantic",
-        help="semantic or paper, which ship, or an .onnx or .keras file that train.py wrote "
-        "(default %(default)s)",
+    add("--overwrite", action="store_true", help="do finished ones again; replace unknown files")
+    add("--dry-run", action="store_true", help="write nothing; print what would be done")
+
+    add = parser.add_argument_group("how").add_argument
+    add("--model", default="semantic", help="semantic, paper, or a file (default %(default)s)")
+    add("--working-size", type=working_size, metavar="PIXELS", help="the network sees this square")
+    add("--strength", type=strength, default=1.0, metavar="SHARE", help="of the colour, 0 to 1")
+    add("--hints", type=path, metavar="FILE", help="your colours (default: NAME.hints.png beside)")
+    add(
+        "--reference", type=path, metavar="FILE", help="colours for what looks like this photograph"
     )
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="colorize again what is finished, and write over files of the same name that are not "
-        "recorded as another photograph's results (default: skip what colorized.jsonl records as "
-        "made from the same photograph, model and settings, or as changed by somebody since; write "
-        "over nothing else than results made with other settings)",
-    )
-    parser.add_argument(
-        "--format",
-        choices=formats.CHOICES,
-        help="file format of the results (default: the format and name of each input)",
-    )
-    parser.add_argument(
-        "--working-size",
-        type=working_size,
-        metavar="PIXELS",
-        help="side of the square whose area the network sees, 32 to 2048 (default: what the "
-        "model's file says, or 224 for a model that takes known colours and 120 for another)",
-    )
-    parser.add_argument(
-        "--strength",
-        type=strength,
-        default=1.0,
-        metavar="SHARE",
-        help="how much of the colour to use, 0 to 1 (default %(default)s)",
-    )
-    parser.add_argument(
-        "--hints",
-        type=path,
-        metavar="FILE",
-        help="colours for places of one photograph: a picture of its shape, transparent but where "
-        "it is painted in the colour wanted (default: NAME.hints.png beside the photograph NAME)",
-    )
-    parser.add_argument(
-        "--reference",
-        type=path,
-        metavar="FILE",
-        help="a photograph in colour; places that look like places of it get their colours",
-    )
-    parser.add_argument(
+    add("--restore", action="store_true", help="take grain, scratches, dust and JPEG blocks away")
+    add("--enlarge", type=int, choices=(2, 4), help="restore, and make it so much wider and higher")
+    add(
         "--keep-colour",
         nargs="?",
         choices=("colour", "toned"),
         const="colour",
-        help="copy photographs that are in colour as they are; sepia and other prints of one hue "
-        "count as black-and-white, unless it is --keep-colour toned (default: recolour all, and "
-        "say so)",
+        help="copy what is in colour; toned: copy sepia and the like as well",
     )
-    parser.add_argument(
-        "--restore",
-        action="store_true",
-        help="first take grain, noise, scratches, dust and JPEG's blocks away",
-    )
-    parser.add_argument(
-        "--enlarge",
-        type=int,
-        choices=(2, 4),
-        metavar="TIMES",
-        help="the same, and make photographs 2 or 4 times as wide and high; those that "
-        "--keep-colour leaves in colour as well",
-    )
-    parser.add_argument(
-        "--compare",
-        action="store_true",
-        help="also write NAME-compare.jpg, the photograph before and after beside each other",
-    )
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="write nothing; say what would be done, skipped and refused, and how long it takes",
-    )
-    parser.add_argument(
-        "--codec",
-        choices=film_formats.CODECS,
-        help=f"codec of coloured films (default: {film_formats.DEFAULT_CODECS})",
-    )
-    parser.add_argument(
-        "--quality",
-        type=quality,
-        metavar="CRF",
-        help="constant rate factor of coloured films, 0 to 63, lower is better (default: "
-        f"{film_formats.DEFAULT_QUALITIES})",
-    )
-    parser.add_argument(
+
+    add = parser.add_argument_group("files").add_argument
+    add("--format", choices=formats.CHOICES, help="of the results (default: each file's own)")
+    add("--compare", action="store_true", help="also write NAME-compare.jpg, before and after")
+    add(
         "--max-megapixels",
         type=megapixels,
         default=photos.MAX_MEGAPIXELS,
         metavar="MILLIONS",
-        help="refuse photographs of more pixels than this (default %(default)s)",
+        help="refuse larger ones (default %(default)s)",
     )
+
+    add = parser.add_argument_group("films").add_argument
+    add("--codec", choices=film_formats.CODECS, help=f"default {film_formats.DEFAULT_CODECS}")
+    qualities = ", ".join(f"{name} {codec.quality}" for name, codec in film_formats.CODECS.items())
+    add("--quality", type=quality, metavar="CRF", help=f"0 to 63, lower is better ({qualities})")
     return parser
 
 
@@ -195,7 +140,7 @@ def request_of(settings, colorizer) -> Request:
             )
     scale = settings.enlarge or (1 if settings.restore else None)
     return Request(
-        inputs=settings.input,
+        inputs=(*settings.paths, *settings.input),
         output=settings.output,
         format=settings.format,
         compare=settings.compare,
@@ -245,19 +190,21 @@ def main(argv=None) -> int:
     warnings.filterwarnings("ignore", module="PIL")
     settings = arguments().parse_args(argv)
     with Ending() as ending:
-        if settings.model.endswith(".keras"):
-            # TensorFlow prints much when it is imported, unless training/ does it.
-            with contextlib.suppress(ImportError):
-                import training  # noqa: F401
         colorizer = Colorizer(settings.model, settings.working_size)
         request = request_of(settings, colorizer)
+        if not request.inputs:
+            raise UserError("there is no input; give a folder or a file, as in: colorize FOLDER")
+        into_file = single.names_a_file(request.output)
         if settings.dry_run:
             record, fingerprint = Record(request.output), Fingerprint(request, colorizer)
             planned = plan(request, record, fingerprint, colorizer.network.takes_known)
             ending.status = 1 if print_dry_run(planned, colorizer, request) else 0
         else:
-            report = run(request, colorizer, Progress)
-            print_report(report, request)
+            report = (single.run_one if into_file else run)(request, colorizer, Progress)
+            # A result that is written out has standard output for itself.
+            to_stream = str(request.output) == single.STREAM
+            with contextlib.redirect_stdout(sys.stderr if to_stream else sys.stdout):
+                print_report(report, request)
             ending.status = 1 if report.failures else 0
             if report.stopped:
                 print("stopped; the same command goes on from here")
