@@ -162,9 +162,7 @@ class Enlarge(System):
         self.settings = settings
         # Shrinking alone is undone from what is near.
         parts = settings.scale, settings.seed, settings.damage != "clean"
-        with steps.precision(settings.precision):
-            self.generator = build_generator(*parts)
-        self.averaged = build_generator(*parts)
+        self.generator, self.averaged = steps.built(settings, build_generator, *parts)
         all_steps = steps.count(settings, train_split.pictures)
         share = 0 if settings.damage == "clean" else settings.mild_share
         self.first_mild = round((1 - share) * all_steps)

@@ -133,11 +133,9 @@ class Pix2pix(System):
 
     def __init__(self, settings, train_split):
         self.settings = settings
+        self.generator, self.averaged = steps.built(settings, build_generator, settings.seed)
         with steps.precision(settings.precision):
-            self.generator = build_generator(settings.seed)
             self.discriminator = build_discriminator(settings.seed)
-        self.averaged = build_generator(settings.seed)
-        self.averaged.set_weights(self.generator.get_weights())
         self.predictor = steps.predictor(self.generator)
         rate, betas = settings.learning_rate, settings.betas
         self.generator_optimizer = steps.ready(

@@ -70,10 +70,7 @@ class Regress(System):
 
     def __init__(self, settings, train_split):
         self.settings = settings
-        with steps.precision(settings.precision):
-            self.generator = build_generator(settings.seed)
-        self.averaged = build_generator(settings.seed)
-        self.averaged.set_weights(self.generator.get_weights())
+        self.generator, self.averaged = steps.built(settings, build_generator, settings.seed)
         self.predictor = steps.predictor(self.generator)
         optimizer = keras.optimizers.Adam(settings.learning_rate, *settings.betas)
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)

@@ -41,7 +41,6 @@ LIKENESS_WIDTH = 32
 NEARNESS = 20.0
 # How much a place of which no colour is known is looked at.
 UNKNOWN = 1e-9
-SCENE_WIDTH = 128
 # Chroma over 110 is mostly below 0.3, features are about 1: this makes it heard among them.
 KNOWN_SCALE = 4
 CORRECTION_WIDTH = 16
@@ -80,10 +79,8 @@ class SemanticSettings(Settings):
     # more than what is likely.
     unknown_share: float = 0.1
     turned_share: float = 0.2
-    # Widths of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's sides, and whether it has the
-    # branch that sees the scene as a whole: to be tried by experiments.
+    # Widths of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's sides.
     decoder_widths: tuple = (128, 96, 64, 32)
-    scene: bool = False
     # What an earlier training left, to go on from with other pictures or for longer.
     start: str | None = None
 
@@ -160,13 +157,6 @@ def spread(x, values, mask):
     return ops.einsum("bhwn,bnc->bhwc", shares, values), ops.einsum("bhwn,bnc->bhwc", shares, known)
 
 
-def whole_scene(x, width):
-    """Return a vector (B, 1, 1, width) of the whole picture, which decides what a wall is like."""
-    x = layers.GlobalAveragePooling2D(keepdims=True, name="scene")(x)
-    x = layers.Conv2D(SCENE_WIDTH, 1, activation="relu", name="scene_conv1")(x)
-    return layers.Conv2D(width, 1, name="scene_conv2")(x)
-
-
 def chroma_of(x, name):
     """Convolve features into chroma in Lab's units, which begins near 0 and is float32."""
     start = keras.initializers.RandomNormal(stddev=FIRST_DEVIATION)
@@ -176,18 +166,16 @@ def chroma_of(x, name):
     return layers.Rescaling(CHROMA_SCALE, dtype="float32", name=name)(x)
 
 
-def decode(features, widths, scene):
+def decode(features, widths):
     """Return the decoder's features at 1/16, 1/8, 1/4 and 1/2 of the picture's sides."""
     # 64x64x16, 32x32x24, 16x16x40, 8x8x112, 4x4x320
-    *skips, last = (
+    *skips, x = (
         layers.Rescaling(FEATURE_SCALE, name=f"features{number}")(feature)
         for number, feature in enumerate(features, start=1)
     )
-    x, decoded = last, []
+    decoded = []
     for number, width in zip((4, 3, 2, 1), widths, strict=True):
         x = decoder_stage(x, skips.pop(), width, f"up{number}")
-        if scene and number == 4:
-            x = layers.ReLU(name="scene_relu")(x + whole_scene(last, width))
         decoded.append(x)
     return decoded  # 8x8x128, 16x16x96, 32x32x64, 64x64x32
 
@@ -227,7 +215,6 @@ def automatic_chroma(decoded):
 def build_generator(
     seed=0,
     widths=SemanticSettings.decoder_widths,
-    scene=SemanticSettings.scene,
     head=automatic_chroma,
 ):
     """Build the generator that paints what it recognises and what it is told.
@@ -247,7 +234,7 @@ def build_generator(
         padded = pad(padded, axis, TOTAL_STRIDE, "pad")
         padded_known = pad(padded_known, axis, TOTAL_STRIDE // 2, "pad_known")
     rgb = layers.Concatenate(name="gray_as_rgb")([padded] * 3)  # 128x128x3
-    decoded = decode(efficientnet_lite(rgb), widths, scene)
+    decoded = decode(efficientnet_lite(rgb), widths)
     automatic = head(decoded)  # 64x64x2
     vivid = layers.Rescaling(VIVIDNESS, dtype="float32", name="vivid")(automatic)
     chroma = correct(vivid, padded_known, decoded)  # 64x64x2
@@ -339,12 +326,10 @@ class Semantic(System):
     def __init__(self, settings, train_split):
         self.settings = settings
         self.rarity = steps.rarity_of_bins(train_split, settings.rarity_exponent)
-        with steps.precision(settings.precision):
-            self.generator = self.build()
+        self.generator, self.averaged = steps.built(settings, self.build)
         if settings.start:
             load_generator(self.generator, settings.start)
-        self.averaged = self.build()
-        self.averaged.set_weights(self.generator.get_weights())
+            self.averaged.set_weights(self.generator.get_weights())
         self.predictor = steps.predictor(self.generator, "automatic", "prediction")
         gray, _ = self.generator.inputs
         self.alone = keras.Model(gray, self.generator.get_layer("automatic").output)
@@ -365,8 +350,7 @@ class Semantic(System):
 
     def build(self):
         """Build the generator as the settings say."""
-        settings = self.settings
-        return build_generator(settings.seed, settings.decoder_widths, settings.scene)
+        return build_generator(self.settings.seed, self.settings.decoder_widths)
 
     def draw(self, random, gray, rgb):
         """Return a batch as the step takes it: gray, colour, known places, turns of the hues.

@@ -129,10 +129,9 @@ class Vgg16(System):
     def __init__(self, settings, train_split):
         self.settings = settings
         weights = None if settings.encoder_weights == "none" else settings.encoder_weights
-        with steps.precision(settings.precision):
-            self.generator = build_generator(weights, settings.seed)
-        self.averaged = build_generator(weights, settings.seed)
-        self.averaged.set_weights(self.generator.get_weights())
+        self.generator, self.averaged = steps.built(
+            settings, build_generator, weights, settings.seed
+        )
         self.predictor = steps.predictor(self.generator)
         optimizer = keras.optimizers.SGD(settings.learning_rate, weight_decay=settings.weight_decay)
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)

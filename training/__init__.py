@@ -43,7 +43,7 @@ with without_chatter():
         # Before any script has read its command line, so that --help ends like this as well.
         print(
             f"error: this needs the package {missing.name}; install it with: pip install -r "
-            f"requirements.txt",
+            "requirements.txt",
             file=sys.stderr,
         )
         raise SystemExit(2) from missing

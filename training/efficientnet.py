@@ -88,7 +88,7 @@ def efficientnet_lite(rgb, width_factor=1.0, depth_factor=1.0):
 
 
 def load_encoder(generator) -> None:
-    """Give the encoder inside `generator` the weights of the `.keras` file at `path`.
+    """Give the encoder inside `generator` its trained weights, those of ENCODER.
 
     Raises UserError when the file is missing or holds another network.
     """

@@ -29,6 +29,15 @@ def precision(name):
         keras.config.set_dtype_policy(before)
 
 
+def built(settings, build, *given):
+    """Build a generator to train, in the settings' precision, and the one to keep, float32."""
+    with precision(settings.precision):
+        generator = build(*given)
+    averaged = build(*given)
+    averaged.set_weights(generator.get_weights())
+    return generator, averaged
+
+
 def ready(optimizer, network, settings):
     """Return the optimizer with its state for `network` allocated, so that a checkpoint has it."""
     if settings.precision == "mixed_float16":

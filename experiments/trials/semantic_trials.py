@@ -150,8 +150,6 @@ def distillation(found, wanted):
 TRIALS = {
     "semantic": {},
     "without_perceptual": {"perceptual_weight": 0},
-    "perceptual_5": {"perceptual_weight": 5},
-    "scene": {"scene": True},
     "wide": {"decoder_widths": (256, 128, 32, 16)},
     "enhanced": {"enhanced": 1.2},
     "colourful": {"least_colourfulness": 15},
@@ -159,7 +157,6 @@ TRIALS = {
     "distilled": {"distillation_weight": 2},
     "fast_encoder": {"encoder_rate": 0.2},
     "distilled_fast_encoder": {"encoder_rate": 0.2, "distillation_weight": 2},
-    "adversary": {"adversarial_weight": 1},
     "late_adversary": {"adversarial_weight": 1, "adversarial_from": 0.9},
     "distinct_2000": {"distinct": 2000},
     "distinct_8000": {"distinct": 8000},
