@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from colorizer.errors import UserError
+from colorizer.quiet import without_chatter
 
 import numpy as np
 
@@ -178,8 +179,9 @@ def _load_onnx(path) -> Network:
 def _load_keras(path) -> Network:
     """Load a `.keras` file with Keras, which is imported only here because it takes seconds."""
     try:
-        import keras
-        import tensorflow as tf
+        with without_chatter():
+            import keras
+            import tensorflow as tf
     except ImportError as error:
         raise UserError(
             f"{path} needs Keras (pip install -r requirements.txt); or give the .onnx file that "
