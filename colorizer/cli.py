@@ -160,9 +160,9 @@ def request_of(settings, colorizer) -> Request:
 def print_report(report, request) -> None:
     """Print remarks, failures with their reasons, the counts, and where the results are."""
     for name, remark in report.remarks:
-        print(f"{name}: {remark}")
+        print(f"{name}: {shown(remark)}")
     for name, reason in report.failures:
-        print(f"failed: {name}: {reason}")
+        print(f"failed: {name}: {shown(reason)}")
     if report.recoloured:
         print(f"{report.recoloured} were in colour and were recoloured (--keep-colour leaves them)")
     if report.toned:

@@ -56,7 +56,7 @@ class Ending:
             except OSError as full:
                 error = full
         if isinstance(error, UserError):
-            self.status = _end(f"error: {error}", 2)
+            self.status = _end(f"error: {shown(str(error))}", 2)
         elif isinstance(error, KeyboardInterrupt):
             self.status = _end(self.stopped, STOPPED)
         elif isinstance(error, BrokenPipeError):

@@ -3,8 +3,11 @@
 import dataclasses
 import json
 import os
+import re
+import threading
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 from colorizer.errors import UserError
@@ -31,6 +34,9 @@ FEATURE_LAYER = "features4"
 # learned from larger pictures, and paints the more colour, the larger what it sees; what does not
 # is the paper's network, or of its kind, and sees the paper's 120x120.
 UNMARKED_SIZE, UNMARKED_SIZE_KNOWN = 120, 224
+
+# The operation of a node, as protobuf writes it: its length, however written, and its name.
+LOOP = re.compile(rb"[\x00\x04]Loop(?![A-Za-z])")
 
 # ONNX Runtime's own name for "nothing but fatal errors": what it would print is in its exceptions.
 FATAL = 4
@@ -108,10 +114,10 @@ def load_network(path) -> Network:
             f"there is no model {path}; train one with `python train.py` or name "
             "another with --model"
         )
-    network = loaders[path.suffix](path)
     trial = np.full((1, *TRIAL_SIZE, 1), 0.5, np.float32)
     try:
-        network(trial)
+        network = _interruptible(loaders[path.suffix], path)
+        _interruptible(network, trial)
     except UserError:
         raise
     except Exception as error:
@@ -122,11 +128,30 @@ def load_network(path) -> Network:
     return network
 
 
+def _interruptible(function, argument):
+    """Return `function(argument)`; Ctrl-C ends the wait for it, however long it runs."""
+    future = Future()
+
+    def run():
+        try:
+            future.set_result(function(argument))
+        except Exception as error:
+            future.set_exception(error)
+
+    # A thread of an executor would be waited for when the process ends.
+    threading.Thread(target=run, daemon=True).start()
+    return future.result()
+
+
 def open_onnx(path):
     """Open an `.onnx` file as an ONNX Runtime session, on one thread of the CPU.
 
-    Raises UserError where it cannot be loaded, or keeps its weights in a second file.
+    Raises UserError where it cannot be loaded, keeps its weights in a second file, or has a loop,
+    which may never end.
     """
+    content = path.read_bytes()
+    if LOOP.search(content):
+        raise UserError(f"{path} has a loop, which no colorizer needs; give another --model")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL
     # Whoever has several pictures gives each core one of them; more threads inside the network
@@ -139,7 +164,7 @@ def open_onnx(path):
     )
     try:
         return onnxruntime.InferenceSession(
-            path.read_bytes(),
+            content,
             options,
             providers=["CPUExecutionProvider"],
             enable_fallback=0,  # to the same processor, with a report on standard output

@@ -2,12 +2,15 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from colorizer import Colorizer
+import colorize
+from colorizer import Colorizer, network
 from colorizer.colorizer import SHIPPED, WEIGHTS
 from colorizer.errors import UserError
 from colorizer.network import load_network
@@ -18,6 +21,7 @@ import numpy as np
 import onnx
 import pytest
 import standins
+from onnx import TensorProto, helper, numpy_helper
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -246,3 +250,64 @@ def test_numbers_that_are_not_finite_are_an_error_that_names_the_model(tmp_path)
     assert np.isfinite(network(np.full((1, 32, 32, 1), 0.5, np.float32))).all()
     with pytest.raises(UserError, match=r"fading\.onnx paints numbers that are not finite"):
         network(np.zeros((1, 32, 32, 1), np.float32))
+
+
+def test_a_model_with_a_loop_is_refused_before_it_runs(tmp_path):
+    """ONNX Runtime runs what is constant when it loads a model: this one would never end."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["goes_on"], ["still"])],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+        ],
+        [helper.make_tensor_value_info("still", TensorProto.BOOL, [])],
+    )
+    graph = helper.make_graph(
+        [
+            helper.make_node("Loop", ["", "true"], [], body=body),
+            helper.make_node("Expand", ["grayscale", "three"], ["painted"]),
+        ],
+        "endless",
+        [helper.make_tensor_value_info("grayscale", TensorProto.FLOAT, standins.GRAY)],
+        [helper.make_tensor_value_info("painted", TensorProto.FLOAT, standins.RGB)],
+        [
+            numpy_helper.from_array(np.array(True), "true"),
+            numpy_helper.from_array(np.array([1, 1, 1, 3]), "three"),
+        ],
+    )
+    path = tmp_path / "endless.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    with pytest.raises(UserError, match="has a loop"):
+        load_network(path)
+
+
+def test_ctrl_c_ends_the_wait_for_a_model(monkeypatch):
+    """Whoever loads waits in Python, where a signal is answered."""
+    begun, leave = threading.Event(), threading.Event()
+
+    def hangs(path):
+        begun.set()
+        leave.wait(60)
+
+    def interrupt():
+        begun.wait(60)
+        signal.raise_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            network._interruptible(hangs, None)
+    finally:
+        leave.set()
+        thread.join()
+
+
+def test_what_a_model_says_cannot_move_the_cursor(tmp_path, capsys):
+    path = tmp_path / "\x1b[2Jevil.onnx"
+    path.write_bytes(b"no model")
+    assert colorize.main([str(tmp_path), "--model", str(path)]) == 2
+    printed = capsys.readouterr().err
+    assert "\x1b" not in printed
+    assert "x1b[2Jevil.onnx" in printed
