@@ -16,7 +16,7 @@ import standins
 from conftest import STORED, quarters
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BLUE, ORANGE = (90, 110, 190), (190, 120, 60)
 GRAY = np.full((60, 90, 1), 128, np.uint8)
 

@@ -24,7 +24,7 @@ import standins
 from conftest import gradients_of, last_checkpoint, prepare
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def sample(name="cat.jpg"):

@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras import ops
 from skimage.color import rgb2lab
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

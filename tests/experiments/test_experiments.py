@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from conftest import coloured_pictures, prepare
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ import tifffile
 from PIL import Image
 from test_colorize import files, scene, write
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ import pytest
 from conftest import gradients_of, prepare
 from keras import layers, ops
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BINS = len(colour.bins())
 EVEN = np.ones(BINS, np.float32)  # every pixel counts the same
 

@@ -14,7 +14,7 @@ from PIL import Image
 from test_metadata import KEPT
 from test_photos import corners, load, near, photograph
 
-DOCS = Path(__file__).resolve().parent.parent / "docs" / "files.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "files.md"
 
 
 @pytest.mark.parametrize("format", formats.FORMATS, ids=lambda format: format.key)

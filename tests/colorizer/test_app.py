@@ -34,7 +34,7 @@ pytestmark = [
 
 from colorizer.page import serve  # noqa: E402
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300_000  # milliseconds until a page that does not answer is an error
 BLUE = (74, 111, 181)  # the page's first colour
 

@@ -25,7 +25,7 @@ import pytest
 import standins
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 RATE = Fraction(30000, 1001)
 

@@ -30,7 +30,7 @@ from colorizer.page import film, many, serve, single, workspace
 
 import gradio as gr
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300  # seconds until what does not end is an error
 
 

@@ -1,6 +1,6 @@
 """Mutate photographs of every format, and models, and look for crashes, hangs and hunger.
 
-    python tests/fuzz.py [PHOTOGRAPHS] [MODELS] [SEED]
+    python tests/colorizer/fuzz.py [PHOTOGRAPHS] [MODELS] [SEED]
 
 Reads and writes that many mutated photographs (2,000) and loads that many mutated models (200), in
 processes of their own, and prints what ended otherwise than by a result or a sentence: an exception
@@ -19,7 +19,7 @@ import traceback
 import warnings
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent.parent))
+sys.path += map(str, Path(__file__).resolve().parents[1:3])
 
 from colorizer.errors import UserError
 from colorizer.files import photos
@@ -51,7 +51,7 @@ def examples(folder):
         found[f"plain{suffix}"] = content.getvalue()
     deep = photos.Photograph(quarters().astype(np.uint16) * 257, format="PNG", metadata=KEPT)
     found["deep.png"] = bytes(photos.encode(deep))
-    profiled = Path(__file__).parent.parent / "samples" / "rocket.jpg"
+    profiled = Path(__file__).parents[2] / "samples" / "rocket.jpg"
     content = io.BytesIO()
     profile = Image.open(profiled).info["icc_profile"]
     Image.fromarray(quarters()).save(content, "JPEG", icc_profile=profile)

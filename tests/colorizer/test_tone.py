@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 IN_COLOUR = ("astronaut", "cat", "coffee", "grace_hopper", "palace", "raccoon", "rocket")
 
 

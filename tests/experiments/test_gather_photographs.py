@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-SCRIPT = Path(__file__).parent.parent / "experiments" / "data" / "gather_photographs.py"
+SCRIPT = Path(__file__).parents[2] / "experiments" / "data" / "gather_photographs.py"
 SOURCE = "someone/pictures"
 
 
