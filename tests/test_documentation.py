@@ -19,7 +19,9 @@ from skimage.color import rgb2lab
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 EXPERIMENTS = ROOT / "experiments" / "README.md"
-PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+RESULTS = ROOT / "docs" / "results.md"
+TABLES = ROOT / "docs" / "tables"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")), *sorted(TABLES.glob("*.md")))
 README_BYTES = 9000
 
 # What makes each documented command small. Every command of the README's blocks has to be here.
@@ -179,7 +181,7 @@ def test_every_flag_exists(only_parse):
         with pytest.raises(Parsed) as stopped:
             module_of(script).main(flags)
         known |= {*stopped.value.args[0]._option_string_actions}
-    for page in (README, ROOT / "docs" / "results.md"):
+    for page in (README, RESULTS):
         named = re.findall(r"`(--[\w-]+)[^`]*`", text_of(page))
         assert named
         assert set(named) <= known, page
@@ -189,7 +191,7 @@ def test_the_flags_of_the_table_are_those_of_colorize():
     table = text_of(README).split("## Your own photographs")[1].split("\n## ")[0]
     flags = re.findall(r"^\| `(--[^`]+)` \|", table, re.MULTILINE)
     assert len(flags) == 12
-    parser = importlib.import_module("colorize").arguments()
+    parser = importlib.import_module("colorizer.cli").arguments()
     for flag in flags:
         name = flag.split()[0].removeprefix("--").replace("-", "_")
         given = vars(parser.parse_args(["--input", "photographs", *flag.split()]))
@@ -250,16 +252,17 @@ def test_the_readme_is_short():
 
 def test_each_page_is_reached_from_the_readme():
     assert "](docs/results.md)" in text_of(README)
-    results = text_of(ROOT / "docs" / "results.md")
+    results = text_of(RESULTS)
     for page in PAGES[1:]:
-        linked = f"](docs/{page.name})" in text_of(README) or f"]({page.name})" in results
+        path = page.relative_to(RESULTS.parent)
+        linked = f"](docs/{path})" in text_of(README) or f"]({path})" in results
         assert linked, page
 
 
 # ------------------------------------------------------------------------------ figures
 
 
-@pytest.mark.parametrize("page", [README, ROOT / "docs" / "results.md"], ids=name_of)
+@pytest.mark.parametrize("page", [README, RESULTS], ids=name_of)
 def test_the_tables_are_what_was_measured(page, capsys):
     """Each results_table.py prints the table that stands below it, and no table stands alone."""
     text = text_of(page)
@@ -273,12 +276,25 @@ def test_the_tables_are_what_was_measured(page, capsys):
     assert len(tables) == text.count("| pictures |  |") > 0
 
 
+def test_the_pages_of_all_columns_are_what_was_measured():
+    pages = module_of("experiments/measures/results_table.py").pages()
+    assert {*pages, "films.md"} == {path.name for path in TABLES.iterdir()}
+    for name, text in pages.items():
+        assert text_of(TABLES / name) == text, f"{name}: results_table.py --write"
+
+
+def test_a_table_of_the_results_has_at_most_six_columns():
+    rules = re.findall(r"^\|(?: ?-+:? ?\|)+$", text_of(RESULTS), re.MULTILINE)
+    assert len(rules) > 15
+    assert max(rule.count("|") - 1 for rule in rules) <= 6
+
+
 def record(name):
     return json.loads(text_of(ROOT / "experiments" / "results" / f"{name}.json"))
 
 
 def test_the_speed_of_training_is_what_was_measured():
-    results, measured = text_of(ROOT / "docs" / "results.md"), record("benchmark")
+    results, measured = text_of(RESULTS), record("benchmark")
     for name, label in {
         "this project's step": "this project, both networks",
         "the stride-1 network's step (the peer)": "the peer, both networks",
@@ -310,11 +326,11 @@ def test_the_speed_of_training_is_what_was_measured():
 def test_the_costs_of_the_systems_are_what_was_measured():
     systems = record("benchmark_systems")["systems"]
     printed = module_of("experiments/benchmarks/benchmark_systems.py").table(systems)
-    assert f"\n\n{printed}\n\n" in text_of(ROOT / "docs" / "results.md")
+    assert f"\n\n{printed}\n\n" in text_of(RESULTS)
 
 
 def test_the_results_of_style_transfer_are_what_was_measured():
-    measured, results = record("style_transfer"), text_of(ROOT / "docs" / "results.md")
+    measured, results = record("style_transfer"), text_of(RESULTS)
     printed = module_of("experiments/trials/style_transfer.py").table(measured["results"])
     assert f"--size {measured['size']} --evaluations {measured['evaluations']}\n" in results
     assert f"\n\n{printed}\n\n" in results
@@ -327,7 +343,7 @@ def test_the_results_of_style_transfer_are_what_was_measured():
 
 
 def test_what_vgg16_knows_is_what_was_measured():
-    results = " ".join(text_of(ROOT / "docs" / "results.md").split())
+    results = " ".join(text_of(RESULTS).split())
     card = json.loads(text_of(ROOT / "weights" / "vgg16.json"))
     found = {
         (name, block): card[name][block]["probe_accuracy"]
@@ -343,7 +359,7 @@ def test_what_vgg16_knows_is_what_was_measured():
 
 
 def test_the_speed_of_the_data_is_what_was_measured():
-    results, measured = text_of(ROOT / "docs" / "results.md"), record("benchmark_data")
+    results, measured = text_of(RESULTS), record("benchmark_data")
     preparing = measured["preparing"]
     assert f"{preparing['pictures']:,} JPEGs" in results
     for label, key in {
@@ -359,7 +375,7 @@ def test_the_speed_of_the_data_is_what_was_measured():
 
 
 def test_the_speed_of_colorizing_is_what_was_measured():
-    results, measured = text_of(ROOT / "docs" / "results.md"), record("benchmark_colorize")
+    results, measured = text_of(RESULTS), record("benchmark_colorize")
     for row in measured["sets"]:
         assert (
             f" | {row['colorize_seconds']:.1f} | {row['opencv_seconds']:.1f} | {row['ratio']:.1f} "
@@ -382,7 +398,7 @@ def test_the_figures_of_enlarging_are_what_was_measured():
         record("measure_enlarge"),
         module_of("experiments/measures/measure_enlarge.py"),
     )
-    results = text_of(ROOT / "docs" / "results.md")
+    results = text_of(RESULTS)
     for table in (
         module.sets_table(found["sets"], found["parameters"]),
         module.damage_table(found),
@@ -399,11 +415,13 @@ def test_the_figures_of_enlarging_are_what_was_measured():
 
 
 def test_the_figures_of_films_are_what_was_measured():
-    results = text_of(ROOT / "docs" / "results.md")
+    results = text_of(RESULTS)
     steadiness = module_of("experiments/measures/measure_film.py").table(
         record("measure_film")["clips"]
     )
-    assert f"\n\n{steadiness}\n\n" in results
+    assert f"\n\n{steadiness}\n" in text_of(TABLES / "films.md")
+    for line in steadiness.splitlines()[-3:]:
+        assert f"\n|{line.split('|', 2)[2]}\n" in results
     by_way = {}
     for row in record("measure_film")["clips"]:
         by_way.setdefault(row["way"], []).append(row)
@@ -435,7 +453,7 @@ def test_the_threshold_of_85_percent_is_what_was_measured():
         f"`paper` scores 85% at the threshold {thresholds['generated']:.3f}, the gray copy at "
         f"{thresholds['gray_copy']:.3f}",
     ):
-        assert sentence in " ".join(text_of(ROOT / "docs" / "results.md").split())
+        assert sentence in " ".join(text_of(RESULTS).split())
 
 
 def test_the_readme_says_what_the_code_does():

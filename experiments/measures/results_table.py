@@ -1,8 +1,11 @@
-"""Print a Markdown table of published results, as it stands in README.md or docs/results.md.
+"""Print a table of published results in Markdown, as it stands in README.md and docs/.
 
-    python experiments/measures/results_table.py paper_gan/test paper_gan/sample
+    python experiments/measures/results_table.py shipped --columns psnr auc_balanced colourfulness
+    python experiments/measures/results_table.py --write
 
-Reads experiments/results/NAME/SET.json, which publish.py copies from evaluations.
+Reads experiments/results/NAME/SET.json, which publish.py copies from evaluations. A
+table is one of TABLES, or one set of pictures of it, or results NAME/SET; --write writes
+docs/tables/: each of TABLES with all its columns, and what the columns are.
 """
 
 import argparse
@@ -17,8 +20,65 @@ sys.path.insert(0, str(ROOT))
 from pictures.measure import METRICS
 
 RESULTS = ROOT / "experiments" / "results"
+PAGES = ROOT / "docs" / "tables"
 
 COLUMNS = {metric.key: metric for metric in METRICS}
+
+# Name of a table and of its page -> its sets of pictures, and the results on each.
+TABLES = {
+    "shipped": [("test sample sample_224", "paper_gan semantic")],
+    "passes": [
+        (
+            "sample_224",
+            "semantic_before semantic_first_pass semantic_second_pass semantic_longer "
+            "semantic_large_parts semantic",
+        )
+    ],
+    "sharper": [
+        ("imagenet10", "paper_gan_imagenet10"),
+        ("sample sample_224", "paper_gan paper_gan_imagenet10"),
+    ],
+    "ingredients": [
+        (
+            "test sample",
+            "paper_10_epochs without_adversary without_pixel_loss hard_labels "
+            "two_discriminator_updates without_dilation without_skips",
+        )
+    ],
+    "systems": [
+        (
+            "test sample",
+            "paper_1_epoch regress_1_epoch classify_1_epoch pix2pix_1_epoch vgg16_1_epoch "
+            "paper_10_epochs regress_10_epochs classify_10_epochs",
+        )
+    ],
+    "earlier_recipe": [
+        (
+            "test sample",
+            "semantic_regress_rarity_half semantic_regress_rarity_half_mirror semantic_rarity_0 "
+            "semantic_rarity_1 semantic_classify_rarity_half semantic_adversary "
+            "semantic_frozen_encoder semantic_one_rate semantic_constant_rate",
+        ),
+        ("sample", "semantic_half_the_classes"),
+    ],
+    "sizes": [("sample_192 sample_224 sample_256 sample_320", "semantic")],
+}
+
+
+def results_of(name) -> list:
+    """Return the results, NAME/SET, of one of TABLES, or of one set of it, as systems/sample.
+
+    Any other `name` is a result itself.
+    """
+    table_name, _, wanted = name.partition("/")
+    groups = ((sets.split(), results.split()) for sets, results in TABLES.get(table_name, []))
+    return [
+        f"{result}/{pictures}"
+        for sets, results in groups
+        for pictures in sets
+        for result in results
+        if wanted in ("", pictures)
+    ] or [name]
 
 
 def cells(values, columns):
@@ -30,13 +90,14 @@ def table(names, chosen=COLUMNS) -> str:
     """Return the table of the results `names`, each NAME/SET, with the `chosen` of COLUMNS.
 
     Neighbours of one SET share its gray copy, which comes first, and its truth, which comes last.
-    A metric that `evaluate.py` did not know of when these were measured has no column.
+    A metric of which none of them has a figure has no column.
     """
     measured = {name: read(name) for name in names}
-    known = set().union(*(result["generated"] for result in measured.values()))
+    figures = [result["generated"].items() for result in measured.values()]
+    known = {key for pairs in figures for key, value in pairs if value is not None}
     columns = {key: COLUMNS[key] for key in chosen if key in known}
-    first = measured[names[0]]
-    lines = [["pictures", "", *(metric.heading(**first) for metric in columns.values())]]
+    settings = measured[names[0]]
+    lines = [["pictures", "", *(metric.heading(**settings) for metric in columns.values())]]
     lines.append(["---"] * 2 + ["---:"] * len(columns))
     for pictures, group in itertools.groupby(names, key=lambda name: name.split("/")[1]):
         results = {name.split("/")[0]: measured[name] for name in group}
@@ -59,9 +120,31 @@ def read(name) -> dict:
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def meanings() -> str:
+    """Return the table of what each column is."""
+    lines = ["| column | what it is | better |", "|---|---|---|"]
+    for metric in METRICS:
+        heading = metric.heading(ssim_threshold=0.8)
+        lines.append(f"| {heading} | {metric.meaning} | {metric.better} |")
+    return "\n".join(lines)
+
+
+def pages() -> dict:
+    """Return the text of every page of docs/tables/, by its file's name."""
+    made = "`python experiments/measures/results_table.py --write` makes this page.\n\n"
+    texts = {"columns.md": f"# What the columns of all tables are\n\n{made}{meanings()}\n"}
+    for name in TABLES:
+        title = f"# All figures: {name.replace('_', ' ')}\n\n"
+        columns = "[What the columns are](columns.md). "
+        texts[f"{name}.md"] = f"{title}{columns}{made}{table(results_of(name))}\n"
+    return texts
+
+
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="+", metavar="NAME/SET", help="results to print")
+    parser.add_argument(
+        "names", nargs="*", metavar="TABLE", help=f"{', '.join(TABLES)}, or results NAME/SET"
+    )
     parser.add_argument(
         "--columns",
         nargs="+",
@@ -70,8 +153,18 @@ def main(argv=None) -> int:
         metavar="METRIC",
         help=f"of {', '.join(COLUMNS)} (default: all)",
     )
+    parser.add_argument("--write", action="store_true", help="write all of docs/tables/ instead")
     arguments = parser.parse_args(argv)
-    print(table(arguments.names, arguments.columns))
+    if arguments.write:
+        PAGES.mkdir(exist_ok=True)
+        for name, text in pages().items():
+            (PAGES / name).write_text(text, encoding="utf-8")
+        print(f"the tables are in {PAGES}")
+    elif arguments.names:
+        names = [result for name in arguments.names for result in results_of(name)]
+        print(table(names, arguments.columns))
+    else:
+        parser.error("name a table, or give --write")
     return 0
 
 
