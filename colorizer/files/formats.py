@@ -5,6 +5,8 @@
 
 import dataclasses
 
+from colorizer.files import boxes
+
 # Of the 0..100 that libjpeg calls quality, and what other lossy formats make of the same number.
 QUALITY = 95
 
@@ -16,6 +18,7 @@ HOLDS = {
     "exif": "EXIF",
     "xmp": "XMP",
     "iptc": "IPTC",
+    "photoshop": "resources of Photoshop",
     "comment": "comment",
     "texts": "texts",
     "resolution": "resolution",
@@ -28,21 +31,23 @@ class Format:
     """A file format of photographs.
 
     `name` is what people call it, `key` what Pillow does. `begins` are the first bytes of its
-    files, at `place`. It `holds` names of HOLDS. `suffix` is how --format calls it, empty where it
-    cannot be chosen. `settings` go to Pillow's `save`. `longest_block` is the most bytes a block of
-    metadata takes, `longest_side` the most pixels, None where there is no limit.
+    files, at `place`; HEIF tells by its boxes. It `holds` names of HOLDS. `suffix` is how --format
+    calls it, empty where it cannot be chosen. `settings` go to Pillow's `save`. A picture has at
+    most `longest_side` pixels a side and `colours` different ones, None where there is no limit.
+    `written_as` is the suffix of results where the format is read alone.
     """
 
     name: str
     key: str
     suffixes: tuple
-    begins: tuple
+    begins: tuple = ()
     place: int = 0
     holds: tuple = ()
     suffix: str = ""
     settings: dict = dataclasses.field(default_factory=dict)
-    longest_block: int | None = None
     longest_side: int | None = None
+    colours: int | None = None
+    written_as: str = ""
 
 
 FORMATS = (
@@ -51,11 +56,9 @@ FORMATS = (
         "JPEG",
         (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo"),
         (b"\xff\xd8\xff",),
-        holds=("profile", "exif", "xmp", "iptc", "comment", "resolution"),
+        holds=("profile", "exif", "xmp", "iptc", "photoshop", "comment", "resolution"),
         suffix="jpg",
-        # With chroma of full size, so that colour is not halved again.
-        settings={"quality": QUALITY, "subsampling": "4:4:4"},
-        longest_block=65533 - 40,
+        settings={"quality": QUALITY},
         longest_side=65500,
     ),
     Format(
@@ -63,7 +66,7 @@ FORMATS = (
         "PNG",
         (".png", ".apng"),
         (b"\x89PNG\r\n\x1a\n",),
-        holds=("depth", "alpha", "profile", "exif", "xmp", "texts", "resolution"),
+        holds=tuple(each for each in HOLDS if each != "pages"),
         suffix="png",
     ),
     Format(
@@ -72,7 +75,7 @@ FORMATS = (
         (".webp",),
         (b"WEBP",),
         place=8,
-        holds=("alpha", "profile", "exif", "xmp"),
+        holds=("alpha", "profile", "exif", "xmp", "resolution"),
         suffix="webp",
         settings={"quality": QUALITY},
         longest_side=16383,
@@ -82,27 +85,23 @@ FORMATS = (
         "TIFF",
         (".tif", ".tiff"),
         (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-        holds=("depth", "alpha", "profile", "exif", "xmp", "iptc", "resolution", "pages"),
+        holds=tuple(each for each in HOLDS if each not in ("comment", "texts")),
         suffix="tif",
     ),
     Format("BMP", "BMP", (".bmp", ".dib"), (b"BM",), holds=("resolution",)),
-    Format("GIF", "GIF", (".gif",), (b"GIF8",), holds=("alpha", "comment")),
+    Format("GIF", "GIF", (".gif",), (b"GIF8",), holds=("alpha", "comment"), colours=256),
     Format(
         "HEIC",
         "HEIF",
         (".heic", ".heif", ".hif"),
-        (b"ftypheic", b"ftypheix", b"ftypmif1"),
-        place=4,
-        holds=("alpha", "profile", "exif", "xmp"),
+        holds=("depth", "alpha", "profile", "exif", "xmp", "resolution"),
         settings={"quality": QUALITY},
     ),
     Format(
         "AVIF",
         "AVIF",
         (".avif",),
-        (b"ftypavif",),
-        place=4,
-        holds=("alpha", "profile", "exif", "xmp"),
+        holds=("alpha", "profile", "exif", "xmp", "resolution"),
         settings={"quality": QUALITY},
     ),
     Format(
@@ -110,9 +109,23 @@ FORMATS = (
         "JPEG2000",
         (".jp2", ".j2k", ".jpf", ".jpx"),
         (b"\0\0\0\x0cjP  \r\n", b"\xff\x4f\xff\x51"),
-        holds=("alpha", "profile", "comment"),
+        holds=("depth", "alpha", "profile", "exif", "xmp", "comment", "resolution"),
     ),
-    Format("PNM", "PPM", (".pnm", ".pgm", ".ppm", ".pbm"), (b"P4", b"P5", b"P6")),
+    Format(
+        "PNM",
+        "PPM",
+        (".pnm", ".pgm", ".ppm", ".pbm"),
+        tuple(b"P%d" % number for number in range(1, 7)),
+        holds=("depth",),
+    ),
+    Format(
+        "PDF",
+        "PDF",
+        (".pdf",),
+        (b"%PDF-",),
+        holds=("resolution", "pages"),
+        written_as="jpg",
+    ),
 )
 
 BY_KEY = {format.key: format for format in FORMATS}
@@ -140,8 +153,18 @@ UNREADABLE = {
 }
 
 
+def of_content(file):
+    """Return the Format of an open file by what it holds, None where that is no photograph's."""
+    file.seek(0)
+    start = file.read(16)
+    for format in FORMATS:
+        if any(start.startswith(beginning, format.place) for beginning in format.begins):
+            return format
+    return BY_KEY.get(boxes.picture_codec(file))
+
+
 def begins_like_a_photograph(path) -> bool:
-    """Tell by its first bytes whether a file without a suffix of SUFFIXES is a photograph.
+    """Tell by its content whether a file without a suffix of SUFFIXES is a photograph.
 
     BMP and PNM say too little there.
     """
@@ -149,15 +172,10 @@ def begins_like_a_photograph(path) -> bool:
         if not path.is_file():
             return False
         with open(path, "rb") as file:
-            start = file.read(16)
+            format = of_content(file)
     except OSError:
         return False
-    return any(
-        start.startswith(beginning, format.place)
-        for format in FORMATS
-        for beginning in format.begins
-        if len(beginning) > 2
-    )
+    return format is not None and format.key not in ("BMP", "PPM")
 
 
 def table() -> str:

@@ -1,12 +1,8 @@
 """What a file says about its photograph: EXIF, XMP, IPTC, comments, texts, resolution."""
 
 import dataclasses
-import re
 
-from colorizer.files import exif, png, tiff
-
-# Where a JPEG keeps IPTC among the resources of Photoshop.
-IPTC_RESOURCE = 0x0404
+from colorizer.files import boxes, exif, jpeg, photoshop, png, tiff, xmp
 
 # The comment that OpenJPEG writes into each JPEG 2000, which is no one's.
 OPENJPEG = b"Created by OpenJPEG"
@@ -16,63 +12,108 @@ OPENJPEG = b"Created by OpenJPEG"
 class Metadata:
     """Ready to be written with the upright photograph; empty where the file had none.
 
-    `exif` is the bytes of a TIFF header and its directories; `resolution` pixels an inch, across
-    and down, or None; `texts` a PNG's, by keyword.
+    `exif` is the bytes of a TIFF header and its directories; `photoshop` the resources of Photoshop
+    but for IPTC; `resolution` pixels an inch, across and down, or None; `texts` a PNG's, by
+    keyword. A `comment` of other letters than ASCII is in UTF-8.
     """
 
     exif: bytes = b""
     xmp: bytes = b""
     iptc: bytes = b""
+    photoshop: bytes = b""
     comment: bytes = b""
     texts: dict = dataclasses.field(default_factory=dict)
     resolution: tuple | None = None
 
 
-def read(image, texts=True):
-    """Return the Metadata of a Pillow image, its EXIF orientation (1 to 8), and a remark.
+def read(image):
+    """Return the Metadata of an `opened` image, its EXIF orientation (1 to 8), and remarks.
 
-    With `texts`, a PNG is decoded, to find what stands behind the picture as well. The remark is a
-    phrase for the user where something is damaged and left out, else empty.
+    What is no longer true of the upright picture in sRGB is left out. The remarks are phrases for
+    the user about what is damaged, or not kept.
     """
-    if image.format == "TIFF":
-        return _read_tiff(image)
-    info = image.info
-    remark = ""
+    found, remarks = {"exif": b"", "xmp": b"", "orientation": 1, "lost": []}, []
+    readers = {"TIFF": tiff.tags_of, "JPEG": _of_jpeg, "MPO": _of_jpeg, "PNG": _of_png}
     try:
-        directories, orientation = exif.upright(_exif_of(image))
+        found |= readers.get(image.format, _of_others)(image)
     except Exception:
-        # A photograph is worth more than its EXIF, which breaks in as many ways as a picture.
-        directories, orientation, remark = b"", 1, "its EXIF is damaged and was left out"
-    found = {}
-    if image.format == "PNG":
-        found = image.text if texts else {k: v for k, v in info.items() if isinstance(v, str)}
-    xmp = info.get("xmp") or found.get(png.XMP, "")
-    comment = info.get("comment", b"")
-    comment = comment.encode() if isinstance(comment, str) else comment
-    photoshop = info.get("photoshop")
-    kept = Metadata(
-        directories,
-        _upright_xmp(xmp.encode() if isinstance(xmp, str) else xmp),
-        photoshop.get(IPTC_RESOURCE, b"") if isinstance(photoshop, dict) else b"",
-        b"" if comment.startswith(OPENJPEG) else comment,
-        {key: text for key, text in found.items() if key not in (png.XMP, *png.EXIF)},
-        _resolution(info.get("dpi"), orientation),
+        # A photograph is worth more than its metadata, which breaks in as many ways as a picture.
+        remarks.append("its metadata is damaged and was left out")
+    lost, turned = found.pop("lost"), found.pop("orientation")
+    extended = found.pop("extended", b"")
+    try:
+        found["exif"], turned = exif.upright(found["exif"], turned)
+    except Exception:
+        found["exif"] = b""
+        remarks.append("its EXIF is damaged and was left out")
+    if b"hdrgm:Version" in found["xmp"] or b"HDRGainMap" in found["xmp"]:
+        lost.append("gain map")
+    try:
+        found["xmp"] = xmp.cleaned(found["xmp"], extended, turned)
+    except ValueError:
+        found["xmp"] = b""
+        remarks.append("its XMP is damaged and was left out")
+    if content := found.get("photoshop"):
+        iptc, found["photoshop"] = photoshop.parse(content)
+        found["iptc"] = found.get("iptc") or iptc
+    found["resolution"] = _resolution(found.get("resolution"), turned) or exif.resolution(
+        found["exif"]
     )
-    return kept, orientation, remark
+    if lost:
+        remarks.append(f"its {', '.join(lost)} cannot be kept")
+    return Metadata(**found), turned, remarks
 
 
-def _read_tiff(image):
-    """Return the same of a page of a TIFF, which has an EXIF directory of its own or none."""
-    try:
-        tags = tiff.tags_of(image)
-        orientation = tags.pop("orientation")
-        kept = Metadata(**tags)
-    except Exception:
-        # As above.
-        return Metadata(), 1, "its EXIF is damaged and was left out"
-    kept.xmp = _upright_xmp(kept.xmp)
-    kept.resolution = _resolution(kept.resolution, orientation)
-    return kept, orientation, ""
+def orientation(image) -> int:
+    """Return how EXIF turns an `opened` image, 1 to 8."""
+    return read(image)[1]
+
+
+def _of_jpeg(image) -> dict:
+    """Return the fields of Metadata that a JPEG has, as stored."""
+    return _of_info(image.info) | jpeg.segments_of(image)
+
+
+def _of_png(image) -> dict:
+    """Return the fields of Metadata that a PNG has, as stored."""
+    described, texts, lost = png.described(image.fp)
+    found = _of_info(described.info)
+    if "exif" not in described.info and any(key in texts for key in png.EXIF):
+        found["exif"] = described.getexif().tobytes().removeprefix(b"Exif\0\0")
+    found["xmp"] = found["xmp"] or texts.get(png.XMP, "").encode()
+    found["comment"] = texts.get(png.COMMENT, "").encode()
+    raw = [png.raw_profile(texts[key]) for key in png.RESOURCES if key in texts]
+    found["photoshop"] = max(raw, key=len, default=b"")
+    if found["photoshop"].startswith(b"\x1c"):  # IPTC by itself
+        found["iptc"], found["photoshop"] = found["photoshop"], b""
+    known = (png.XMP, png.COMMENT, *png.EXIF, *png.RESOURCES)
+    found["texts"] = {key: text for key, text in texts.items() if key not in known}
+    return found | {"lost": lost}
+
+
+def _of_others(image) -> dict:
+    """Return the fields of Metadata that a file of another format has, as stored."""
+    found = _of_info(image.info)
+    if found["comment"].startswith(OPENJPEG):
+        found["comment"] = b""
+    if image.format in ("JPEG2000", "HEIF", "AVIF"):
+        there = boxes.uuids(image.fp)
+        if image.format == "JPEG2000":
+            found["xmp"] = there.get(boxes.XMP, b"")
+            found["exif"] = there.get(boxes.EXIF, b"").removeprefix(b"Exif\0\0")
+        if boxes.C2PA in there:
+            found["lost"] = ["Content Credentials (C2PA)"]
+    return found
+
+
+def _of_info(info) -> dict:
+    """Return the fields of Metadata that Pillow's `info` has."""
+    texts = {name: info.get(name) or b"" for name in ("xmp", "comment")}
+    return {
+        "exif": (info.get("exif") or b"").removeprefix(b"Exif\0\0"),
+        "resolution": info.get("dpi"),
+        **{name: text.encode() if isinstance(text, str) else text for name, text in texts.items()},
+    }
 
 
 def _resolution(dpi, orientation):
@@ -89,17 +130,9 @@ def _resolution(dpi, orientation):
 def enlarged(kept, scale) -> Metadata:
     """Return the Metadata of the same print with `scale` times as many pixels a side."""
     resolution = kept.resolution and tuple(scale * each for each in kept.resolution)
-    return dataclasses.replace(kept, exif=exif.enlarged(kept.exif, scale), resolution=resolution)
-
-
-def _upright_xmp(xmp) -> bytes:
-    """Let XMP say that the picture is upright."""
-    return re.sub(rb'(tiff:Orientation(?:="|>))\d', rb"\g<1>1", xmp)
-
-
-def _exif_of(image) -> bytes:
-    """Return the bytes of EXIF that a Pillow image carries, from the TIFF header on."""
-    found = image.info.get("exif")
-    if found is None and image.format == "PNG" and any(key in image.info for key in png.EXIF):
-        found = image.getexif().tobytes()
-    return (found or b"").removeprefix(b"Exif\0\0")
+    return dataclasses.replace(
+        kept,
+        exif=exif.enlarged(kept.exif, scale),
+        xmp=xmp.enlarged(kept.xmp, scale),
+        resolution=resolution,
+    )

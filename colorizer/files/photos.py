@@ -9,9 +9,10 @@ import io
 import os
 import stat
 
-from colorizer.files import formats, icc, jpeg, metadata, png, tiff
+from colorizer.files import boxes, formats, icc, jpeg, metadata, pdf, png, tiff
+from colorizer.files import encode as encoding
 from colorizer.files.atomic import replacing
-from colorizer.files.decode import decode, is_deep
+from colorizer.files.decode import bits_of, decode
 from colorizer.files.metadata import Metadata
 from colorizer.pixels import high_bits
 
@@ -21,6 +22,12 @@ from PIL import Image
 
 # What is not a number of pixels anyone photographs is a broken or hostile header.
 MAX_MEGAPIXELS = 250
+
+# What has more pages than this is no album.
+MOST_PAGES = 1000
+
+# Bytes that a pixel of the result takes on its way, of 8 bits a channel and of 16.
+BYTES_A_PIXEL, BYTES_A_DEEP_PIXEL = 10, 20
 
 # HEIC is read by a library of its own.
 pillow_heif.register_heif_opener()
@@ -40,7 +47,9 @@ class Photograph:
     `pixels` is uint8 or uint16, gray (H, W, 1) or RGB (H, W, 3), sRGB, upright; `alpha` is (H, W)
     of the same dtype or None. `format` is Pillow's name of the file format. `metadata` and
     `icc_profile` are ready to be written, empty where the file had none. `remarks` are phrases for
-    the user: what was damaged when it was read, what was left out when it was encoded.
+    the user: what was damaged when it was read, what was left out when it was encoded. A JPEG of
+    the same size, `quantization_of`, is written with tables like the source's, `quantization`; a
+    WebP that was `lossless` stays it.
     """
 
     pixels: np.ndarray
@@ -49,6 +58,9 @@ class Photograph:
     metadata: Metadata = dataclasses.field(default_factory=Metadata)
     icc_profile: bytes = b""
     remarks: list = dataclasses.field(default_factory=list)
+    quantization: list | None = None
+    quantization_of: tuple | None = None
+    lossless: bool = False
 
     @property
     def remark(self) -> str:
@@ -58,23 +70,19 @@ class Photograph:
 
 @contextlib.contextmanager
 def opened(path, max_megapixels=MAX_MEGAPIXELS, page=0):
-    """Open a file and give its Pillow image or DeepTiff, of which only the header is read yet.
+    """Open a file and give its picture, of which only the header is read yet.
 
-    Raises PhotographError for all that fails, in here or in the block that uses the image, and for
+    That is a Pillow image, or a tiff.DeepTiff or pdf.PdfPicture with the same `format`, `size` and
+    `info`. Raises PhotographError for all that fails, in here or in the block that uses it, and for
     a picture of more than `max_megapixels` million pixels. `page` is the place, from 0, of a page
-    in a TIFF.
+    in a TIFF or a PDF.
     """
     try:
         # Opening a pipe would wait for its writer for ever.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise PhotographError("it is not a regular file")
         with open(path, "rb") as file:
-            magic = file.read(4)
-            file.seek(0)
-            deep = tiff.opened(file, page) if magic in tiff.MAGIC else None
-            image = deep or Image.open(file, formats=list(formats.BY_KEY))
-            if page and not deep:
-                image.seek(page)
+            image = _picture(file, page)
             width, height = image.size
             if not width * height:
                 raise PhotographError("it is damaged (it has no pixels)")
@@ -85,11 +93,31 @@ def opened(path, max_megapixels=MAX_MEGAPIXELS, page=0):
             yield image
     except PhotographError:
         raise
-    except tiff.Refused as error:
+    except (tiff.Refused, pdf.NoPicture) as error:
         raise PhotographError(str(error)) from error
     except Exception as error:
         # Pillow's readers raise whatever a broken file makes them stumble over.
         raise PhotographError(_reason(error)) from error
+
+
+def _picture(file, page):
+    """Open a page's picture by what the file holds: some formats of Pillow run other programs."""
+    format = formats.of_content(file)
+    file.seek(0)
+    if format is None:
+        raise PhotographError("it holds no picture in a known format")
+    if format.key == "PDF":
+        return pdf.PdfPicture(file, page)
+    if format.key == "TIFF" and (deep := tiff.opened(file, page)):
+        return deep
+    if format.key in ("HEIF", "AVIF"):
+        # The libraries go by the first brand, of which there are as many as cameras.
+        brand = {"HEIF": b"heic", "AVIF": b"avif"}[format.key]
+        file = io.BytesIO(boxes.with_brand(file.read(), brand))
+    image = Image.open(file, formats=[format.key])
+    if page:
+        image.seek(page)
+    return image
 
 
 def _reason(error) -> str:
@@ -103,6 +131,39 @@ def _reason(error) -> str:
     return f"it is damaged ({' '.join(str(error).split()) or type(error).__name__})"
 
 
+def pages(path):
+    """Return the places of a file's photographs among its pages, and a remark, mostly empty.
+
+    All but TIFF and PDF have one, and so has a file that is damaged, of which reading says what is
+    wrong. Of more than MOST_PAGES the first are taken, and the remark says so.
+    """
+    try:
+        with open(path, "rb") as file:
+            format = formats.of_content(file) if os.path.isfile(path) else None
+            if format is None or "pages" not in format.holds:
+                return [0], ""
+            if format.key == "PDF":
+                found = list(range(min(pdf.pages(file), MOST_PAGES + 1)))
+            else:
+                found = tiff.pages(file, MOST_PAGES + 1)
+    except Exception:
+        return [0], ""
+    if len(found) > MOST_PAGES:
+        return found[:MOST_PAGES], f"only its first {MOST_PAGES} pages"
+    return found or [0], ""
+
+
+def bytes_needed(image, scale=1) -> int:
+    """Return about how much memory an `opened` image takes until its result is written.
+
+    The result has `scale` times as many pixels a side.
+    """
+    width, height = image.size
+    each = BYTES_A_PIXEL if bits_of(image) <= 8 else BYTES_A_DEEP_PIXEL
+    own = getattr(image, "bytes_a_pixel", 0)
+    return width * height * (own + each * scale**2) + getattr(image, "bytes_a_tile", 0)
+
+
 def read_rgb(path, at_least=None) -> np.ndarray:
     """Read any supported file as uint8 RGB (H, W, 3): sRGB, upright, alpha laid on white.
 
@@ -112,36 +173,55 @@ def read_rgb(path, at_least=None) -> np.ndarray:
     with opened(path) as image:
         if at_least is not None and isinstance(image, Image.Image):
             image.draft(None, (at_least, at_least))
-        deep = is_deep(image)
-        orientation = metadata.read(image, texts=False)[1] if deep else 1
-        pixels, alpha = decode(image, deep, orientation)
+        orientation = metadata.orientation(image) if bits_of(image) > 8 else 1
+        pixels, alpha = decode(image, orientation)
         pixels = high_bits(pixels)
         if alpha is not None:
-            pixels = on_white(pixels, high_bits(alpha))
+            pixels = encoding.on_white(pixels, high_bits(alpha))
         return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
 def load(image) -> Photograph:
     """Decode an `opened` image with its depth, its alpha, and what its file says about it."""
-    format = "JPEG" if image.format == "MPO" else image.format
+    format = {"MPO": "JPEG", "PDF": "JPEG"}.get(image.format, image.format)
     profile = image.info.get("icc_profile")
-    # Asked for now, because Pillow forgets it when it has decoded the picture; and it would decode
-    # a PNG, to look for texts behind the picture.
-    deep = is_deep(image)
-    kept, orientation, remark = metadata.read(image, texts=not deep)
-    remarks = [remark] if remark else []
+    # Asked for now, because Pillow forgets it when it has decoded the picture.
+    kept, orientation, remarks = metadata.read(image)
     frames = _frames(image)
-    if frames > 1 and image.format not in ("MPO", "TIFF"):
+    if frames > 1:
         remarks.append(f"only the first of its {frames} frames")
-    if image.format in ("JPEG", "MPO") and (whole := jpeg.salvaged(image)):
-        image = whole
-        remarks.append("it is cut off; what is missing is gray")
-    pixels, alpha = decode(image, deep, orientation)
-    return Photograph(pixels, alpha, format, kept, icc.written(profile), remarks)
+    quantization = getattr(image, "quantization", None)
+    lossless = image.format == "WEBP" and _is_lossless_webp(image.fp)
+    if image.format in ("JPEG", "MPO", "PNG"):
+        salvaged = png.salvaged if image.format == "PNG" else jpeg.salvaged
+        if whole := salvaged(image):
+            image = whole
+            remarks.append("it is cut off; what is missing is gray")
+    pixels, alpha = decode(image, orientation)
+    remarks += getattr(image, "remarks", [])
+    photograph = Photograph(pixels, alpha, format, kept, icc.written(profile), remarks)
+    photograph.lossless = lossless
+    if quantization:
+        photograph.quantization = jpeg.tables_like(quantization, orientation >= 5)
+        photograph.quantization_of = pixels.shape[:2]
+    return photograph
+
+
+def _is_lossless_webp(file) -> bool:
+    """Tell whether the picture of an open WebP is stored without loss."""
+    file.seek(12)
+    while len(head := file.read(8)) == 8:
+        if head[:4] in (b"VP8L", b"VP8 "):
+            return head[:4] == b"VP8L"
+        length = int.from_bytes(head[4:], "little")
+        file.seek(length + length % 2, 1)
+    return False
 
 
 def _frames(image) -> int:
     """Count the frames of an animation; damage behind the first is none."""
+    if image.format in ("MPO", "TIFF"):  # they have pages, and counting may take for ever
+        return 1
     try:
         return getattr(image, "n_frames", 1)
     except Exception:
@@ -149,94 +229,30 @@ def _frames(image) -> int:
         return 1
 
 
-def on_white(pixels, alpha) -> np.ndarray:
-    """Lay pixels uint8 (H, W, 1 or 3) with their alpha (H, W) on white."""
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    laid = Image.composite(
-        image, Image.new(image.mode, image.size, "white"), Image.fromarray(alpha)
-    )
-    return np.asarray(laid).reshape(pixels.shape)
-
-
-def encode(photograph, format=None) -> bytes:
+def encode(photograph, format=None, quality=None, mark=None) -> bytes:
     """Encode a photograph in `format`, a key of formats.BY_KEY, by default its own.
 
     What the format does not hold becomes a remark of the photograph; alpha is laid on white there,
-    16 bits become 8. Raises PhotographError where the format cannot hold the picture.
+    16 bits become 8. `quality` of lossy formats, 0 to 100, is by default about the source's own, or
+    formats.QUALITY; `mark`, an xmp.Mark, says how it was made. Raises PhotographError where the
+    format cannot hold the picture.
     """
     target = formats.BY_KEY[format or photograph.format]
-    pixels, alpha, kept = _fitting(photograph, target)
-    profile = photograph.icc_profile if "profile" in target.holds else b""
-    colours = pixels.shape[2]
-    channels = pixels if alpha is None else np.dstack([pixels, alpha])
     try:
-        if target.key == "TIFF":
-            return tiff.encode(channels, colours, kept, profile)
-        if channels.dtype == np.uint16:
-            return png.encode_deep(channels, kept, profile)
-        image = Image.fromarray(channels[..., 0] if channels.shape[2] == 1 else channels)
-        encoder = {"JPEG": jpeg.encode, "PNG": png.encode}.get(target.key)
-        return encoder(image, kept, profile) if encoder else _encode(image, kept, profile, target)
+        content, remarks = encoding.encoded(photograph, target, quality, mark)
     except (OSError, ValueError, RuntimeError) as error:
         raise PhotographError(f"it cannot be written as {target.name} ({error})") from error
-
-
-def _fitting(photograph, target):
-    """Return pixels, alpha and Metadata of a photograph as far as a Format holds them.
-
-    The rest becomes a remark.
-    """
-    pixels, alpha, kept = photograph.pixels, photograph.alpha, photograph.metadata
-    lost = []
-    if pixels.dtype == np.uint16 and "depth" not in target.holds:
-        lost.append(formats.HOLDS["depth"])
-        pixels, alpha = high_bits(pixels), None if alpha is None else high_bits(alpha)
-    if alpha is not None and "alpha" not in target.holds:
-        lost.append("alpha, which is laid on white")
-        pixels, alpha = on_white(pixels, alpha), None
-    empty, too_long = Metadata(), []
-    for field in dataclasses.fields(kept):
-        block = getattr(kept, field.name)
-        if not block:
-            continue
-        if field.name not in target.holds:
-            lost.append(formats.HOLDS[field.name])
-        elif isinstance(block, bytes) and len(block) > (target.longest_block or len(block)):
-            too_long.append(formats.HOLDS[field.name])
-        else:
-            continue
-        kept = dataclasses.replace(kept, **{field.name: getattr(empty, field.name)})
-    remarks = []
-    if lost:
-        remarks.append(f"{target.name} has no room for its {', '.join(lost)}")
-    if too_long:
-        remarks.append(f"its {', '.join(too_long)} is too long for a {target.name} and left out")
     photograph.remarks += [remark for remark in remarks if remark not in photograph.remarks]
-    return pixels, alpha, kept
+    return content
 
 
-def _encode(image, kept, icc_profile, target) -> bytes:
-    """Encode a Pillow image in a Format of which Pillow's `save` knows all that there is."""
-    blocks = {
-        "exif": kept.exif and b"Exif\0\0" + kept.exif,
-        "xmp": kept.xmp,
-        "comment": kept.comment,
-        "icc_profile": icc_profile,
-        "dpi": kept.resolution,
-    }
-    settings = target.settings | {name: block for name, block in blocks.items() if block}
-    encoded = io.BytesIO()
-    image.save(encoded, format=target.key, **settings)
-    return encoded.getvalue()
-
-
-def write(path, photograph, format=None) -> None:
+def write(path, photograph, format=None, quality=None, mark=None) -> None:
     """Encode a photograph as `encode` does and write it, whole or not at all.
 
     Raises PhotographError where the format cannot hold the picture, OSError where it cannot be
     written.
     """
-    content = encode(photograph, format)
+    content = encode(photograph, format, quality, mark)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 

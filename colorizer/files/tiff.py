@@ -6,11 +6,13 @@
 | gray (black or white is 0), RGB: 9..32 bits | 16 bits, by share  |
 | the same, floating point from 0 to 1       | 16 bits            |
 | CMYK of 16 bits                            | 8 bits, by profile |
+| compressed in ways that Pillow cannot read | as deep as stored  |
 
 with or without alpha, in planes, strips or tiles, compressed or not. What else there is, is refused
 by what it is.
 """
 
+import contextlib
 import io
 import itertools
 import logging
@@ -25,8 +27,6 @@ from PIL import Image
 # What it would print about a file that is damaged is in the file's failure.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
-MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4}
 UNSIGNED, SIGNED, FLOATING = 1, 2, 3
@@ -34,11 +34,15 @@ ASSOCIATED, UNASSOCIATED = 1, 2
 THUMBNAIL, MASK = 1, 4
 
 # Tags of the first directory that are no part of EXIF.
-XMP, IPTC, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 700, 33723, 282, 283, 296
-INCHES = {2: 1, 3: 2.54}
+BLOCKS = {700: "xmp", 33723: "iptc", 34377: "photoshop"}
+# What is not kept, and what people call it.
+LOST = {37724: "layers of Photoshop", 52545: "Content Credentials (C2PA)"}
 
-# What has more pages than this is no album.
-MOST_PAGES = 1000
+# What Pillow reads: none, CCITT, LZW, JPEG, deflate, PackBits.
+PILLOWS = (1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773)
+
+# Tiles of so many pixels are small, whatever the picture's size is.
+SMALL_TILE = 1 << 20
 
 
 class Refused(Exception):
@@ -48,7 +52,8 @@ class Refused(Exception):
 class DeepTiff:
     """A page of a TIFF of more than 8 bits a channel, of which only the header is read.
 
-    `size` is width and height in pixels, as stored.
+    `size` is width and height in pixels, as stored, `bits` those of a channel. `bytes_a_pixel` is
+    what decoding takes. `remarks` are phrases for the user about what `load` left out.
     """
 
     format = "TIFF"
@@ -58,6 +63,11 @@ class DeepTiff:
         self.size = page.imagewidth, page.imagelength
         self.info = {"icc_profile": page.iccprofile}
         self.tag_v2 = page  # for its offset, as Pillow's
+        self.bits = page.bitspersample
+        # As stored, in another order or type, and scaled.
+        self.bytes_a_pixel = page.samplesperpixel * (2 * -(-self.bits // 8) + 8)
+        self.bytes_a_tile = page.samplesperpixel * -(-self.bits // 8) * _tile_pixels(page)
+        self.remarks = []
 
     def load(self):
         """Decode it as stored: a Pillow image of CMYK, or uint16 (H, W, 1 or 3); and its alpha.
@@ -67,58 +77,85 @@ class DeepTiff:
         """
         page = self.page
         colours = _check(page)
-        values = page.asarray(maxworkers=1)
+        try:
+            values = page.asarray(maxworkers=1)
+        except ValueError as error:
+            if "compression" not in str(error).lower() and "codec" not in str(error).lower():
+                raise
+            raise Refused(
+                f"it is a TIFF compressed as {page.compression.name}, which is not supported; save "
+                "it without compression"
+            ) from error
         if page.planarconfig == 2 and values.ndim == 3:
             values = np.moveaxis(values, 0, -1)
         values = values.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
         kind = page.extrasamples[0] if page.extrasamples else None
+        if self.bits > 16:
+            self.remarks.append(f"its {self.bits} bits became 16")
+        if self.bits == 16 and page.photometric == CMYK:
+            self.remarks.append("its 16 bits of ink became 8 of colour")
+        if page.samplesperpixel > colours + (kind in (ASSOCIATED, UNASSOCIATED)):
+            self.remarks.append("a channel beside its colours cannot be kept")
         values = _to_sixteen(values[..., : colours + (kind in (ASSOCIATED, UNASSOCIATED))], page)
         pixels, alpha = values[..., :colours], None
         if kind in (ASSOCIATED, UNASSOCIATED):
             alpha = np.ascontiguousarray(values[..., colours])
         if kind == ASSOCIATED:
             opaque = np.maximum(alpha, 1)[..., np.newaxis]
-            pixels = np.minimum(pixels.astype(np.uint32) * 65535 // opaque, 65535).astype(np.uint16)
+            most = np.iinfo(pixels.dtype).max
+            pixels = np.minimum(pixels.astype(np.uint32) * most // opaque, most).astype(
+                pixels.dtype
+            )
         if page.photometric == WHITE_IS_ZERO:
-            pixels = 65535 - pixels
+            pixels = np.iinfo(pixels.dtype).max - pixels
         if page.photometric == CMYK:
-            return Image.frombytes(
-                "CMYK", self.size, (pixels >> 8).astype(np.uint8).tobytes()
-            ), None
+            inks = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+            return Image.frombytes("CMYK", self.size, inks.tobytes()), None
         return np.ascontiguousarray(pixels), alpha
 
 
 def opened(file, page=0):
-    """Return the DeepTiff of a page of an open file, or None where Pillow is to read it."""
+    """Return the DeepTiff of a page of an open file, or None where Pillow is to read it.
+
+    Raises Refused where its header promises what costs too much, or is not read.
+    """
     try:
         found = tifffile.TiffFile(file, _multifile=False).pages[page]
         bits, kind = found.bitspersample, int(found.sampleformat or UNSIGNED)
+        tile, samples = _tile_pixels(found), found.samplesperpixel
+        pixels = found.imagewidth * found.imagelength
     except Exception:
         # Pillow says what is wrong with it.
         return None
     finally:
         file.seek(0)
-    if bits <= 8 and kind == UNSIGNED:
+    if tile > max(SMALL_TILE, 4 * pixels):
+        raise Refused(
+            f"it is damaged (its tiles have {found.tilewidth} x {found.tilelength} pixels, more "
+            "than the picture)"
+        )
+    if bits <= 8 and kind == UNSIGNED and int(found.compression) in PILLOWS and samples <= 4:
         return None
     return DeepTiff(file, found)
 
 
-def pages(path) -> list[int]:
-    """Return the places of a TIFF's photographs among its pages, without thumbnails and masks.
+def _tile_pixels(page) -> int:
+    """Return how many pixels a tile of a page has, 0 where there are none."""
+    return page.tilewidth * page.tilelength if page.is_tiled else 0
 
-    A file that is damaged or none at all has one, of which reading says what is wrong.
+
+def pages(file, most) -> list[int]:
+    """Return the places of an open TIFF's photographs among its first `most` pages.
+
+    Thumbnails and masks are none. Raises whatever damage makes tifffile raise.
     """
-    try:
-        with tifffile.TiffFile(path, _multifile=False) as file:
-            found = [
-                place
-                for place, page in enumerate(itertools.islice(file.pages, MOST_PAGES))
-                if not page.subfiletype & (THUMBNAIL | MASK)
-            ]
-    except Exception:
-        # tifffile stumbles in as many ways as there is damage.
-        return [0]
-    return found or [0]
+    file.seek(0)
+    found = tifffile.TiffFile(file, _multifile=False)
+    return [
+        place
+        for place, page in enumerate(itertools.islice(found.pages, most))
+        if not page.subfiletype & (THUMBNAIL | MASK)
+    ]
 
 
 def _check(page) -> int:
@@ -143,7 +180,9 @@ def _check(page) -> int:
 
 
 def _to_sixteen(values, page) -> np.ndarray:
-    """Scale the values of a page to uint16, the largest there can be to 65535."""
+    """Scale the values of a page to uint16, the largest there can be to 65535; leave uint8."""
+    if values.dtype == np.uint8 and page.bitspersample == 8:
+        return values
     if values.dtype.kind == "f":
         lowest, highest = float(values.min()), float(values.max())
         if not (lowest >= -1e-3 and highest <= 1 + 1e-3):
@@ -162,25 +201,25 @@ def _to_sixteen(values, page) -> np.ndarray:
 def tags_of(image) -> dict:
     """Return the fields of Metadata that a page of a TIFF has, as stored, and its `orientation`.
 
-    Raises whatever damage makes Pillow raise.
+    `lost` are names of what is not kept. Raises whatever damage makes Pillow raise.
     """
     first, more, gps = exif.directories(image.fp, image.tag_v2.offset)
     orientation = first.get(exif.ORIENTATION, 1)
     if not isinstance(orientation, int) or not 1 <= orientation <= 8:
         orientation = 1
-    unit = INCHES.get(first.get(RESOLUTION_UNIT, 2))
+    unit = exif.PER_INCH.get(first.get(exif.RESOLUTION_UNIT, 2))
     resolution = None
-    if unit and X_RESOLUTION in first and Y_RESOLUTION in first:
-        resolution = float(first[X_RESOLUTION]) * unit, float(first[Y_RESOLUTION]) * unit
-    iptc = first.get(IPTC, b"")
-    if isinstance(iptc, int | tuple):  # written as whole numbers of 32 bits, by the standard
-        iptc = first._tagdata[IPTC]
+    if unit and exif.X_RESOLUTION in first and exif.Y_RESOLUTION in first:
+        pair = first[exif.X_RESOLUTION], first[exif.Y_RESOLUTION]
+        resolution = tuple(float(each) * unit for each in pair)
+    # As stored: IPTC is written as whole numbers of 32 bits, by the standard.
+    blocks = {name: first._tagdata.get(tag, b"") for tag, name in BLOCKS.items()}
     return {
         "exif": exif.from_directories(first, more, gps),
-        "xmp": first.get(XMP, b""),
-        "iptc": iptc,
+        **blocks,
         "resolution": resolution,
         "orientation": orientation,
+        "lost": [name for tag, name in LOST.items() if tag in first],
     }
 
 
@@ -209,23 +248,32 @@ def encode(channels, colours, kept, icc_profile) -> bytes:
 
 
 def _extratags(kept) -> list:
-    """Return what goes into the first directory of a TIFF, as tifffile's extratags."""
+    """Return what goes into the first directory, as tifffile's extratags."""
     tags = []
     if kept.exif:
         first, _, _ = exif.directories(io.BytesIO(kept.exif))
-        for tag in exif.KEPT_TIFF:
-            value = first.get(tag)
-            if isinstance(value, str):
-                tags.append((int(tag), 2, 0, value.encode("latin-1") + b"\0", True))
-            elif isinstance(value, bytes):
-                tags.append((int(tag), 1, len(value), value, True))
-            elif isinstance(value, int):
-                tags.append((int(tag), 3, 1, value, True))
-    if kept.xmp:
-        tags.append((XMP, 1, len(kept.xmp), kept.xmp, True))
-    if kept.iptc:
-        tags.append((IPTC, 7, len(kept.iptc), kept.iptc, True))
-    return tags
+        for tag in set(first) - exif.STORAGE:
+            with contextlib.suppress(KeyError, struct.error, TypeError):
+                tags.append((int(tag), *_packed(first.tagtype[tag], first[tag]), True))
+    blocks = {tag: getattr(kept, name) for tag, name in BLOCKS.items()}
+    return tags + [(tag, 7, len(block), block, True) for tag, block in blocks.items() if block]
+
+
+def _packed(kind, value):
+    """Return type, number and little-endian bytes of a tag's value as Pillow reads it."""
+    if isinstance(value, str):
+        return 2, 0, value.encode("latin-1") + b"\0"
+    if isinstance(value, bytes):
+        return kind, len(value), value
+    values = value if isinstance(value, tuple) else (value,)
+    if isinstance(values[0], bytes):
+        return kind, len(b"".join(values)), b"".join(values)
+    code = {3: "H", 4: "L", 6: "b", 8: "h", 9: "l", 11: "f", 12: "d", 5: "LL", 10: "ll"}[kind]
+    if kind in (5, 10):
+        parts = [number for each in values for number in (each.numerator, each.denominator)]
+    else:
+        parts = values
+    return kind, len(values), struct.pack("<" + code * len(values), *parts)
 
 
 def _append_directories(content, kept) -> bytes:
@@ -245,7 +293,9 @@ def _append_directories(content, kept) -> bytes:
         if len(directory):
             content += bytes(len(content) % 2)
             entries.append(struct.pack("<HHLL", tag, 4, 1, len(content)))
-            content += exif.copied(directory, directory).tobytes(len(content))
+            content += exif.copied(directory, set(directory) - {exif.INTEROPERABILITY}).tobytes(
+                len(content)
+            )
     content += bytes(len(content) % 2)
     struct.pack_into("<L", content, 4, len(content))
     entries.sort(key=lambda entry: struct.unpack("<H", entry[:2]))

@@ -39,15 +39,20 @@ def exif(orientation=1):
 
 
 KEPT = Metadata(
-    exif(), XMP.replace(b'="6"', b'="1"'), IPTC, CAPTION.encode(), {"Title": CAPTION}, (300, 150)
+    exif(),
+    XMP.replace(b'="6"', b'="1"'),
+    IPTC,
+    comment=CAPTION.encode(),
+    texts={"Title": CAPTION},
+    resolution=(300, 150),
 )
 
 # What each format has room for.
 ROOM = {
     "JPEG": ("exif", "xmp", "iptc", "comment", "resolution"),
-    "PNG": ("exif", "xmp", "texts", "resolution"),
+    "PNG": ("exif", "xmp", "iptc", "comment", "texts", "resolution"),
     "TIFF": ("exif", "xmp", "iptc", "resolution"),
-    "WEBP": ("exif", "xmp"),
+    "WEBP": ("exif", "xmp", "resolution"),
 }
 
 
