@@ -73,6 +73,7 @@ def arguments():
 
     add = parser.add_argument_group("files").add_argument
     add("--format", choices=formats.CHOICES, help="of the results (default: each file's own)")
+    add("--jpeg-quality", type=percent, metavar="0..100", help="default: about the source's own")
     add("--compare", action="store_true", help="also write NAME-compare.jpg, before and after")
     add(
         "--max-megapixels",
@@ -102,6 +103,14 @@ def strength(text) -> float:
     if not 0 <= share <= 1:
         raise argparse.ArgumentTypeError(f"{share:g} is not between 0 and 1")
     return share
+
+
+def percent(text) -> int:
+    """Parse --jpeg-quality."""
+    number = int(text)
+    if not 0 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"{number} is not between 0 and 100")
+    return number
 
 
 def quality(text) -> int:
@@ -152,6 +161,7 @@ def request_of(settings, colorizer) -> Request:
         max_megapixels=settings.max_megapixels,
         reference=settings.reference and read_reference(settings.reference, colorizer),
         enlarger=Enlarger(scale) if scale else None,
+        jpeg_quality=settings.jpeg_quality,
         codec=settings.codec,
         quality=settings.quality,
     )

@@ -129,7 +129,8 @@ FORMATS = (
 )
 
 BY_KEY = {format.key: format for format in FORMATS}
-SUFFIXES = tuple(suffix for format in FORMATS for suffix in format.suffixes)
+BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
+SUFFIXES = tuple(BY_SUFFIX)
 # What --format offers, and the key of each.
 CHOICES = {format.suffix: format.key for format in FORMATS if format.suffix}
 

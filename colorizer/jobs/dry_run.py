@@ -7,7 +7,7 @@ from collections import Counter
 
 from colorizer.errors import shown
 from colorizer.files import metadata, photos
-from colorizer.jobs.photographs import hints_of, pixels_of
+from colorizer.jobs.photographs import check_pixels, hints_of
 from colorizer.pixels import resize
 
 import numpy as np
@@ -32,7 +32,7 @@ def print_dry_run(planned, colorizer, request) -> int:
         try:
             with photos.opened(job.source.path, request.max_megapixels, job.page) as image:
                 size, format = math.prod(image.size), image.format
-                larger = pixels_of(image, request.scale)
+                larger = check_pixels(image, request.scale)
                 if job.hints:
                     turned = metadata.read(image, texts=False)[1] >= 5
                     hints_of(job, *(image.size if turned else image.size[::-1]))

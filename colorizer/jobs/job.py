@@ -6,11 +6,16 @@ import os
 import shutil
 from pathlib import Path
 
+from colorizer import __version__
 from colorizer.errors import UserError
+from colorizer.files import xmp
 from colorizer.files.atomic import replacing
 from colorizer.files.photos import PhotographError
 from colorizer.files.source import Source
 from colorizer.films.hints import HintFolder
+
+# What results say they were made with.
+TOOL = f"photo-colorizer {__version__}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +23,9 @@ class PhotographJob:
     """A photograph: where it is, its name in messages, where the results go.
 
     `compare_target` is where the picture before and after goes, or None; without `paint`, it is
-    made of the result that is there. `page` is the place, from 0, of a page in a TIFF. `hints` is
-    its file of them, or None. `note` is a phrase for the user, or empty.
+    made of the result that is there. `page` is the place, from 0, of a page in a TIFF or PDF, which
+    may have `several`. `hints` is its file of them, or None. `note` is a phrase for the user, or
+    empty.
     """
 
     source: Source
@@ -28,6 +34,7 @@ class PhotographJob:
     compare_target: Path | None = None
     paint: bool = True
     page: int = 0
+    several: bool = False
     hints: Source | None = None
     note: str = ""
 
@@ -102,6 +109,23 @@ class Writer:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise PhotographError(f"it cannot be written: {reason}") from error
+
+    def mark_of(self, job, source_type) -> xmp.Mark:
+        """Return what a result of a job says of how it was made; `source_type` is of xmp."""
+        settings = self.fingerprint.of(job)
+        request = self.fingerprint.request
+        phrases = [f"strength {request.strength:g}"]
+        phrases += [f"working size {settings['working_size']} pixels"]
+        phrases += [f"{request.scale} times enlarged"] if request.enlarger else []
+        phrases += ["with hints"] if job.hints else []
+        phrases += ["with a reference"] if request.reference else []
+        return xmp.Mark(
+            tool=TOOL,
+            model=f"{settings['model']} (sha256 {settings['model_sha256'][:12]})",
+            settings=", ".join(phrases),
+            source_sha256=job.source.sha256,
+            source_type=source_type,
+        )
 
     def check(self, path) -> None:
         """Raise OSError where links lead a result out of the output folder."""

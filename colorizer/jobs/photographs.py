@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecut
 
 from colorizer import Colorizer, tone
 from colorizer.errors import shown
-from colorizer.files import formats, metadata, photos, tiff
+from colorizer.files import formats, metadata, photos, xmp
 from colorizer.hints import drawing
 from colorizer.jobs.job import Outcome, Writer, failure_of
 from colorizer.jobs.request import Request
@@ -17,45 +17,44 @@ from colorizer.pixels import grayscale, high_bits, resize
 
 import numpy as np
 
-# Pixels of photographs in memory at once, unless it is a single one, in millions. Each pixel takes
-# about 10 bytes on its way.
-MOST_MEGAPIXELS = 64
+# Bytes of photographs in memory at once, unless it is a single one: 64 megapixels of 8 bits.
+MOST_BYTES = 640e6
 
-# Pixels that the network sees at once, unless it is a single picture, in millions. Each takes about
-# 500 bytes in there.
-MOST_NETWORK_MEGAPIXELS = 2
+# Bytes of pictures in the network at once, unless it is a single one: 2 megapixels.
+MOST_NETWORK_BYTES = 1e9
+NETWORK_BYTES_A_PIXEL = 500
 
 # The longer side of the picture before and after, in pixels.
 COMPARE_SIZE = 1600
 
 
-class PixelBudget:
-    """Let threads decode photographs while those in memory stay below a number of pixels.
+class Budget:
+    """Let threads work on photographs while those in memory stay below a number of bytes.
 
     A photograph that is larger than the whole budget waits until it is alone.
     """
 
-    def __init__(self, pixels):
-        self.pixels = pixels
+    def __init__(self, size):
+        self.size = size
         self.taken = 0
         self.closed = False
         self.changed = threading.Condition()
 
     @contextlib.contextmanager
-    def hold(self, pixels):
+    def hold(self, size):
         """Wait for room and keep it during the block; raises CancelledError once it is closed."""
         with self.changed:
             self.changed.wait_for(
-                lambda: self.closed or not self.taken or self.taken + pixels <= self.pixels
+                lambda: self.closed or not self.taken or self.taken + size <= self.size
             )
             if self.closed:
                 raise CancelledError("stopped")
-            self.taken += pixels
+            self.taken += size
         try:
             yield
         finally:
             with self.changed:
-                self.taken -= pixels
+                self.taken -= size
                 self.changed.notify_all()
 
     def close(self) -> None:
@@ -111,18 +110,15 @@ class _Work:
     colorizer: Colorizer
     request: Request
     writer: Writer
-    memory: PixelBudget = dataclasses.field(
-        default_factory=lambda: PixelBudget(MOST_MEGAPIXELS * 1e6)
-    )
-    network: PixelBudget = dataclasses.field(
-        default_factory=lambda: PixelBudget(MOST_NETWORK_MEGAPIXELS * 1e6)
-    )
+    memory: Budget = dataclasses.field(default_factory=lambda: Budget(MOST_BYTES))
+    network: Budget = dataclasses.field(default_factory=lambda: Budget(MOST_NETWORK_BYTES))
 
     def colorize(self, job) -> Outcome:
         """Read one photograph, decide what becomes of it, paint and write it."""
         with photos.opened(job.source.path, self.request.max_megapixels, job.page) as image:
-            pixels = pixels_of(image, self.request.scale)
-        with self.memory.hold(pixels):
+            check_pixels(image, self.request.scale)
+            size = photos.bytes_needed(image, self.request.scale)
+        with self.memory.hold(size):
             with photos.opened(job.source.path, self.request.max_megapixels, job.page) as image:
                 photograph = photos.load(image)
             in_colour, toned = self.tint(photograph.pixels)
@@ -131,7 +127,8 @@ class _Work:
             after, match = self.paint(job, photograph.pixels, kept)
             undated = ""
             if job.compare_target:
-                pair = photos.encode(_side_by_side(photograph.pixels, after))
+                mark = self.writer.mark_of(job, xmp.COLORIZED)
+                pair = photos.encode(_side_by_side(photograph.pixels, after), mark=mark)
                 undated = self.writer.write(job.compare_target, "compare", job, pair)
             if job.paint:
                 undated = self.write(job, photograph, after, kept)
@@ -154,10 +151,10 @@ class _Work:
             return enlarger.enlarge(before) if enlarger else before, match
         known = None
         if job.hints or self.request.reference:
-            with self.network.hold(self.colorizer.working_size**2):
+            with self.network.hold(NETWORK_BYTES_A_PIXEL * self.colorizer.working_size**2):
                 known, match = self.known_colours(job, before)
         larger = enlarger.luminance(grayscale(before)) if enlarger else before
-        with self.network.hold(self.colorizer.working_size**2):
+        with self.network.hold(NETWORK_BYTES_A_PIXEL * self.colorizer.working_size**2):
             chroma = self.colorizer.predict(larger, known)
         return self.colorizer.paint(larger, chroma, self.request.strength), match
 
@@ -184,15 +181,16 @@ class _Work:
         """
         format, enlarger = formats.CHOICES.get(self.request.format), self.request.enlarger
         # A page of several is written by itself.
-        whole = photograph.format != "TIFF" or tiff.pages(job.source.path) == [0]
-        if kept and not enlarger and format in (None, photograph.format) and whole:
+        if kept and not enlarger and format in (None, photograph.format) and not job.several:
             return self.writer.write(job.target, "picture", job)
         photograph.pixels = after
         if enlarger:
             if photograph.alpha is not None:
                 photograph.alpha = enlarger.alpha(photograph.alpha)
             photograph.metadata = metadata.enlarged(photograph.metadata, enlarger.scale)
-        return self.writer.write(job.target, "picture", job, photos.encode(photograph, format))
+        mark = self.writer.mark_of(job, xmp.ENHANCED if kept else xmp.COLORIZED)
+        content = photos.encode(photograph, format, self.request.jpeg_quality, mark)
+        return self.writer.write(job.target, "picture", job, content)
 
 
 def hints_of(job, height, width) -> np.ndarray:
@@ -205,7 +203,7 @@ def hints_of(job, height, width) -> np.ndarray:
     return hints
 
 
-def pixels_of(image, scale) -> int:
+def check_pixels(image, scale) -> int:
     """Return how many pixels the result of an `opened` image has, enlarged `scale` times.
 
     Raises PhotographError where those are more than MAX_MEGAPIXELS million.

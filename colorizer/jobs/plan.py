@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from colorizer.errors import UserError, shown
-from colorizer.files import formats, tiff
+from colorizer.files import formats, photos
 from colorizer.files.source import Source
 from colorizer.films import formats as film_formats
 from colorizer.films import hints as film_hints
@@ -90,9 +90,12 @@ def film_job(request, path, relative) -> FilmJob:
 def photograph_jobs(request, path, relative):
     """Yield the job of each page of a photograph, with the names that the results would have."""
     source = Source(path)
-    pages = tiff.pages(path) if path.suffix.lower() in (".tif", ".tiff") else [0]
+    pages, note = photos.pages(path)
+    format = formats.BY_SUFFIX.get(path.suffix.lower())
     for number, page in enumerate(pages, start=1):
         wanted = request.output / relative
+        if format and format.written_as:
+            wanted = wanted.with_suffix(f".{format.written_as}")
         if number > 1:
             ending = f"-page-{number}{wanted.suffix}"
             wanted = wanted.with_name(_fitting(wanted.stem, ending))
@@ -101,7 +104,15 @@ def photograph_jobs(request, path, relative):
         name = shown(relative) + (f", page {number}" if len(pages) > 1 else "")
         # Hints are drawn over one picture: of several pages, the first.
         hints = (request.hints or drawing.beside(path)) if number == 1 else None
-        yield PhotographJob(source, name, wanted, page=page, hints=hints and Source(hints))
+        yield PhotographJob(
+            source,
+            name,
+            wanted,
+            page=page,
+            several=len(pages) > 1,
+            hints=hints and Source(hints),
+            note=note if number == 1 else "",
+        )
 
 
 def _plan_one(job, names, compare, planned) -> None:

@@ -32,7 +32,8 @@ class Request:
     `strength` scales chroma, 0 to 1. `keep_colour` copies what is in colour as it is, `keep_toned`
     toned prints. What has more than `max_megapixels` million pixels fails. What looks like the
     `reference` takes its colours. An `enlarger` restores and enlarges photographs before they are
-    colorized. `codec` is a key of films.formats.CODECS, or None for what suits the container, and
+    colorized. `jpeg_quality`, 0 to 100, is that of lossy formats, by default about the source's
+    own. `codec` is a key of films.formats.CODECS, or None for what suits the container, and
     `quality` its constant rate factor, or None for its default.
     """
 
@@ -48,6 +49,7 @@ class Request:
     max_megapixels: float = photos.MAX_MEGAPIXELS
     reference: Reference | None = None
     enlarger: Enlarger | None = None
+    jpeg_quality: int | None = None
     codec: str | None = None
     quality: int | None = None
 
@@ -86,6 +88,8 @@ class Fingerprint:
             "keep_colour": request.keep_colour,
             "keep_toned": request.keep_toned,
         }
+        if request.jpeg_quality is not None:
+            self.shared["jpeg_quality"] = request.jpeg_quality
         if request.reference:
             self.shared["reference_sha256"] = request.reference.sha256
         if request.enlarger:

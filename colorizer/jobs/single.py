@@ -66,7 +66,7 @@ def run_one(request, colorizer, progress) -> Report:
 def _format_of(output) -> str:
     """Return the --format of an output's suffix; raises UserError where it cannot be written."""
     suffix = output.suffix.lower()
-    key = next(each.key for each in formats.FORMATS if suffix in each.suffixes)
+    key = formats.BY_SUFFIX[suffix].key
     for choice, chosen in formats.CHOICES.items():
         if chosen == key:
             return choice

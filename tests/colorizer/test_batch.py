@@ -145,7 +145,7 @@ def test_numbers_that_are_not_finite_fail_the_photograph_that_brings_them(tmp_pa
 
 def test_photographs_in_memory_stay_within_the_budget(tmp_path, brown, monkeypatch):
     """More pixels than the budget holds go through one after the other, and none is lost."""
-    monkeypatch.setattr(photographs, "MOST_MEGAPIXELS", 0.005)  # one of 80x60, not two
+    monkeypatch.setattr(photographs, "MOST_BYTES", 10 * 5000)  # one of 80x60, not two
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     at_once, most, lock = [0], [0], threading.Lock()
     paint = Colorizer.paint
@@ -168,7 +168,7 @@ def test_photographs_in_memory_stay_within_the_budget(tmp_path, brown, monkeypat
 
 
 def test_a_budget_lets_in_what_is_larger_than_itself_only_alone():
-    budget = photographs.PixelBudget(100)
+    budget = photographs.Budget(100)
     with budget.hold(500):
         assert budget.taken == 500
     assert budget.taken == 0
