@@ -74,6 +74,7 @@ def arguments():
     add = parser.add_argument_group("files").add_argument
     add("--format", choices=formats.CHOICES, help="of the results (default: each file's own)")
     add("--jpeg-quality", type=percent, metavar="0..100", help="default: about the source's own")
+    add("--label", nargs="?", const="colorized", default="", help="write this word in a corner")
     add("--compare", action="store_true", help="also write NAME-compare.jpg, before and after")
     add(
         "--max-megapixels",
@@ -161,6 +162,7 @@ def request_of(settings, colorizer) -> Request:
         max_megapixels=settings.max_megapixels,
         reference=settings.reference and read_reference(settings.reference, colorizer),
         enlarger=Enlarger(scale) if scale else None,
+        label=settings.label,
         jpeg_quality=settings.jpeg_quality,
         codec=settings.codec,
         quality=settings.quality,

@@ -12,6 +12,7 @@ from colorizer.errors import shown
 from colorizer.files import formats, metadata, photos, xmp
 from colorizer.hints import drawing
 from colorizer.jobs.job import Outcome, Writer, failure_of
+from colorizer.jobs.label import draw_label
 from colorizer.jobs.request import Request
 from colorizer.pixels import grayscale, high_bits, resize
 
@@ -156,7 +157,8 @@ class _Work:
         larger = enlarger.luminance(grayscale(before)) if enlarger else before
         with self.network.hold(NETWORK_BYTES_A_PIXEL * self.colorizer.working_size**2):
             chroma = self.colorizer.predict(larger, known)
-        return self.colorizer.paint(larger, chroma, self.request.strength), match
+        painted = self.colorizer.paint(larger, chroma, self.request.strength)
+        return draw_label(painted, self.request.label), match
 
     def known_colours(self, job, image):
         """Return the known colours of an image, float32 (h, w, 3) or None; and a phrase about the

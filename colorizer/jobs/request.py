@@ -33,8 +33,9 @@ class Request:
     toned prints. What has more than `max_megapixels` million pixels fails. What looks like the
     `reference` takes its colours. An `enlarger` restores and enlarges photographs before they are
     colorized. `jpeg_quality`, 0 to 100, is that of lossy formats, by default about the source's
-    own. `codec` is a key of films.formats.CODECS, or None for what suits the container, and
-    `quality` its constant rate factor, or None for its default.
+    own. `label` is a word in a corner of what was colorized, or empty. `codec` is a key of
+    films.formats.CODECS, or None for what suits the container, and `quality` its constant rate
+    factor, or None for its default.
     """
 
     inputs: tuple = ()
@@ -50,6 +51,7 @@ class Request:
     reference: Reference | None = None
     enlarger: Enlarger | None = None
     jpeg_quality: int | None = None
+    label: str = ""
     codec: str | None = None
     quality: int | None = None
 
@@ -90,6 +92,8 @@ class Fingerprint:
         }
         if request.jpeg_quality is not None:
             self.shared["jpeg_quality"] = request.jpeg_quality
+        if request.label:
+            self.shared["label"] = request.label
         if request.reference:
             self.shared["reference_sha256"] = request.reference.sha256
         if request.enlarger:

@@ -5,6 +5,7 @@ import os
 import colorize
 from colorizer.files import photos, xmp
 from colorizer.files.source import sha256
+from colorizer.jobs.label import draw_label
 from colorizer.pixels import grayscale
 
 import numpy as np
@@ -97,3 +98,28 @@ def test_one_page_of_several_in_colour_is_written_by_itself(tmp_path, run):
         with Image.open(tmp_path / "out" / name) as image:
             assert image.n_frames == 1
             np.testing.assert_array_equal(np.asarray(image), np.asarray(pages[number]))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_label_is_a_word_in_the_corner_and_nothing_else_changes(dtype):
+    image = np.full((300, 400, 3), 100, dtype)
+    labelled = draw_label(image, "colorized")
+    changed = np.argwhere((labelled != image).any(axis=-1))
+    (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
+    assert (bottom, right) == (299, 399)
+    assert top > 270
+    assert left > 300
+    assert labelled.max() > 0.8 * np.iinfo(dtype).max
+    assert (image == 100).all()
+    tiny = np.full((10, 30, 3), 100, dtype)
+    np.testing.assert_array_equal(draw_label(tiny, "colorized"), tiny)
+
+
+def test_the_label_is_that_of_the_flag(tmp_path, run):
+    Image.fromarray(np.full((300, 400), 120, np.uint8)).save(tmp_path / "in" / "a.png")
+    assert run() == 0
+    plain = photos.read_rgb(tmp_path / "out" / "a.png")
+    assert run("--label") == 0
+    labelled = photos.read_rgb(tmp_path / "out" / "a.png")
+    np.testing.assert_array_equal(labelled[:250], plain[:250])
+    assert np.abs(labelled[-10:, -50:].astype(int) - plain[-10:, -50:]).max() > 50

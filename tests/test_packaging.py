@@ -1,0 +1,60 @@
+"""The package holds what it needs, and its dependencies stand in one place."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import colorizer
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def requirements(name):
+    """Return the requirements that a file states itself."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return {line for line in lines if line and not line.startswith(("#", "-r"))}
+
+
+def test_every_folder_of_the_package_is_in_it():
+    folders = {path.parent for path in (ROOT / "colorizer").rglob("*.py")}
+    names = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == names | {"colorizer.weights"}
+
+
+@pytest.mark.parametrize(
+    ("extra", "file"), [("page", "requirements-app.txt"), ("train", "requirements.txt")]
+)
+def test_extras_are_those_of_the_requirements_files(extra, file):
+    assert set(PROJECT["project"]["optional-dependencies"][extra]) == requirements(file)
+
+
+def test_dependencies_are_read_from_the_file_that_the_readme_names():
+    dynamic = PROJECT["tool"]["setuptools"]["dynamic"]
+    assert dynamic["dependencies"] == {"file": "requirements-colorize.txt"}
+    assert "dependencies" in PROJECT["project"]["dynamic"]
+
+
+def test_every_dependency_has_a_lower_bound():
+    for file in ("requirements-colorize.txt", "requirements-app.txt", "requirements.txt"):
+        for requirement in requirements(file):
+            assert re.fullmatch(r"[\w.-]+>=[\d.]+(,<[\d.]+)?", requirement), requirement
+
+
+def test_the_version_is_that_of_the_change_log_and_the_citation():
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(r"^## (\S+)", changes, re.M)[1] == colorizer.__version__
+    assert re.search(r"^version: (\S+)", citation, re.M)[1] == colorizer.__version__
+
+
+@pytest.mark.parametrize("command", ["colorize", "colorize-page"])
+def test_the_commands_lead_to_functions(command):
+    module, function = PROJECT["project"]["scripts"][command].split(":")
+    path = ROOT / Path(*module.split("."))
+    source = path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__init__.py"
+    assert re.search(
+        rf"^(def {function}\(|from .* import .*\b{function}\b)", source.read_text(), re.M
+    )
