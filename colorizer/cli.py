@@ -18,6 +18,7 @@ from colorizer.jobs.plan import plan
 from colorizer.jobs.record import Record
 from colorizer.jobs.request import Fingerprint, Request, read_reference
 from colorizer.jobs.run import run
+from colorizer.network import WORKING_SIZES
 from colorizer.progress import Progress
 
 import cv2
@@ -133,7 +134,7 @@ def megapixels(text) -> float:
 def working_size(text) -> int:
     """Parse --working-size."""
     size = int(text)
-    if not 32 <= size <= 2048:
+    if size not in WORKING_SIZES:
         raise argparse.ArgumentTypeError(f"{size} is not between 32 and 2048 pixels")
     return size
 

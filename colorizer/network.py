@@ -34,6 +34,7 @@ FEATURE_LAYER = "features4"
 # learned from larger pictures, and paints the more colour, the larger what it sees; what does not
 # is the paper's network, or of its kind, and sees the paper's 120x120.
 UNMARKED_SIZE, UNMARKED_SIZE_KNOWN = 120, 224
+WORKING_SIZES = range(32, 2049)  # that a file or a person may ask for
 
 # The operation of a node, as protobuf writes it: its length, however written, and its name.
 LOOP = re.compile(rb"[\x00\x04]Loop(?![A-Za-z])")
@@ -216,8 +217,7 @@ def _load_keras(path) -> Network:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
         inputs = [(each.name, each.shape) for each in model.inputs]
         output_shape = model.outputs[0].shape
-        with zipfile.ZipFile(path) as archive:
-            marks = json.loads(archive.comment or "{}")
+        marks = _marks(path)
     except Exception as error:
         # Keras raises whatever a broken archive makes it stumble over.
         raise UserError(
@@ -280,13 +280,24 @@ def _checked(path, inputs, output_shape) -> list[str]:
 def _working_size(path, marks, names) -> int:
     """Return the side, in pixels, that a file's marks, a dict, say a network of these inputs sees.
 
-    Raises UserError where it is no number of pixels.
+    Raises UserError where it is none of WORKING_SIZES.
     """
     unmarked = UNMARKED_SIZE_KNOWN if "known" in names else UNMARKED_SIZE
     size = str(marks.get("working_size", unmarked))
-    if not size.isdecimal() or not int(size):
+    if not size.isdecimal() or len(size) > 4 or int(size) not in WORKING_SIZES:
         raise UserError(f"{path} wants to see {size!r} pixels; export it again with train.py")
     return int(size)
+
+
+def _marks(path) -> dict:
+    """Return what a `.keras` archive's comment says, {} where it is none of this project's."""
+    with zipfile.ZipFile(path) as archive:
+        comment = archive.comment
+    try:
+        marks = json.loads(comment)
+    except ValueError:
+        return {}
+    return marks if isinstance(marks, dict) else {}
 
 
 def _nothing_known(gray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """A .keras file and the .onnx file made from it are one function, or one sentence."""
 
+import zipfile
+
 from colorizer import Colorizer
 from colorizer.colorizer import SHIPPED, WEIGHTS
 from colorizer.errors import UserError
@@ -52,13 +54,21 @@ def test_a_file_says_which_size_its_network_sees(tmp_path, painters, takes_known
 
 
 @pytest.mark.parametrize("kind", ["keras", "onnx"])
-@pytest.mark.parametrize("mark", ["large", 0, -8, 2.5])
+@pytest.mark.parametrize("mark", ["large", 0, -8, 2.5, 16, 4096, "9" * 5000])
 def test_a_size_that_is_none_is_refused(tmp_path, painters, kind, mark):
     writers = {"keras": export.write_keras, "onnx": export.write_onnx}
     path = tmp_path / f"odd.{kind}"
     writers[kind](painters[False], path, mark or "0")
     with pytest.raises(UserError, match=f"{path} wants to see '{mark}' pixels"):
         load_network(path)
+
+
+@pytest.mark.parametrize("comment", [b"of somebody else", b"[64]", b"\xff"])
+def test_a_keras_file_with_another_comment_says_nothing(tmp_path, painters, comment):
+    export.write_keras(painters[False], tmp_path / "any.keras", 64)
+    with zipfile.ZipFile(tmp_path / "any.keras", "a") as archive:
+        archive.comment = comment
+    assert load_network(tmp_path / "any.keras").working_size == 120
 
 
 def test_a_shipped_network_sees_the_same_by_its_name_and_by_its_file():
