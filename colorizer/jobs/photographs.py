@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecut
 
 from colorizer import Colorizer, tone
 from colorizer.errors import shown
-from colorizer.files import formats, metadata, photos, tiff
+from colorizer.files import formats, metadata, photos
 from colorizer.hints import drawing
 from colorizer.jobs.job import Outcome, Writer, failure_of
 from colorizer.jobs.request import Request
@@ -184,7 +184,7 @@ class _Work:
         """
         format, enlarger = formats.CHOICES.get(self.request.format), self.request.enlarger
         # A page of several is written by itself.
-        whole = photograph.format != "TIFF" or tiff.pages(job.source.path) == [0]
+        whole = job.pages == 1 and not formats.BY_KEY[photograph.format].written_as
         if kept and not enlarger and format in (None, photograph.format) and whole:
             return self.writer.write(job.target, "picture", job)
         photograph.pixels = after

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from colorizer.errors import UserError, shown
-from colorizer.files import formats, tiff
+from colorizer.files import formats, photos
 from colorizer.files.source import Source
 from colorizer.films import formats as film_formats
 from colorizer.films import hints as film_hints
@@ -90,9 +90,10 @@ def film_job(request, path, relative) -> FilmJob:
 def photograph_jobs(request, path, relative):
     """Yield the job of each page of a photograph, with the names that the results would have."""
     source = Source(path)
-    pages = tiff.pages(path) if path.suffix.lower() in (".tif", ".tiff") else [0]
+    pages, note = photos.pages(path)
+    suffix = formats.suffix_of_result(path)
     for number, page in enumerate(pages, start=1):
-        wanted = request.output / relative
+        wanted = (request.output / relative).with_suffix(suffix)
         if number > 1:
             ending = f"-page-{number}{wanted.suffix}"
             wanted = wanted.with_name(_fitting(wanted.stem, ending))
@@ -101,7 +102,11 @@ def photograph_jobs(request, path, relative):
         name = shown(relative) + (f", page {number}" if len(pages) > 1 else "")
         # Hints are drawn over one picture: of several pages, the first.
         hints = (request.hints or drawing.beside(path)) if number == 1 else None
-        yield PhotographJob(source, name, wanted, page=page, hints=hints and Source(hints))
+        hints = hints and Source(hints)
+        said = note if number == 1 else ""
+        yield PhotographJob(
+            source, name, wanted, page=page, pages=len(pages), hints=hints, note=said
+        )
 
 
 def _plan_one(job, names, compare, planned) -> None:
