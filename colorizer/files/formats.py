@@ -164,6 +164,14 @@ def of_content(file):
     return BY_KEY.get(boxes.picture_codec(file))
 
 
+def suffix_of_result(path) -> str:
+    """Return the suffix of a photograph's result: its own, or of a format that is written."""
+    for format in FORMATS:
+        if format.written_as and path.suffix.lower() in format.suffixes:
+            return f".{format.written_as}"
+    return path.suffix
+
+
 def begins_like_a_photograph(path) -> bool:
     """Tell by its content whether a file without a suffix of SUFFIXES is a photograph.
 

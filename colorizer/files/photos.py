@@ -183,7 +183,7 @@ def read_rgb(path, at_least=None) -> np.ndarray:
 
 def load(image) -> Photograph:
     """Decode an `opened` image with its depth, its alpha, and what its file says about it."""
-    format = {"MPO": "JPEG", "PDF": "JPEG"}.get(image.format, image.format)
+    format = "JPEG" if image.format == "MPO" else image.format
     profile = image.info.get("icc_profile")
     # Asked for now, because Pillow forgets it when it has decoded the picture.
     kept, orientation, remarks = metadata.read(image)
@@ -238,6 +238,8 @@ def encode(photograph, format=None, quality=None, mark=None) -> bytes:
     format cannot hold the picture.
     """
     target = formats.BY_KEY[format or photograph.format]
+    if target.written_as:
+        target = formats.BY_KEY[formats.CHOICES[target.written_as]]
     try:
         content, remarks = encoding.encoded(photograph, target, quality, mark)
     except (OSError, ValueError, RuntimeError) as error:

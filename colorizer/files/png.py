@@ -68,9 +68,10 @@ def described(file):
 
 def raw_profile(text) -> bytes:
     """Return what ImageMagick wrote as a raw profile, empty where it is damaged."""
-    parts = text.split()
+    # A name of any words, the number of bytes, and they themselves, a line each.
+    _, _, digits = (*text.strip().split("\n", 2), "", "")[:3]
     try:
-        return bytes.fromhex("".join(parts[2:]))
+        return bytes.fromhex("".join(digits.split()))
     except ValueError:
         return b""
 

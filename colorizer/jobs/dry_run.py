@@ -34,7 +34,7 @@ def print_dry_run(planned, colorizer, request) -> int:
                 size, format = math.prod(image.size), image.format
                 larger = check_pixels(image, request.scale)
                 if job.hints:
-                    turned = metadata.read(image, texts=False)[1] >= 5
+                    turned = metadata.orientation(image) >= 5
                     hints_of(job, *(image.size if turned else image.size[::-1]))
         except photos.PhotographError as error:
             failures.append((job.name, str(error)))

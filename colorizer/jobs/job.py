@@ -23,9 +23,8 @@ class PhotographJob:
     """A photograph: where it is, its name in messages, where the results go.
 
     `compare_target` is where the picture before and after goes, or None; without `paint`, it is
-    made of the result that is there. `page` is the place, from 0, of a page in a TIFF or PDF, which
-    may have `several`. `hints` is its file of them, or None. `note` is a phrase for the user, or
-    empty.
+    made of the result that is there. `page` is the place, from 0, of a page among the `pages` of a
+    TIFF or PDF. `hints` is its file of them, or None. `note` is a phrase for the user, or empty.
     """
 
     source: Source
@@ -34,7 +33,7 @@ class PhotographJob:
     compare_target: Path | None = None
     paint: bool = True
     page: int = 0
-    several: bool = False
+    pages: int = 1
     hints: Source | None = None
     note: str = ""
 

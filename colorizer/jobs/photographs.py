@@ -183,7 +183,8 @@ class _Work:
         """
         format, enlarger = formats.CHOICES.get(self.request.format), self.request.enlarger
         # A page of several is written by itself.
-        if kept and not enlarger and format in (None, photograph.format) and not job.several:
+        whole = job.pages == 1 and not formats.BY_KEY[photograph.format].written_as
+        if kept and not enlarger and format in (None, photograph.format) and whole:
             return self.writer.write(job.target, "picture", job)
         photograph.pixels = after
         if enlarger:

@@ -91,11 +91,9 @@ def photograph_jobs(request, path, relative):
     """Yield the job of each page of a photograph, with the names that the results would have."""
     source = Source(path)
     pages, note = photos.pages(path)
-    format = formats.BY_SUFFIX.get(path.suffix.lower())
+    suffix = formats.suffix_of_result(path)
     for number, page in enumerate(pages, start=1):
-        wanted = request.output / relative
-        if format and format.written_as:
-            wanted = wanted.with_suffix(f".{format.written_as}")
+        wanted = (request.output / relative).with_suffix(suffix)
         if number > 1:
             ending = f"-page-{number}{wanted.suffix}"
             wanted = wanted.with_name(_fitting(wanted.stem, ending))
@@ -104,14 +102,10 @@ def photograph_jobs(request, path, relative):
         name = shown(relative) + (f", page {number}" if len(pages) > 1 else "")
         # Hints are drawn over one picture: of several pages, the first.
         hints = (request.hints or drawing.beside(path)) if number == 1 else None
+        hints = hints and Source(hints)
+        said = note if number == 1 else ""
         yield PhotographJob(
-            source,
-            name,
-            wanted,
-            page=page,
-            several=len(pages) > 1,
-            hints=hints and Source(hints),
-            note=note if number == 1 else "",
+            source, name, wanted, page=page, pages=len(pages), hints=hints, note=said
         )
 
 
