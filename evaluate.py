@@ -27,6 +27,7 @@ from colorizer import errors
 from colorizer.errors import UserError, shown
 from colorizer.files import atomic
 from colorizer.network import load_network
+from colorizer.quiet import import_tensorflow
 from pictures import charts, dataset, evaluation, measure, metrics, record
 from pictures.measure import SYSTEMS
 
@@ -52,6 +53,7 @@ def ask_networks(folder, labels, arguments) -> dict:
     `labels` is {file name: class}. Keras is imported here, because nothing else needs it.
     """
     try:
+        import_tensorflow()
         from training import features
     except ModuleNotFoundError as error:
         reason = f"{error.name} is not installed; python -m pip install -r requirements.txt"

@@ -26,6 +26,7 @@ if __name__ == "__main__":
 from colorizer import errors
 from colorizer.errors import UserError, shown
 from colorizer.files import atomic
+from colorizer.quiet import import_tensorflow
 from pictures import dataset, preparing, record, sources
 
 # Paper: "100 random classes" and 100 images of each, from ImageNet.
@@ -49,7 +50,8 @@ def download_imagenette() -> Path:
     """
     # Imported here: nothing else needs TensorFlow, and worker processes import this file.
     try:
-        from training import keras
+        import_tensorflow()
+        import keras
     except ModuleNotFoundError as error:
         raise UserError(
             f"--source imagenette needs {error.name} for the download; "

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from colorizer.errors import UserError
-from colorizer.quiet import without_chatter
+from colorizer.quiet import import_tensorflow
 
 import numpy as np
 
@@ -150,7 +150,10 @@ def open_onnx(path):
     Raises UserError where it cannot be loaded, keeps its weights in a second file, or has a loop,
     which may never end.
     """
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); give another file") from error
     if LOOP.search(content):
         raise UserError(f"{path} has a loop, which no colorizer needs; give another --model")
     options = onnxruntime.SessionOptions()
@@ -205,9 +208,9 @@ def _load_onnx(path) -> Network:
 def _load_keras(path) -> Network:
     """Load a `.keras` file with Keras, which is imported only here because it takes seconds."""
     try:
-        with without_chatter():
-            import keras
-            import tensorflow as tf
+        import_tensorflow()
+        import keras
+        import tensorflow as tf
     except ImportError as error:
         raise UserError(
             f"{path} needs Keras (pip install -r requirements.txt); or give the .onnx file that "

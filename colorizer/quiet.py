@@ -17,6 +17,16 @@ if not Path("/proc/driver/nvidia").exists():
     CHATTER.append(r"failed call to cuInit")
 
 
+def import_tensorflow() -> None:
+    """Import Keras and TensorFlow; raises ImportError where one is missing."""
+    with without_chatter():
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        # Asked for here, because the answer starts the CUDA driver, which has something to print.
+        tf.config.list_physical_devices("GPU")
+
+
 @contextlib.contextmanager
 def without_chatter():
     """Hold back what native code writes to standard error, then print all but the chatter."""

@@ -51,7 +51,8 @@ NARROW_SYSTEMS = {
 # TensorFlow starts.
 TRAIN = """
 import sys
-from training import tf
+import training
+import tensorflow as tf
 
 devices, narrow, *flags = sys.argv[1:]
 if int(devices) > 1:

@@ -199,6 +199,13 @@ def test_the_flags_of_the_table_are_those_of_colorize():
         assert [key for key in given if given[key] != default[key]] == [name]
 
 
+def test_every_flag_of_colorize_is_explained():
+    table = text_of(ROOT / "docs" / "files.md")
+    explained = set(re.findall(r"^\| `(--[\w-]+)", table, re.MULTILINE))
+    parser = importlib.import_module("colorizer.cli").arguments()
+    assert explained == {*parser._option_string_actions} - {"-h", "--help"}
+
+
 def test_make_demo_does_what_the_readme_says():
     makefile = text_of(ROOT / "Makefile")
     assert "colorize.py --input samples --output outputs/demo" in makefile

@@ -2,20 +2,15 @@
 
 import sys
 
-from colorizer.quiet import without_chatter
+from colorizer.quiet import import_tensorflow
 
-with without_chatter():
-    try:
-        import keras  # noqa: F401
-        import tensorflow as tf
-    except ModuleNotFoundError as missing:
-        # Before any script has read its command line, so that --help ends like this as well.
-        print(
-            f"error: this needs the package {missing.name}; install it with: pip install -r "
-            "requirements.txt",
-            file=sys.stderr,
-        )
-        raise SystemExit(2) from missing
-
-    # Asked for here, because the answer starts the CUDA driver, which has something to say.
-    tf.config.list_physical_devices("GPU")
+try:
+    import_tensorflow()
+except ModuleNotFoundError as missing:
+    # Before any script has read its command line, so that --help ends like this as well.
+    print(
+        f"error: this needs the package {missing.name}; install it with: pip install -r "
+        "requirements.txt",
+        file=sys.stderr,
+    )
+    raise SystemExit(2) from missing

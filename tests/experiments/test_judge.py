@@ -12,7 +12,7 @@ import pytest
 from conftest import coloured_pictures
 from test_features import save_classifier
 
-ROOT = Path(photos.__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Half:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("narrow_networks", "no_onnx")
 def begun(prepared, narrow_networks, tmp_path_factory):
     """Return the folder of a run of one epoch."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.export, "write_onnx", lambda generator, path: None)
+        patch.setattr(train.export, "write_onnx", lambda *given: None)
         output = tmp_path_factory.mktemp("runs") / "begun"
         assert train.main(flags(prepared, output)) == 0
     return output

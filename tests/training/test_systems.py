@@ -219,10 +219,12 @@ def test_each_optimizer_is_that_of_its_source(narrow, split):
         ("pix2pix", 1e-4, (0.5, 0.999)),
     ):
         config = found[name]
-        assert (config["name"], config["beta_1"], config["beta_2"]) == ("adam", *betas)
+        assert config["name"].startswith("adam")
+        assert (config["beta_1"], config["beta_2"]) == betas
         assert config["learning_rate"] == pytest.approx(rate)
     config = found["vgg16"]
-    assert (config["name"], config["momentum"], config["weight_decay"]) == ("SGD", 0, 8e-7)
+    assert config["name"].startswith("SGD")
+    assert (config["momentum"], config["weight_decay"]) == (0, 8e-7)
     assert config["learning_rate"] == pytest.approx(0.08)
 
 
