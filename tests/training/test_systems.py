@@ -223,7 +223,7 @@ def test_each_optimizer_is_that_of_its_source(narrow, split):
         assert (config["beta_1"], config["beta_2"]) == betas
         assert config["learning_rate"] == pytest.approx(rate)
     config = found["vgg16"]
-    assert config["name"].startswith("SGD")
+    assert config["name"].lower().startswith("sgd")
     assert (config["momentum"], config["weight_decay"]) == (0, 8e-7)
     assert config["learning_rate"] == pytest.approx(0.08)
 
