@@ -103,10 +103,15 @@ def write_report(folder, sources, labels, test_set, arguments) -> dict:
     answers = ask_networks(folder, labels, arguments)
     values, gray_in_truth = measure.measure_pictures(folder, names, threshold, answers)
     similarities = {system: values[system]["ssim"] for system in SYSTEMS}
+    without_gray = None
+    if gray_in_truth.any() and not gray_in_truth.all():
+        without_gray = measure.summarize(measure.select(values, ~gray_in_truth))
     report = {
         "images": len(names),
         "gray_in_truth": int(gray_in_truth.sum()),
         "ssim_threshold": threshold,
+        # A gray copy of a picture that is gray in truth is perfect: a few decide its mean PSNR.
+        "without_gray": without_gray,
         **measure.summarize(values),
         "recognition_images": measure.count(values, "recognition"),
         **measure.remarks(answers, values),

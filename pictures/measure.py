@@ -20,6 +20,8 @@ SYSTEMS = {"generated": "generated", "gray_copy": "grayscale"}
 TRUTH = "ground_truth"
 FOLDERS = ("grayscale", "generated", TRUTH)
 
+DRAWS, DRAWS_AT_ONCE = 2000, 100  # of the bootstrap
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -252,7 +254,8 @@ def measure_pictures(folder, names, ssim_threshold, answers):
 def summarize(values) -> dict:
     """Return the figures of pictures with these `values` as from `measure_pictures`.
 
-    They are {system: {key: figure or None}} and `true_KEY` of the metrics that truth itself has.
+    They are {system: {key: figure or None}}, their `intervals`, and `true_KEY` of the metrics that
+    truth itself has.
     """
 
     def figure(metric, system):
@@ -261,7 +264,55 @@ def summarize(values) -> dict:
         return metric.figure(values[TRUTH].get(metric.key), values[system][metric.key])
 
     figures = {system: {each.key: figure(each, system) for each in METRICS} for system in SYSTEMS}
-    return figures | {f"true_{each.key}": figure(each, TRUTH) for each in METRICS if each.of_truth}
+    truth = {f"true_{each.key}": figure(each, TRUTH) for each in METRICS if each.of_truth}
+    return figures | {"intervals": intervals(values)} | truth
+
+
+def intervals(values) -> dict:
+    """Return 95% bootstrap intervals over pictures, {system: {key: [low, high]}}.
+
+    "difference" has those of the generated pictures less their gray copy, of the same draws.
+    Fréchet distances have none: pictures drawn twice make them larger.
+
+    Source: Efron & Tibshirani 1993, the percentile interval.
+    """
+    random = np.random.default_rng(0)
+    pictures = len(values["generated"]["ssim"])
+    averaged = [
+        metric
+        for metric in METRICS
+        if not metric.of_features and np.isfinite(values["generated"].get(metric.key, [])).any()
+    ]
+    drawn = {system: {metric.key: [] for metric in averaged} for system in SYSTEMS}
+    for _ in range(0, DRAWS, DRAWS_AT_ONCE):
+        draws = random.integers(0, pictures, (DRAWS_AT_ONCE, pictures))
+        times = np.array([np.bincount(draw, minlength=pictures) for draw in draws], np.float64)
+        for system, figures in drawn.items():
+            for metric in averaged:
+                column = values[system][metric.key]
+                flat = column.reshape(pictures, -1)
+                with np.errstate(invalid="ignore"):  # a draw without any labelled picture
+                    means = times @ np.nan_to_num(flat) / (times @ np.isfinite(flat[:, :1]))
+                figure = metric.of_mean(means.reshape(-1, *column.shape[1:]))
+                figures[metric.key].append(figure)
+    drawn = {
+        system: {key: np.concatenate(figure) for key, figure in figures.items()}
+        for system, figures in drawn.items()
+    }
+    generated, gray = drawn["generated"], drawn["gray_copy"]
+    drawn["difference"] = {key: generated[key] - gray[key] for key in generated}
+    return {
+        system: {key: np.nanpercentile(each, (2.5, 97.5)).tolist() for key, each in figures.items()}
+        for system, figures in drawn.items()
+    }
+
+
+def select(values, chosen) -> dict:
+    """Return the `values` of the `chosen` pictures, bool (N,), alone."""
+    return {
+        system: {key: column[chosen] for key, column in of_system.items()}
+        for system, of_system in values.items()
+    }
 
 
 def count(values, key) -> int:
@@ -303,11 +354,23 @@ def columns(values) -> dict:
 
 
 def format_table(report) -> str:
-    """Return the table that is printed: a row a metric, the gray copy beside the model."""
-    lines = [
-        f"{report['images']:,} pictures, {report['gray_in_truth']:,} of them gray in truth",
-        f"{'':44}{'generated':>12}{'gray copy':>12}",
-    ]
+    """Return what is printed: the figures without the pictures that are gray in truth, and all."""
+    images, gray = report["images"], report["gray_in_truth"]
+    lines = []
+    if report["without_gray"]:
+        lines += [f"{images - gray:,} pictures, without the {gray:,} that are gray in truth"]
+        lines += [*format_figures(report | report["without_gray"]), ""]
+    lines += [f"{images:,} pictures, {gray:,} of them gray in truth", *format_figures(report)]
+    for metric in METRICS:
+        for key, said in (("reason", f"no {metric.name}"), ("warning", "warning")):
+            if report.get(f"{metric.key}_{key}"):
+                lines.append(f"{said}: {report[f'{metric.key}_{key}']}")
+    return "\n".join(lines)
+
+
+def format_figures(report) -> list:
+    """Return a line a metric: the model, the gray copy, and where their difference lies."""
+    lines = [f"{'':44}{'generated':>12}{'gray copy':>12}{'difference, 95%':>22}"]
     for metric in METRICS:
         aim = f"{metric.better}er is better"
         if metric.of_truth:
@@ -315,9 +378,8 @@ def format_table(report) -> str:
         name = metric.name.format(**report)
         label = f"{name[0].upper()}{name[1:]} ({', '.join(filter(None, (metric.unit, aim)))})"
         cells = [metric.printed(report[system][metric.key]) for system in SYSTEMS]
-        lines.append(f"{label:44}{cells[0]:>12}{cells[1]:>12}")
-    for metric in METRICS:
-        for key, said in (("reason", f"no {metric.name}"), ("warning", "warning")):
-            if report.get(f"{metric.key}_{key}"):
-                lines.append(f"{said}: {report[f'{metric.key}_{key}']}")
-    return "\n".join(lines)
+        limits = report["intervals"]["difference"].get(metric.key, [])
+        signed = [f"{metric.scale * limit:+.{metric.decimals[0]}f}" for limit in limits]
+        interval = f"[{', '.join(signed)}]" if signed else ""
+        lines.append(f"{label:44}{cells[0]:>12}{cells[1]:>12}{interval:>22}".rstrip())
+    return lines

@@ -142,7 +142,21 @@ def test_a_model_that_is_right_but_once(tmp_path, orange, capsys):
 
     printed = capsys.readouterr().out
     assert "7 pictures, 1 of them gray in truth" in printed
-    assert f"{generated['mse']:12.1f}{gray_copy['mse']:12.1f}\n" in printed
+    assert f"{generated['mse']:12.1f}{gray_copy['mse']:12.1f} " in printed
+    # Without the gray picture, whose copy is perfect, the model is right everywhere.
+    without = report["without_gray"]
+    assert without["generated"]["psnr"] == without["generated"]["ssim_accuracy"] * 60 == 60
+    assert without["gray_copy"]["psnr"] == pytest.approx((7 * gray_copy["psnr"] - 60) / 6)
+    assert without["generated"]["auc"] == without["generated"]["auc_balanced"] == 100
+    assert without["intervals"]["generated"]["psnr"] == [60, 60]
+    low, high = without["intervals"]["difference"]["psnr"]
+    assert 0 < low < 60 - without["gray_copy"]["psnr"] < high
+    assert (
+        f"(dB, higher is better)                       60.00{without['gray_copy']['psnr']:12.2f}"
+        in printed
+    )
+    assert f"[+{low:.2f}, +{high:.2f}]\n" in printed
+    assert printed.index("6 pictures, without the 1 that") < printed.index("7 pictures, 1 of them")
     assert "no FID: cannot read no-such-file.h5" in printed
     assert printed.splitlines()[-1] == f"pictures and figures are in {output}"
 
@@ -267,7 +281,8 @@ def test_recognition_stands_beside_that_of_gray_and_truth(tmp_path, capsys):
     assert report["recognition_images"] == 4
     assert report["recognition_reason"] is None
     printed = capsys.readouterr().out
-    assert "Recognition (% top-1, truth: 75.0)                 100.0         0.0\n" in printed
+    row = "Recognition (% top-1, truth: 75.0)                 100.0         0.0      "
+    assert f"{row}[+100.0, +100.0]\n" in printed
 
 
 def test_unlabelled_among_labelled_pictures_are_left_out_of_recognition(tmp_path):
