@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 PHOTOSHOP = b"Photoshop 3.0\0"
+XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
 # A segment holds 65,533 bytes, with the name of what it is.
 LONGEST_BLOCK = 65533 - 40
@@ -45,19 +46,18 @@ def encode(image, kept, icc_profile, settings) -> bytes:
     `settings` are Pillow's `quality`, or its `qtables`.
     """
     packet, extended = xmp.split(kept.xmp, LONGEST_BLOCK)
-    segments = b""
+    guid = hashlib.md5(extended).hexdigest().upper()
     if extended:
-        guid = hashlib.md5(extended).hexdigest().upper()
         packet = xmp.noted(packet, guid)
-        for place in range(0, len(extended), LONGEST_PART):
-            part = struct.pack(">LL", len(extended), place) + extended[place:][:LONGEST_PART]
-            segments += _segment(0xE1, EXTENDED + guid.encode() + part)
+    segments = _segment(0xE1, XMP + packet) if packet else b""
+    for place in range(0, len(extended), LONGEST_PART):
+        part = struct.pack(">LL", len(extended), place) + extended[place:][:LONGEST_PART]
+        segments += _segment(0xE1, EXTENDED + guid.encode() + part)
     resources = photoshop.resources(kept)
     for place in range(0, len(resources), LONGEST_PART):
         segments += _segment(0xED, PHOTOSHOP + resources[place:][:LONGEST_PART])
     blocks = {
         "exif": kept.exif and b"Exif\0\0" + kept.exif,
-        "xmp": packet,
         "comment": kept.comment,
         "extra": segments,
         "icc_profile": icc_profile,
