@@ -31,7 +31,7 @@ FIRST_COLOUR = "#4a6fb5"
 PALETTE_SIZE = 120, 480  # height, width
 MOST_PHOTOGRAPHS = 100  # open in one tab
 THUMBNAIL = 160  # pixels of the longer side
-SET, KEEP = "sets this colour", "keeps the colour there"
+SET, KEEP = "sets a colour", "keeps what is there"
 
 # The button of a download is clicked once its file is there.
 SAVE = "() => {setTimeout(() => document.querySelector('#result').click(), 200)}"
@@ -67,7 +67,7 @@ class SingleTab:
                 min_width=260,
                 elem_id="files",
             )
-            strip = gallery("strip", scale=4, visible=False)
+            strip = gallery("strip", scale=4, height=74, visible=False)
         examples = gallery(
             "examples",
             [str(SAMPLES / name) for name in EXAMPLES] if SAMPLES.is_dir() else None,
