@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from colorizer.enlarge import enlarger_of
 from colorizer.errors import UserError
 from colorizer.files import formats
+from colorizer.files.formats import CHOICES
 from colorizer.films.formats import is_film
-from colorizer.jobs.photographs import FORMATS
 from colorizer.jobs.request import Request
 from colorizer.jobs.run import Report
 from colorizer.page.parts import CLEANING, clean_up_choice, pack, read_reference, strength_slider
@@ -57,7 +57,7 @@ class ManyTab:
                 list(IN_COLOUR), label="Photographs that are in colour", elem_id="in-colour"
             )
             clean_up = clean_up_choice("many")
-            format = gr.Dropdown([AS_IT_WAS, *FORMATS], label="File format", elem_id="format")
+            format = gr.Dropdown([AS_IT_WAS, *CHOICES], label="File format", elem_id="format")
         strength = strength_slider("many")
         with gr.Accordion("Take colours from another photograph", open=False):
             reference = gr.File(

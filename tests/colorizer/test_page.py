@@ -391,12 +391,12 @@ def test_other_files_among_many_are_named_and_the_photographs_done(
 ):
     photos.write_png(tmp_path / "a.png", steps())
     (tmp_path / "film.mp4").write_bytes(b"")
-    (tmp_path / "scan.pdf").write_bytes(b"%PDF-1.4")
-    report, results = colorize_all([tmp_path / name for name in ("a.png", "film.mp4", "scan.pdf")])
+    (tmp_path / "scan.psd").write_bytes(b"8BPS")
+    report, results = colorize_all([tmp_path / name for name in ("a.png", "film.mp4", "scan.psd")])
     report = report.replace("\\", "")
     assert report.startswith("1 photograph is in colour.")
     assert "**film.mp4** is not: it is a film, and films have their own tab" in report
-    assert "**scan.pdf** is not: it is a PDF" in report
+    assert "**scan.psd** is not: it is a Photoshop document" in report
     assert list(results) == ["a.png"]
     report, results = colorize_all([tmp_path / "film.mp4"])
     assert report.startswith("0 photographs are in colour.")

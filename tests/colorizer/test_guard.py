@@ -22,7 +22,7 @@ pytest.importorskip("gradio", reason="the page needs Gradio (requirements-app.tx
 
 from colorizer.page import guard, serve
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300  # seconds until what does not end is an error
 PNG = b"\x89PNG\r\n\x1a\n" + 100 * b"x"
 
