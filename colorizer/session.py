@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 import math
 from pathlib import Path
 
@@ -16,10 +17,15 @@ from colorizer.pixels import grayscale, high_bits, shrink
 
 import cv2
 import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 # The longer side of the preview in pixels: large photographs shrink to it, small ones grow to it.
 # All but the result is made at this size.
 LARGEST_PREVIEW, SMALLEST_PREVIEW = 1280, 800
+
+# The text in a file of hints that names the points, and so many of them at most.
+POINTS, MOST_POINTS = "points", 10_000
 
 # A click on a point's disc, or within so many pixels of its centre, picks the point.
 CLICK_RADIUS = 10
@@ -31,7 +37,8 @@ class Session:
     `points` are the current drawing.Points. `picked` is the index of the point that was clicked on,
     and `latest` of the one that was set or changed last, or None. `preview` is the photograph as it
     is shown, uint8 (h, w, 1) or (h, w, 3). A caller may set `reference`, a request.Reference or
-    None, and `scale`: 1 restores the photograph, 2 makes it twice as large as well, 0 neither.
+    None, and `scale`: 1 restores the photograph, 2 and 4 make it as many times as large as well, 0
+    does neither.
     """
 
     def __init__(self, path, colorizer, max_megapixels=photos.MAX_MEGAPIXELS):
@@ -39,9 +46,10 @@ class Session:
         self.path, self.colorizer, self.max_megapixels = Path(path), colorizer, max_megapixels
         try:
             with photos.opened(path, max_megapixels) as image:
-                pixels = photos.load(image).pixels
+                photograph = photos.load(image)
         except photos.PhotographError as error:
             raise UserError(f"{self.path.name} cannot be shown: {error}.") from error
+        pixels, self.remark = photograph.pixels, photograph.remark
         height, width = pixels.shape[:2]
         longer = max(height, width)
         scale = min(max(longer, SMALLEST_PREVIEW), LARGEST_PREVIEW) / longer
@@ -73,8 +81,7 @@ class Session:
             self.picked = None if index == self.picked else index
             self.latest = index
             return
-        height, width = self.gray.shape[:2]
-        centre = {"x": (x + 0.5) / width, "y": (y + 0.5) / height}
+        centre = self._shares(x, y)
         if self.picked is not None:
             self._replace(self.picked, **centre)
             self.picked = None
@@ -82,6 +89,19 @@ class Session:
             point = drawing.Point(**centre, colour=tuple(colour), radius=radius)
             self.latest = len(self.points)
             self._set((*self.points, point))
+
+    def drag(self, start, end, colour, radius) -> None:
+        """Take a press at one pixel (x, y) of the preview and its release at another.
+
+        From a point, it moves that point; from elsewhere, or over a short way, it is a click at the
+        end.
+        """
+        index = self._point_at(*start)
+        if index is None or math.dist(start, end) < CLICK_RADIUS:
+            self.click(*end, colour, radius)
+            return
+        self._replace(index, **self._shares(*end))
+        self.picked, self.latest = None, index
 
     def recolour(self, colour, latest=False) -> None:
         """Give the picked point another colour, or, with `latest`, the latest if none is picked.
@@ -124,6 +144,12 @@ class Session:
         point = dataclasses.replace(self.points[index], **changes)
         if point != self.points[index]:
             self._set((*self.points[:index], point, *self.points[index + 1 :]))
+
+    def _shares(self, x, y) -> dict:
+        """Return the x and y of a drawing.Point in the middle of a pixel, inside the preview."""
+        height, width = self.gray.shape[:2]
+        x, y = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
+        return {"x": (x + 0.5) / width, "y": (y + 0.5) / height}
 
     def _point_at(self, x, y) -> int | None:
         """Return the index of the uppermost point at a pixel, or None."""
@@ -182,6 +208,10 @@ class Session:
             cv2.circle(marked, centre, radius, colour, cv2.FILLED, cv2.LINE_AA)
         return marked
 
+    def colour_at(self, x, y) -> tuple:
+        """Return the colour, sRGB, that a pixel of the preview is painted with now."""
+        return tuple(map(int, self.painted()[int(y), int(x)]))
+
     def level(self) -> int:
         """Return the gray level, 0 to 255, below the latest point; without one, 128."""
         if self.latest is None:
@@ -219,17 +249,42 @@ class Session:
         if self.reference:
             share = f"{max(self.share, 0.01):.0%}" if self.share else "nothing"
             summary += f"; {share} of it looks like {self.reference.name}"
+        if self.remark:
+            summary += f"; {self.remark}"
         return summary
 
     # ------------------------------------------------------------------------- result
 
     def write_hints(self, folder) -> Path:
-        """Write the points as NAME.hints.png into a folder; raises UserError if there are none."""
+        """Write the points as NAME.hints.png into a folder; raises UserError if there are none.
+
+        The file also names the points, for `read_hints`.
+        """
         if not self.points:
             raise UserError("There are no points yet; click on the photograph first.")
-        path = Path(folder, self.path.stem + drawing.SUFFIX)
-        photos.write_png(path, self.hints())
+        path, texts = Path(folder, self.path.stem + drawing.SUFFIX), PngInfo()
+        texts.add_text(POINTS, json.dumps([dataclasses.astuple(point) for point in self.points]))
+        Image.fromarray(self.hints()).save(path, pnginfo=texts)
         return path
+
+    def read_hints(self, path) -> None:
+        """Set the points that `write_hints` wrote; raises UserError where there are none."""
+        try:
+            with photos.opened(path) as image:
+                rows = json.loads(image.info[POINTS])
+            points = tuple(
+                drawing.Point(float(x), float(y), tuple(map(int, colour)), float(radius))
+                for x, y, colour, radius in rows[:MOST_POINTS]
+            )
+            if not all(map(_is_valid, points)):
+                raise ValueError
+        except (photos.PhotographError, LookupError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{Path(path).name} names no points; it was painted elsewhere. It counts where "
+                "many photographs are colorized at once, together with its photograph."
+            ) from error
+        self._set(points)
+        self.picked = self.latest = None
 
     def write(self, folder, strength=1.0) -> Path:
         """Colorize the photograph at its own size into a folder, as `colorize.py` does.
@@ -249,6 +304,12 @@ class Session:
         if outcome.failure:
             raise UserError(f"{self.path.name} cannot be written: {outcome.failure}.")
         return outcome.job.target
+
+
+def _is_valid(point) -> bool:
+    shares = point.x, point.y, point.radius
+    levels = [0 <= level <= 255 for level in point.colour]
+    return all(0 <= share <= 1 for share in shares) and len(levels) == 3 and all(levels)
 
 
 def colorize(request, colorizer, on_progress=lambda done, of: None) -> Report:

@@ -98,7 +98,7 @@ class Guard:
             self._check_origin(scope, headers)
             await self._check_password(headers)
             path = self._check_route(scope)
-            if path.startswith(UPLOAD):
+            if path.rstrip("/") == UPLOAD:
                 return await self._upload(scope, headers, receive, send)
             if scope["method"] == "POST":
                 receive = await self._checked_body(headers, receive)

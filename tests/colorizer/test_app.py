@@ -36,6 +36,7 @@ from colorizer.page import serve  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300_000  # milliseconds until a page that does not answer is an error
+WIDE = {"viewport": {"width": 1300, "height": 1000}}
 BLUE = (74, 111, 181)  # the page's first colour
 
 
@@ -63,22 +64,31 @@ def browser():
 class Visitor:
     """Somebody with a browser, who looks at the page."""
 
-    def __init__(self, browser, address):
+    def __init__(self, browser, address, context=None):
         self.requests, self.errors = [], []
-        self.page = browser.new_context(viewport={"width": 1300, "height": 1000}).new_page()
+        self.page = browser.new_context(**(context or WIDE)).new_page()
         self.page.set_default_timeout(PATIENCE)
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(error))
+        self.page.on("console", self.note)
         self.page.goto(address)
         self.page.wait_for_selector("#files input[type=file]", state="attached")
+
+    def note(self, message):
+        """Note what the content policy forbids, and what Gradio cannot do."""
+        if message.type == "error":
+            self.errors.append(message.text)
 
     def upload(self, *paths, to="#files"):
         self.page.set_input_files(f"{to} input[type=file]", [str(path) for path in paths])
 
     def open(self, path):
         self.upload(path)
-        self.page.wait_for_selector("#picture img")
         self.page.get_by_text(f"{Path(path).name},").wait_for()
+        self.page.wait_for_function(
+            "image => image.complete && image.naturalWidth > 0",
+            arg=self.page.wait_for_selector("#picture img"),
+        )
 
     def see(self, selector="#picture img"):
         """Return the picture that is shown, uint8 (h, w, 3)."""
@@ -98,10 +108,15 @@ class Visitor:
             arg=before,
         )
 
-    def click(self, x, y, selector="#picture img"):
-        """Click on a place of a picture, given in shares of its sides."""
+    def place(self, x, y, selector="#picture img"):
+        """Return where a place of a picture, in shares of its sides, is on the screen."""
+        self.page.locator(selector).scroll_into_view_if_needed()
         box = self.page.locator(selector).bounding_box()
-        self.page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    def click(self, x, y, selector="#picture img"):
+        """Click on a place of a picture."""
+        self.page.mouse.click(*self.place(x, y, selector))
 
     def download(self, button, folder):
         with self.page.expect_download() as download:
@@ -117,8 +132,8 @@ def visit(browser, address):
     """Return a function that opens the page in a browser of its own."""
     visitors = []
 
-    def visit():
-        visitors.append(Visitor(browser, address))
+    def visit(**context):
+        visitors.append(Visitor(browser, address, context))
         return visitors[-1]
 
     yield visit
@@ -168,13 +183,19 @@ def test_a_person_says_a_colour_moves_it_takes_it_back_and_downloads(tmp_path, v
     with visitor.change():
         visitor.click(0.25, 0.75)  # picks it up
     with visitor.change():
-        visitor.click(0.75, 0.25)  # and puts it down
+        visitor.click(0.5, 0.5)  # and puts it down
+    with visitor.change():
+        visitor.page.mouse.move(*visitor.place(0.5, 0.5))
+        visitor.page.mouse.down()
+        visitor.page.mouse.move(*visitor.place(0.7, 0.3))
+        visitor.page.mouse.move(*visitor.place(0.75, 0.25))
+        visitor.page.mouse.up()
     moved = visitor.see()
     assert np.abs(moved[150, 600].astype(int) - BLUE).max() < 10
     assert np.abs(moved[:, :300].astype(int) - first[:, :300]).max() < 2
 
     result = visitor.download("#save", tmp_path / "downloads")
-    assert result.name == "my scan.jpg"
+    assert result.name == "my scan-colorized.jpg"
     assert Image.open(result).getexif()[0x010F] == "a camera"
     hints = visitor.download("#save-hints", tmp_path / "downloads")
     assert hints.name == "my scan.hints.png"
@@ -225,7 +246,7 @@ def test_before_and_after_and_strength(tmp_path, visit):
     for number in range(visitor.page.locator("#slider img").count()):
         pictures.append(visitor.see(f"#slider img >> nth={number}"))
     assert sorted(int(colourfulness(each)[300, 400]) > 20 for each in pictures) == [False, True]
-    visitor.page.get_by_role("tab", name="Say colours").click()
+    visitor.page.get_by_role("tab", name="Colours").click()
     number = visitor.page.locator("#strength input[type=number]")
     with visitor.change():
         number.fill("0")
@@ -263,8 +284,125 @@ def test_what_is_no_photograph_is_a_sentence(tmp_path, visit):
     visitor.upload(save(tmp_path / "huge.png", size=(1500, 1500)))
     visitor.page.get_by_text("more than 2 megapixels").wait_for()
     assert "Traceback" not in visitor.page.content()
-    # The page goes on.
+    # The page goes on, and a wrong reference takes nothing away.
     visitor.open(save(tmp_path / "a.png"))
+    with visitor.change():
+        visitor.click(0.5, 0.5)
+    before = visitor.see()
+    visitor.page.get_by_text("Colours from another photograph").click()
+    visitor.upload(save(tmp_path / "gray.png"), to="#reference")
+    visitor.page.get_by_text("gray.png is black-and-white. Choose a photograph").wait_for()
+    np.testing.assert_array_equal(visitor.see(), before)
+    assert not visitor.page.locator(".error").count()
+    assert str(tmp_path) not in visitor.page.content()
+
+
+def test_a_reload_brings_back_what_was_open(tmp_path, visit):
+    visitor = visit()
+    visitor.upload(save(tmp_path / "a.png", 90), save(tmp_path / "b.png", 170))
+    visitor.page.get_by_text("a.png,").wait_for()
+    with visitor.change():
+        visitor.page.locator("#strip img").nth(1).click()
+    visitor.page.get_by_text("b.png,").wait_for()
+    with visitor.change():
+        visitor.click(0.5, 0.5)
+    before = visitor.see()
+    visitor.page.reload()
+    visitor.page.get_by_text("b.png,").wait_for()
+    np.testing.assert_array_equal(visitor.see(), before)
+    assert visitor.page.locator("#strip img").count() == 2
+    archive = visitor.download("#save-all", tmp_path / "downloads")
+    with zipfile.ZipFile(archive) as packed:
+        assert packed.namelist() == ["a-colorized.png", "b-colorized.png"]
+    # Points come back into the tab that made them.
+    hints = visitor.download("#save-hints", tmp_path / "downloads")
+    with visitor.change():
+        visitor.page.click("#clear")
+    with visitor.change():
+        visitor.upload(hints)
+    np.testing.assert_array_equal(visitor.see(), before)
+    # Another tab has nothing of that.
+    assert not visit().page.locator("#picture img").count()
+
+
+def test_the_keyboard_sets_points_and_all_has_names(tmp_path, visit):
+    visitor = visit()
+    visitor.open(save(tmp_path / "a.png"))
+    picture = visitor.page.get_by_role("application", name="The photograph.")
+    picture.focus()
+    for key in ("ArrowLeft", "ArrowLeft", "Shift+ArrowUp"):
+        visitor.page.keyboard.press(key)
+    assert visitor.page.locator("#cursor").count() == 1
+    with visitor.change():
+        visitor.page.keyboard.press("Enter")
+    x, y = 0.5 - 2 * 0.03, 0.5 - 0.005
+    marked = visitor.see()
+    assert np.abs(marked[round(y * 600), round(x * 800)].astype(int) - BLUE).max() < 10
+    with visitor.change():
+        visitor.page.keyboard.press("Control+z")
+    colours = visitor.page.get_by_role("application", name="Every colour that fits.")
+    with visitor.change():
+        visitor.click(0.3, 0.3)
+    before = visitor.see()
+    colours.focus()
+    with visitor.change():
+        visitor.page.keyboard.press("Enter")
+    assert np.abs(visitor.see()[180, 240].astype(int) - before[180, 240]).max() > 20
+    assert visitor.page.locator("#likely").get_by_role("button", name="The colour rgb").count() == 8
+    assert visitor.page.locator("#message[role=status]").count() == 1
+    for name in ("#result", "#press-picture", "#press-palette"):  # no stops of Tab
+        assert not visitor.page.locator(name).is_visible()
+    assert "Click to Upload" not in visitor.page.locator("body").inner_text()
+
+
+def test_keep_sets_a_point_in_the_colour_that_is_there(tmp_path, visit):
+    visitor = visit()
+    visitor.open(save(tmp_path / "a.png"))
+    visitor.page.get_by_label("keeps what is there").check()
+    with visitor.change():
+        visitor.click(0.5, 0.5)
+    assert np.abs(visitor.see()[300, 400].astype(int) - 128).max() < 4
+    assert not visitor.page.locator("#recent button").count()
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (390, 844)])
+def test_the_whole_picture_is_seen_with_its_colours(tmp_path, visit, size):
+    visitor = visit(viewport=dict(zip(("width", "height"), size, strict=True)))
+    for name in ("One photograph", "Many", "A film"):
+        assert visitor.page.get_by_role("tab", name=name).is_visible()
+    visitor.open(save(tmp_path / "a.png"))
+    picture = visitor.page.locator("#picture img").bounding_box()
+    assert picture["y"] + picture["height"] <= size[1]
+    assert picture["height"] > 250
+    if size[0] < 700:  # it stays while the colours scroll
+        visitor.page.locator("#palette img").scroll_into_view_if_needed()
+        picture = visitor.page.locator("#picture img").bounding_box()
+        assert 0 <= picture["y"] <= size[1] / 2
+    colours = visitor.page.locator("#palette img").bounding_box()
+    assert colours["y"] + colours["height"] <= size[1]
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_a_zoomed_picture_takes_clicks_at_their_places(tmp_path, visit):
+    visitor = visit()
+    visitor.open(save(tmp_path / "a.png"))
+    width = visitor.page.locator("#picture img").bounding_box()["width"]
+    number = visitor.page.locator("#zoom input[type=number]")
+    number.fill("2")
+    number.press("Enter")
+    visitor.page.wait_for_function(
+        "width => document.querySelector('#picture img').getBoundingClientRect().width > width",
+        arg=1.5 * width,
+    )
+    with visitor.change():
+        visitor.click(0.25, 0.25)
+    assert np.abs(visitor.see()[150, 200].astype(int) - BLUE).max() < 10
+
+
+def test_an_example_opens_with_a_click(visit):
+    visitor = visit()
+    visitor.page.locator("#examples img").first.click()
+    visitor.page.get_by_text("stairs.jpg,").wait_for()
 
 
 def test_two_browsers_do_not_see_each_other(tmp_path, visit):
@@ -291,7 +429,7 @@ def test_many_photographs_come_back_as_a_zip(tmp_path, visit):
     hints = drawing.draw([drawing.Point(0.25, 0.25, BLUE, 0.05)], 60, 80)
     Image.fromarray(hints).save(tmp_path / "a.hints.png")
     visitor = visit()
-    visitor.page.get_by_role("tab", name="Many at once").click()
+    visitor.page.get_by_role("tab", name="Many").click()
     visitor.page.click("#start")
     visitor.page.get_by_text("There are no photographs yet").wait_for()
     visitor.upload(*(tmp_path / name for name in names), to="#many")
@@ -301,6 +439,7 @@ def test_many_photographs_come_back_as_a_zip(tmp_path, visit):
     visitor.page.click("#start")
     visitor.page.get_by_text("2 photographs are in colour").wait_for()
     assert "it holds no picture in a known format" in visitor.page.content()
+    assert visitor.page.locator("#gallery img").count() == 2
     with visitor.page.expect_download() as download:
         visitor.page.locator("#archive a").first.click()
     download.value.save_as(tmp_path / "all.zip")
@@ -347,7 +486,7 @@ def test_a_film_comes_back_to_play_and_to_keep(tmp_path, visit):
     visitor.page.wait_for_function("film => film.readyState >= 2", arg=film)
     assert film.evaluate("film => [film.videoWidth, film.duration]") == [128, 2]
     saved = visitor.download("#save-film", tmp_path / "downloads")
-    assert saved.name == "street.mp4"
+    assert saved.name == "street-colorized.mp4"
     with av.open(str(saved)) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(frames) == 20
@@ -375,7 +514,7 @@ def test_what_is_no_film_for_the_page_is_a_sentence(tmp_path, visit):
     # The page goes on, and another container comes back without a player.
     start_film(visitor, write_film(tmp_path / "street.mkv", steps()[..., 0]))
     visitor.page.get_by_text("Browsers do not play .mkv").wait_for()
-    assert visitor.download("#save-film", tmp_path / "downloads").name == "street.mkv"
+    assert visitor.download("#save-film", tmp_path / "downloads").name == "street-colorized.mkv"
     assert not visitor.page.locator("#player video").count()
     # In the other tabs a film is named.
     visitor.page.get_by_role("tab", name="One at a time").click()
@@ -389,12 +528,18 @@ def noisy(path, size):
     return path
 
 
+def choose(visitor, name, text):
+    """Choose an entry of a dropdown."""
+    visitor.page.locator(f"#{name} input").click()
+    visitor.page.get_by_role("option", name=text, exact=True).click()
+
+
 def test_a_photograph_is_restored_and_enlarged(tmp_path, visit):
     visitor = visit()
     visitor.open(noisy(tmp_path / "a.png", (600, 800)))
     before = visitor.see()
     with visitor.change():
-        visitor.page.locator("#restore-single input").check()
+        choose(visitor, "clean-single", "Clean: without grain, scratches and dust")
     restored = visitor.see()
     assert restored.shape == before.shape
     assert restored.std() < 0.8 * before.std()
@@ -402,35 +547,52 @@ def test_a_photograph_is_restored_and_enlarged(tmp_path, visit):
     assert photos.read_rgb(result).shape == (600, 800, 3)
     assert photos.read_rgb(result).std() < 0.8 * before.std()
     with visitor.change():
-        visitor.page.locator("#restore-single input").uncheck()
+        choose(visitor, "clean-single", "Leave it as it is")
     np.testing.assert_array_equal(visitor.see(), before)
     with visitor.change():
-        visitor.page.locator("#enlarge-single input").check()
+        choose(visitor, "clean-single", "Clean, at twice the size")
     visitor.page.get_by_text("1600 x 1200 when downloaded").wait_for()
     result = visitor.download("#save", tmp_path / "enlarged")
     assert photos.read_rgb(result).shape == (1200, 1600, 3)
     # It counts for photographs that come later, too.
-    with visitor.change():
-        visitor.upload(noisy(tmp_path / "later.png", (60, 80)))
+    visitor.open(noisy(tmp_path / "later.png", (60, 80)))
     visitor.page.get_by_text("later.png, 80 x 60 pixels, 160 x 120 when downloaded").wait_for()
 
 
-def test_many_photographs_are_enlarged(tmp_path, visit):
+def test_a_folder_comes_back_as_it_was(tmp_path, visit):
+    (tmp_path / "album" / "old").mkdir(parents=True)
+    save(tmp_path / "album" / "x.png", 90, (60, 80))
+    save(tmp_path / "album" / "old" / "x.png", 170, (60, 80))
     visitor = visit()
-    visitor.page.get_by_role("tab", name="Many at once").click()
-    visitor.upload(noisy(tmp_path / "a.png", (60, 80)), to="#many")
-    visitor.page.locator("#many").get_by_text("a.png").or_(
-        visitor.page.locator("#many [aria-label*=a]")
-    ).first.wait_for()
-    visitor.page.locator("#enlarge-many input").check()
+    visitor.page.get_by_role("tab", name="Many").click()
+    visitor.upload(tmp_path / "album", to="#folder")
+    visitor.page.wait_for_selector("#folder a[download]", state="attached")
+    choose(visitor, "format", "webp")
     visitor.page.click("#start")
-    visitor.page.get_by_text("1 photographs are in colour").wait_for()
+    visitor.page.get_by_text("2 photographs are in colour").wait_for()
     with visitor.page.expect_download() as download:
         visitor.page.locator("#archive a").first.click()
     download.value.save_as(tmp_path / "all.zip")
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
-        archive.extractall(tmp_path / "all")
-    assert photos.read_rgb(tmp_path / "all" / "a.png").shape == (120, 160, 3)
+        assert archive.namelist() == ["album/old/x.webp", "album/x.webp"]
+
+
+def test_stop_and_a_closed_tab_end_a_film(tmp_path, visit):
+    film = write_film(tmp_path / "street.mp4", steps()[..., 0], count=5999)
+    visitor = visit()
+    visitor.page.get_by_role("tab", name="A film").click()
+    start_film(visitor, film)
+    visitor.page.get_by_text("/6.0k frames").wait_for()
+    visitor.page.click("#stop-film")
+    visitor.page.locator("#film-report").get_by_text("Stopped.").wait_for()
+    visitor.page.click("#start-film")
+    visitor.page.get_by_text("/6.0k frames").wait_for()
+    visitor.page.close()
+    # One film at a time is coloured: the next one would wait for all of that one.
+    other = visit()
+    other.page.get_by_role("tab", name="A film").click()
+    start_film(other, write_film(tmp_path / "short.mp4", steps()[..., 0]))
+    other.page.get_by_text("short.mp4 is in colour").wait_for()
 
 
 def test_a_film_under_way_ends_with_the_page(tmp_path, browser, model):

@@ -1,0 +1,109 @@
+// Presses and keys on the photograph and on the palette, as shares of their sides; folders of
+// uploads; names for screen readers. Gradio knows none of these: what was pressed lies in
+// window.colorizer, from which the `js` of an event takes it, and a hidden button tells the server.
+(() => {
+  const AREAS = { picture: "press-picture", palette: "press-palette" };
+  const NAMES = {
+    picture: "The photograph. The arrow keys move a cross, with Shift by less; Enter sets a point.",
+    palette: "Every colour that fits. The arrow keys move a cross; Enter takes the colour.",
+  };
+  window.colorizer = { pressed: "", folders: [] };
+  let start = null;
+  const cursor = { x: 0.5, y: 0.5 };
+
+  const areaOf = (image) =>
+    Object.keys(AREAS).find((id) => image?.closest?.(`#${id}`) && image.tagName === "IMG");
+
+  const placeOf = (event, image) => {
+    const box = image.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  };
+
+  const send = (area, from, to) => {
+    window.colorizer.pressed = [...from, ...to].join(" ");
+    document.getElementById(AREAS[area]).click();
+  };
+
+  document.addEventListener("pointerdown", (event) => {
+    const area = areaOf(event.target);
+    if (!area || !event.isPrimary || event.button !== 0) return;
+    start = { area, image: event.target, place: placeOf(event, event.target) };
+    event.preventDefault(); // the browser would drag the picture itself
+    event.target.focus();
+  });
+  document.addEventListener("pointerup", (event) => {
+    if (start) send(start.area, start.place, placeOf(event, start.image));
+    start = null;
+  });
+  document.addEventListener("pointercancel", () => (start = null));
+  document.addEventListener("dragstart", (event) => areaOf(event.target) && event.preventDefault());
+
+  const showCursor = (image) => {
+    const box = image.getBoundingClientRect();
+    let cross = document.getElementById("cursor");
+    if (!cross) {
+      cross = document.createElement("div");
+      cross.id = "cursor";
+      document.body.append(cross);
+    }
+    cross.style.left = `${box.left + cursor.x * box.width}px`;
+    cross.style.top = `${box.top + cursor.y * box.height}px`;
+  };
+  const hideCursor = () => document.getElementById("cursor")?.remove();
+
+  document.addEventListener("keydown", (event) => {
+    const area = areaOf(event.target);
+    if (!area) return;
+    const step = event.shiftKey ? 0.005 : 0.03;
+    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    if (move[event.key]) {
+      cursor.x = Math.min(1, Math.max(0, cursor.x + step * move[event.key][0]));
+      cursor.y = Math.min(1, Math.max(0, cursor.y + step * move[event.key][1]));
+      showCursor(event.target);
+    } else if (event.key === "Enter" || event.key === " ") {
+      send(area, [cursor.x, cursor.y], [cursor.x, cursor.y]);
+    } else if (event.key === "Delete" && area === "picture") {
+      document.querySelector("#remove").click();
+    } else if (event.key === "z" && (event.ctrlKey || event.metaKey)) {
+      document.querySelector("#undo").click();
+    } else {
+      return;
+    }
+    event.preventDefault();
+  });
+  document.addEventListener("focusout", hideCursor);
+  document.addEventListener("scroll", hideCursor, true);
+
+  document.addEventListener(
+    "change",
+    (event) => {
+      if (event.target.closest?.("#folder")) {
+        window.colorizer.folders = [...event.target.files].map((file) => file.webkitRelativePath);
+      }
+    },
+    true,
+  );
+
+  const set = (element, name, value) =>
+    element && element.getAttribute(name) !== value && element.setAttribute(name, value);
+  const nameAll = () => {
+    for (const [id, name] of Object.entries(NAMES)) {
+      const image = document.querySelector(`#${id} img`);
+      set(image, "tabindex", "0");
+      set(image, "role", "application");
+      set(image, "aria-label", name);
+    }
+    for (const button of document.querySelectorAll("#likely button, #recent button")) {
+      const colour = button.querySelector("[style*=background]")?.style.backgroundColor;
+      if (colour) set(button, "aria-label", `The colour ${colour}`);
+    }
+    for (const button of document.querySelectorAll("button.upload-container")) {
+      const label = button.closest(".block")?.querySelector("[data-testid=block-label]");
+      if (label) set(button, "aria-label", label.textContent.trim());
+    }
+    for (const id of ["message", "report", "film-report"]) {
+      set(document.getElementById(id), "role", "status");
+    }
+  };
+  new MutationObserver(nameAll).observe(document, { childList: true, subtree: true });
+})();
