@@ -9,8 +9,8 @@ from colorizer.films.formats import is_film
 from colorizer.jobs.job import Outcome
 from colorizer.jobs.request import Request
 from colorizer.page.parts import named, read_reference, strength_slider
+from colorizer.page.session import colorize
 from colorizer.page.workspace import PROGRESS, handler, markdown
-from colorizer.session import colorize
 
 import gradio as gr
 

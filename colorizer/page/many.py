@@ -13,8 +13,8 @@ from colorizer.films.formats import is_film
 from colorizer.jobs.request import Request
 from colorizer.jobs.run import Report
 from colorizer.page.parts import CLEANING, clean_up_choice, pack, read_reference, strength_slider
+from colorizer.page.session import colorize
 from colorizer.page.workspace import PROGRESS, handler, link, markdown
-from colorizer.session import colorize
 
 import gradio as gr
 

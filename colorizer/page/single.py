@@ -18,9 +18,9 @@ from colorizer.page.parts import (
     read_reference,
     strength_slider,
 )
+from colorizer.page.session import Session
 from colorizer.page.workspace import PROGRESS, handler, hex_of, link, rgb_of, warn
 from colorizer.pixels import high_bits, shrink
-from colorizer.session import Session
 
 import gradio as gr
 

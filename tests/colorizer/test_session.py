@@ -5,13 +5,13 @@ from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.hints import palette
 from colorizer.jobs.request import Request, read_reference
-from colorizer.pixels import grayscale, to_unit
-from colorizer.session import (
+from colorizer.page.session import (
     LARGEST_PREVIEW,
     SMALLEST_PREVIEW,
     Session,
     colorize,
 )
+from colorizer.pixels import grayscale, to_unit
 
 import numpy as np
 import pytest
