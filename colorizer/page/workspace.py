@@ -26,7 +26,7 @@ PROGRESS = gr.Progress()  # Gradio finds it among a handler's defaults
 class Workspace:
     """Photographs, colours and a reference of one tab of a browser, and its job under way.
 
-    `sessions` are colorizer.page.session.Sessions by the path of the upload; one that was not looked at
+    `sessions` are session.Sessions by the path of the upload; one that was not looked at
     yet is None. `current` is the path of the one that is shown, or None. The folder holds the
     photographs and the latest answers.
     """
