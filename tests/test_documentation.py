@@ -32,7 +32,6 @@ SMALLER = {
     "evaluate.py": "--inception-weights none.h5",
     "colorize.py --input samples --model outputs/train/generator.onnx --output outputs/mine": "",
     "colorize.py --input my_photographs": "",
-    "colorize.py --input samples --output outputs/demo": "",
 }
 
 # Of what stands between backticks, what names a file or a folder of this project.
@@ -131,9 +130,8 @@ def test_the_whole_path_runs_as_documented(newcomer):
         assert run(command) == 0, command
 
     before = photos.read_rgb(newcomer / "samples" / "one.jpg")
-    for folder in ("outputs/mine", "outputs/demo"):
-        assert_same_luminance(before, photos.read_rgb(newcomer / folder / "one.jpg"))
-    assert (newcomer / "outputs/colorized/below/one.jpg").exists()
+    for result in ("outputs/mine/one.jpg", "outputs/colorized/below/one.jpg"):
+        assert_same_luminance(before, photos.read_rgb(newcomer / result))
     assert (newcomer / "outputs/evaluation/metrics.json").exists()
     assert not list(newcomer.rglob(".partial-*"))
 
@@ -463,10 +461,10 @@ def test_the_threshold_of_85_percent_is_what_was_measured():
         assert sentence in " ".join(text_of(RESULTS).split())
 
 
-def test_the_readme_says_what_the_code_does():
+def test_the_table_of_the_paper_says_what_the_code_does():
     """The settings of the paper's table are those of models.py and train.py."""
     models, train = (importlib.import_module(name) for name in ("models", "train"))
-    settings, readme = train.PaperSettings(), text_of(README)
+    settings, page = train.PaperSettings(), text_of(ROOT / "docs" / "paper.md")
     softness = settings.label_softness
     for part in (
         f"{models.build_generator().count_params() / 1e6:.2f} million parameters",
@@ -476,4 +474,4 @@ def test_the_readme_says_what_the_code_does():
         f"Adam, {settings.learning_rate:.0e}, batches of".replace("e-0", "e-"),
         f"batches of {settings.batch_size}",
     ):
-        assert part in readme, part
+        assert part in page, part
