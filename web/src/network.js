@@ -1,0 +1,110 @@
+// The colorizing network: a gray picture and known colours in, chroma out.
+
+import * as ort from "onnxruntime-web/wasm";
+import { atHalfSize } from "./known.js";
+import { LINEAR, clippedChroma } from "./lab.js";
+import { confined } from "./reach.js";
+import { stretchPlanes } from "./resize.js";
+
+// The side of the square that has as many pixels as what the network sees, and how many of them a
+// panorama may be long.
+const WORKING_SIZE = 224;
+const LONGEST = 8;
+// The sides that networks take are multiples, and as long as their own padding reflects.
+const MULTIPLE = 8;
+const SHORTEST = 32;
+
+/** Set ONNX Runtime up: `binary` is its WebAssembly. Threads need a page that is isolated. */
+export function setUp(binary, threads) {
+  ort.env.logLevel = "error";
+  ort.env.wasm.wasmBinary = binary;
+  ort.env.wasm.numThreads = threads;
+}
+
+/** Open a network from the bytes of its file. */
+export const open = (bytes) => ort.InferenceSession.create(bytes);
+
+/** Run a network: arrays by the names of its inputs, each with its shape; return what comes out. */
+export async function run(session, inputs) {
+  const tensors = Object.entries(inputs).map(([name, [data, shape]]) => [
+    name,
+    new ort.Tensor("float32", data, shape),
+  ]);
+  const outputs = await session.run(Object.fromEntries(tensors));
+  return outputs[session.outputNames[0]];
+}
+
+/** Return the width and height at which the network sees a picture: multiples of 8 in length. */
+export function networkSize(width, height) {
+  const [longer, shorter] = [Math.max(width, height), Math.min(width, height)];
+  const wanted = Math.min(WORKING_SIZE * Math.sqrt(longer / shorter), LONGEST * WORKING_SIZE);
+  const scale = (Math.floor(wanted / MULTIPLE) * MULTIPLE) / longer;
+  return [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+}
+
+/** Return the luma of RGBA, levels of 0 to 255, in OpenCV's fixed point. Source: BT.601. */
+export function lumaOf({ width, height, data }) {
+  return Uint8Array.from({ length: width * height }, (_, place) => {
+    const [red, green, blue] = data.subarray(4 * place, 4 * place + 3);
+    return (4899 * red + 9617 * green + 1868 * blue + 8192) >> 14;
+  });
+}
+
+/** Continue planes in their mirror image, to the right and below, to sides that networks take. */
+export function padded({ width, height, data }, channels, multiple = MULTIPLE, least = SHORTEST) {
+  const [columns, rows] = [width, height].map((side) =>
+    Math.max(least, Math.ceil(side / multiple) * multiple),
+  );
+  const inside = (place, side) => {
+    const turn = place % (2 * side);
+    return Math.min(turn, 2 * side - 1 - turn);
+  };
+  const made = new Float32Array(channels * columns * rows);
+  for (let row = 0, target = 0; row < rows; row++) {
+    const line = inside(row, height) * width;
+    for (let column = 0; column < columns; column++) {
+      const from = channels * (line + inside(column, width));
+      for (let each = 0; each < channels; each++) made[target++] = data[from + each];
+    }
+  }
+  return { width: columns, height: rows, data: made };
+}
+
+/** Return the network's chroma of gray levels with known colours, or with none. */
+async function chromaOf(session, { width, height, gray }, known) {
+  const light = { width, height, data: Float32Array.from(gray, (level) => level / 255) };
+  const seen = padded(light, 1);
+  const half = known
+    ? atHalfSize(padded(known, 3)).data
+    : new Float32Array((3 * seen.width * seen.height) / 4);
+  const output = await run(session, {
+    grayscale: [seen.data, [1, seen.height, seen.width, 1]],
+    known: [half, [1, seen.height / 2, seen.width / 2, 3]],
+  });
+  // Lab a and b at half size; the network pads by itself, so that there may be more of it.
+  const [, rows, columns] = output.dims;
+  const full = stretchPlanes(
+    { width: columns, height: rows, data: output.data }, 2, 2 * columns, 2 * rows);
+  const data = new Float32Array(2 * width * height);
+  for (let place = 0; place < width * height; place++) {
+    const from = 2 * (Math.floor(place / width) * full.width + (place % width));
+    const y = LINEAR[gray[place]];
+    data.set(clippedChroma(y, full.data[from], full.data[from + 1]), 2 * place);
+  }
+  return { width, height, data };
+}
+
+/**
+ * Predict the chroma of a picture at the network's size, {width, height, data}: Lab a and b.
+ *
+ * `known` are known colours of the same size; what they change stays within their reach.
+ * `automatic` is what was predicted without them, if that is there.
+ */
+export async function predict(session, small, known, automatic) {
+  const { width, height } = small;
+  const gray = lumaOf(small);
+  const alone = automatic ?? (await chromaOf(session, { width, height, gray }));
+  if (!known?.data.some((value, place) => place % 3 === 2 && value > 0)) return alone;
+  const told = await chromaOf(session, { width, height, gray }, known);
+  return confined(told, alone, known, gray);
+}
