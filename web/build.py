@@ -40,13 +40,13 @@ POLICY = (
 )
 
 
-def bundle(name, folder) -> str:
-    """Put a module and what it imports into one file; return its text."""
-    target = folder / Path(name).name
-    command = [MODULES / ".bin/esbuild", SOURCE / name, "--bundle", "--format=esm", "--minify"]
+def bundle(name, format="esm") -> str:
+    """Put a module and what it imports into one script."""
+    command = [MODULES / ".bin/esbuild", SOURCE / name, "--bundle", f"--format={format}", "--minify"]
     command += ["--charset=utf8", "--legal-comments=none", "--loader:.tsv=text", "--target=es2022"]
-    subprocess.run([*command, f"--outfile={target}", "--log-level=warning"], check=True)
-    return target.read_text("utf-8")
+    command += ["--log-level=error", "--define:import.meta.url=undefined"][: 2 if format == "iife" else 1]
+    done = subprocess.run(command, check=True, capture_output=True)
+    return done.stdout.decode()
 
 
 def squeezed(content) -> bytes:
@@ -133,15 +133,15 @@ def build(output) -> None:
     site = output / "site"
     shutil.rmtree(site, ignore_errors=True)
     site.mkdir(parents=True)
-    script = bundle("page/page.js", site)
-    worker = bundle("worker.js", site)
-    bundle("colorizer.js", site)
+    script = bundle("page/page.js")
+    for name in ("page/page.js", "worker.js", "colorizer.js"):
+        (site / Path(name).name).write_text(bundle(name), "utf-8")
     style = (SOURCE / "page.css").read_text("utf-8")
     assets = {"ort.wasm.gz": squeezed(WASM.read_bytes()), "example.jpg": EXAMPLE.read_bytes()}
     for name, (file, answer) in NETWORKS.items():
         assets[name] = squeezed(halve.for_page(ROOT / "weights" / file, answer))
     write_site(site, style, assets)
-    write_single(output / "colorize.html", script, worker, style, assets)
+    write_single(output / "colorize.html", script, bundle("worker.js", "iife"), style, assets)
     size = (output / "colorize.html").stat().st_size
     print(f"{output / 'colorize.html'}: {size / 1e6:.2f} MB; the site is in {site}")
 

@@ -16,7 +16,7 @@ export async function load(weights, options = {}) {
   const here = import.meta.url;
   const { wasm = new URL("ort.wasm.gz", here), worker = new URL("worker.js", here) } = options;
   const threads = options.threads ?? Math.min(4, navigator.hardwareConcurrency ?? 1);
-  const colorizer = new Colorizer(new Worker(worker, { type: "module" }));
+  const colorizer = new Colorizer(new Worker(worker, { type: options.workerType ?? "module" }));
   const [network, binary] = [weights, wasm].map((address) => new URL(address, here).href);
   await colorizer.start(network, binary, globalThis.crossOriginIsolated ? threads : 1);
   return colorizer;

@@ -543,6 +543,7 @@ async function start() {
   wire();
   say("loading");
   const options = { wasm: address("ort.wasm.gz"), worker: address("worker.js") };
+  if (options.worker.startsWith("blob:")) options.workerType = "classic"; // no module from file://
   colorizer = load(address("colour.onnx.gz"), options);
   colorizer.then(
     () => element("status").textContent === text("loading") && (element("status").textContent = ""),
