@@ -10,6 +10,7 @@ import argparse
 import base64
 import gzip
 import hashlib
+import io
 import json
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ import sys
 from pathlib import Path
 
 import halve
+
+from PIL import Image
 
 WEB = Path(__file__).resolve().parent
 ROOT = WEB.parent
@@ -30,7 +33,7 @@ NETWORKS = {
     "enlarge_photo.onnx.gz": ("enlarge_photo.onnx", None),
     "enlarge_clean.onnx.gz": ("enlarge_clean.onnx", None),
 }
-EXAMPLE = ROOT / "samples/stairs.jpg"
+EXAMPLE = ROOT / "samples/photographer.png"
 
 # What a page may do: run its own script and ONNX Runtime's WebAssembly, read its own files.
 POLICY = (
@@ -51,6 +54,14 @@ def bundle(name, format="esm") -> str:
 
 def squeezed(content) -> bytes:
     return gzip.compress(content, 9, mtime=0)
+
+
+def example() -> bytes:
+    """Return a photograph to try, as a JPEG."""
+    encoded = io.BytesIO()
+    with Image.open(EXAMPLE) as image:
+        image.save(encoded, "JPEG", quality=85)
+    return encoded.getvalue()
 
 
 def licences() -> str:
@@ -137,7 +148,7 @@ def build(output) -> None:
     for name in ("page/page.js", "worker.js", "colorizer.js"):
         (site / Path(name).name).write_text(bundle(name), "utf-8")
     style = (SOURCE / "page.css").read_text("utf-8")
-    assets = {"ort.wasm.gz": squeezed(WASM.read_bytes()), "example.jpg": EXAMPLE.read_bytes()}
+    assets = {"ort.wasm.gz": squeezed(WASM.read_bytes()), "example.jpg": example()}
     for name, (file, answer) in NETWORKS.items():
         assets[name] = squeezed(halve.for_page(ROOT / "weights" / file, answer))
     write_site(site, style, assets)

@@ -6,6 +6,9 @@
 //
 // A picture is an ImageData (or {width, height, data} as one), or a file of one, a Blob.
 
+// What is larger is not decoded: browsers end a page that takes too much memory.
+export const MOST_MEGAPIXELS = 64;
+
 /**
  * Start a worker and load a network in it.
  *

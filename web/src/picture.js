@@ -1,9 +1,7 @@
 // From an ImageData or a file to pixels: rows of RGBA as they are asked for, upright and in sRGB.
 
 import * as UTIF from "utif2";
-
-// What is larger is not decoded: browsers end a page that takes too much memory.
-export const MOST_MEGAPIXELS = 64;
+import { MOST_MEGAPIXELS } from "./colorizer.js";
 
 const isTiff = (head) => /^(II\*\0|MM\0\*)/.test(head);
 const isHeic = (head) => /^....ftyp(hei|hev|mif|msf)/s.test(head);

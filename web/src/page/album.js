@@ -1,150 +1,161 @@
-// The photographs that are open: their states, what was computed of them, how they are colorized.
+// All photographs that are open: the strip, which one is current, colorizing one after the other.
 
-import { drawPoints, shade } from "../known.js";
-import { textOf, withText } from "../metadata.js";
-import { Edits, toned } from "./edit.js";
-import { forget, keep, readAll } from "./store.js";
-import { HINTS, nameFor, stemOf, typeFor } from "./save.js";
+import { Photograph, isHints } from "./photograph.js";
+import { download, packed, stemOf } from "./save.js";
+import { element, explain, lasting, say, wait } from "./said.js";
+import { forgetAll } from "./store.js";
+import { text } from "./texts.js";
 
-export const SHOWN = 1600; // pixels of the longer side of what is shown, and of saved points
-const MINI = 160; // and in the strip
-const POINTS = "Points"; // the text of a hints file that holds its points
+/** Build the album for a promise of a colorizer; it calls `on.show(photo)` for the current one. */
+export function createAlbum(colorizer, on) {
+  const photos = [];
+  const album = { photos, current: null, add, choose, close, closeAll, draw, restore, saveAll };
+  let running = null;
 
-/** A photograph: its file, the `picture` that is painted, which may be cleaner, and the edits. */
-export class Photograph {
-  state = "waiting";
-  failure = null;
-  scale = 0;
-  whole = null; // [width, height]
-  mini = null; // as the strip shows it, without colour
-  image = null; // as the stage shows it, of the current one only
-  automatic = null; // the chroma that the network paints by itself,
-  chroma = null; // and with what the person says
-
-  constructor(file, id) {
-    this.id = id;
-    this.file = this.picture = file;
-    this.edits = new Edits();
-    this.saved = this.edits.now;
+  /** Open files: photographs, and hints of photographs that are open. */
+  async function add(files) {
+    const added = files.filter((file) => !isHints(file)).map((file) => new Photograph(file));
+    photos.push(...added);
+    for (const photo of added) album.keep(photo);
+    if (added.length) choose(added[0]);
+    await running;
+    for (const file of files.filter(isHints)) await openHints(file);
   }
 
-  /** Return the photographs that the browser kept. */
-  static async kept() {
-    return (await readAll()).map(({ id, file, picture, scale, edit, saved }) => {
-      const photo = new Photograph(file, id);
-      Object.assign(photo, { picture: picture ?? file, scale, edits: new Edits(edit) });
-      photo.saved = saved ? photo.edits.now : null;
-      return photo;
-    });
-  }
+  /** Keep a photograph over a reload; a browser that does not is named. */
+  album.keep = (photo) => photo.keep().catch(() => say("forgetful"));
 
-  /** Keep it over a reload. */
-  keep() {
-    const { id, file, scale, edits } = this;
-    const picture = this.picture === file ? null : this.picture;
-    return keep({ id, file, picture, scale, edit: edits.now, saved: !this.unsaved });
-  }
-
-  forget = () => forget(this.id);
-
-  get unsaved() {
-    return this.saved !== this.edits.now;
-  }
-
-  /** Compute all that is shown of it. */
-  async open(colorizer) {
-    const { image, whole } = await colorizer.show(this.picture, MINI);
-    Object.assign(this, { mini: image, whole });
-    this.small = await colorizer.shrink(this.picture);
-    this.automatic = await colorizer.predict(this.picture);
-    this.told = null;
-    await this.tell(colorizer);
-  }
-
-  /** Read it at the size of the stage. */
-  async load(colorizer) {
-    this.image ??= (await colorizer.show(this.picture, SHOWN)).image;
-    return this.image;
-  }
-
-  /** Predict the chroma with what the points say, unless that is done. */
-  async tell(colorizer) {
-    const { points, strokes } = this.edits.now;
-    if (this.told?.points === points && this.told.strokes === strokes) return;
-    this.chroma = this.automatic;
-    if (points.length || strokes) {
-      const known = await colorizer.known(this.hints(points, strokes), this.small);
-      this.chroma = await colorizer.predict(this.small, known, this.automatic);
+  async function openHints(file) {
+    const named = ({ file: { name } }) => stemOf(name) === stemOf(file.name);
+    const photo = photos.find(named) ?? album.current;
+    if (photo?.state !== "done") return say("hintsAlone", file.name);
+    try {
+      await photo.readHints(file);
+      choose(photo);
+      await on.change();
+      say("hintsOpened", file.name);
+    } catch (error) {
+      explain(error, file.name);
     }
-    this.told = { points, strokes };
   }
 
-  /** Draw points as hints, over strokes that were opened. */
-  hints(points, strokes) {
-    const scale = Math.min(1, SHOWN / Math.max(...this.whole));
-    const [width, height] = this.whole.map((side) => Math.max(1, Math.round(side * scale)));
-    return drawPoints(points, strokes ?? { width, height });
+  /** Open what the browser kept. */
+  async function restore() {
+    photos.push(...(await Photograph.kept().catch(() => [])));
+    if (photos.length) choose(photos[0]);
   }
 
-  /** Paint a picture of it with all that was decided. */
-  paint(colorizer, image, look = this.edits.now) {
-    return colorizer.paint(image, toned(this.chroma, look), look.strength);
+  /** Make a photograph the current one; null: there is none. */
+  function choose(photo) {
+    if (album.current && album.current !== photo) album.current.image = null;
+    album.current = photo;
+    document.body.classList.toggle("empty", !photo);
+    element("sheet").hidden = photo?.state !== "done";
+    if (photo?.state === "stopped") photo.state = "waiting";
+    if (photo?.state === "done") on.show(photo);
+    if (photo?.state === "failed") explain(photo.failure, photo.file.name);
+    if (photos.some(({ state }) => state === "waiting")) running ??= colorizeAll();
+    draw();
   }
 
-  /** Return the gray level at a place, what the network paints there by itself, and what is there. */
-  at(x, y) {
-    const { width, height, data } = this.small;
-    const place = Math.floor(y * height) * width + Math.floor(x * width);
-    const [red, green, blue] = data.subarray(4 * place, 4 * place + 3);
-    const level = Math.round(0.299 * red + 0.587 * green + 0.114 * blue);
-    const shown = (chroma) => shade(level, ...chroma.data.subarray(2 * place, 2 * place + 2));
-    return { level, own: shown(this.automatic), present: shown(this.chroma) };
+  /** Colorize what waits, the current one first. */
+  async function colorizeAll() {
+    await lasting(async (tell, signal) => {
+      const waiting = () => photos.filter(({ state }) => state === "waiting");
+      for (let done = 1; waiting().length && !signal.aborted; done++) {
+        await colorize(waiting().find((photo) => photo === album.current) ?? waiting()[0]);
+        tell(done / (done + waiting().length));
+      }
+      for (const photo of waiting()) photo.state = "stopped";
+      if (signal.aborted) say("stopped");
+    });
+    running = null;
+    const done = photos.filter(({ state }) => state === "done").length;
+    if (done > 1 && done === photos.length) say("allPainted", done);
+    draw();
   }
 
-  /** Write it in colour at its own size: {name, blob}. */
-  async write(colorizer, chosen) {
-    if (!this.chroma) await this.open(colorizer);
-    await this.tell(colorizer);
-    const { now } = this.edits;
-    const type = typeFor(this.file, chosen);
-    const settings = [
-      "semantic", `strength ${now.strength}`, `warmth ${now.warmth}`, `tint ${now.tint}`,
-      `points ${now.points.length}`, `restored and enlarged ${this.scale}`,
-    ].join(", ");
-    const marks = { original: this.file, settings };
-    const chroma = toned(this.chroma, now);
-    const blob = await colorizer.write(this.picture, chroma, now.strength, type, marks);
-    this.saved = now;
-    await this.keep().catch(() => {});
-    return { name: nameFor(this.file, type), blob };
+  async function colorize(photo) {
+    photo.state = "working";
+    if (photo === album.current) wait("painting", photo.file.name);
+    draw();
+    try {
+      await photo.open(await colorizer);
+      await album.drawMini(photo);
+      photo.state = "done";
+      if (photo === album.current) await on.show(photo);
+      say("painted", photo.file.name);
+    } catch (error) {
+      Object.assign(photo, { state: "failed", failure: error });
+      photo.forget();
+      explain(error, photo.file.name);
+    }
+    if (photo === album.current) wait();
+    draw();
   }
 
-  /** Write its points as colorize.py takes them: {name, blob}. */
-  async writeHints() {
-    const { points, strokes } = this.edits.now;
-    const { width, height, data } = this.hints(points, strokes);
-    const canvas = new OffscreenCanvas(width, height);
-    canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
-    const png = await canvas.convertToBlob({ type: "image/png" });
-    const blob = strokes ? png : await withText(png, POINTS, JSON.stringify(points));
-    return { name: stemOf(this.file.name) + HINTS, blob };
+  album.drawMini = async (photo) => {
+    photo.canvas ??= document.createElement("canvas");
+    drawOn(photo.canvas, await photo.paint(await colorizer, photo.mini));
+  };
+
+  /** Draw the strip: each photograph with its state. */
+  function draw() {
+    const list = element("strip").firstElementChild;
+    while (list.children.length > photos.length) list.lastChild.remove();
+    photos.forEach((photo, place) => {
+      const item = list.children[place] ?? list.appendChild(document.createElement("li"));
+      const button = item.firstChild ?? item.appendChild(document.createElement("button"));
+      const name = Object.assign(document.createElement("span"), { textContent: photo.file.name });
+      button.replaceChildren(photo.canvas ?? document.createElement("i"), name);
+      button.className = photo.state;
+      button.setAttribute("aria-label", `${photo.file.name}, ${text(photo.state)}`);
+      button.setAttribute("aria-current", photo === album.current);
+      button.onclick = () => choose(photo);
+    });
+    element("strip").hidden = photos.length < 2;
+    element("saveAll").hidden = photos.filter(({ state }) => state === "done").length < 2;
   }
 
-  /** Take the points of a hints file; throws where it has another shape, or says nothing. */
-  async readHints(file) {
-    const saved = await textOf(file, POINTS);
-    if (saved) return this.edits.change({ points: JSON.parse(saved), strokes: null });
-    const bitmap = await createImageBitmap(file);
-    const { width, height } = bitmap;
-    const expected = (width * this.whole[1]) / this.whole[0];
-    if (Math.abs(height - expected) > 1 + 0.01 * expected) throw new Error("hintsShape");
-    const context = new OffscreenCanvas(width, height).getContext("2d");
-    context.drawImage(bitmap, 0, 0);
-    const { data } = context.getImageData(0, 0, width, height);
-    const alphas = data.filter((_, place) => place % 4 === 3);
-    if (alphas.every((alpha) => alpha > 127) || !alphas.some(Boolean)) throw new Error("hintsShape");
-    this.edits.change({ points: [], strokes: { width, height, data } });
+  function close(...closed) {
+    for (const photo of closed) {
+      photos.splice(photos.indexOf(photo), 1);
+      photo.forget();
+    }
+    element("status").textContent = "";
+    choose(photos[0] ?? null);
   }
+
+  function closeAll() {
+    if (!confirm(text("closeSure"))) return;
+    forgetAll().catch(() => {});
+    close(...photos);
+  }
+
+  /** Save all that is in colour as a ZIP. */
+  async function saveAll() {
+    const done = photos.filter(({ state }) => state === "done");
+    async function* written(tell, signal) {
+      for (const [place, photo] of done.entries()) {
+        if (signal.aborted) throw new Error("stopped");
+        say("packing", place + 1, done.length);
+        yield await photo.write(await colorizer, element("format").value);
+        tell((place + 1) / done.length);
+      }
+    }
+    try {
+      download(await lasting((...given) => packed(written(...given))), "colorized.zip");
+      say("saved", "colorized.zip");
+    } catch (error) {
+      explain(error, "colorized.zip");
+    }
+  }
+
+  return album;
 }
 
-export const isHints = (file) => file.name.toLowerCase().endsWith(HINTS);
+/** Draw an ImageData on a canvas of its size. */
+export function drawOn(canvas, image) {
+  Object.assign(canvas, { width: image.width, height: image.height });
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}

@@ -1,14 +1,13 @@
 // The colours that a person chooses from: what is possible at a place, what is likely, used last.
 
 import { likely, paletteColour, placeInPalette } from "../known.js";
+import { element } from "./said.js";
 import { hexOf } from "./stage.js";
 import { text } from "./texts.js";
 
 const PALETTE = { width: 72, height: 24 };
 const MOST_RECENT = 8;
 const MIDDLE = 128; // the gray level of no place in particular
-
-const element = (id) => document.getElementById(id);
 
 /**
  * Build the panel of colours. It calls `on.choose(colour)` while a colour is being chosen, and
