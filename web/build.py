@@ -2,8 +2,8 @@
 
     python web/build.py
 
-Reads web/src, weights/ and what `npm` installs for web/package.json; writes outputs/web/colorize.html
-and outputs/web/site/.
+Reads web/src, weights/ and what `npm` installs for web/package.json; writes outputs/web/
+colorize.html and outputs/web/site/.
 """
 
 import argparse
@@ -18,7 +18,6 @@ import sys
 from pathlib import Path
 
 import halve
-
 from PIL import Image
 
 WEB = Path(__file__).resolve().parent
@@ -26,9 +25,10 @@ ROOT = WEB.parent
 SOURCE, MODULES = WEB / "src", WEB / "node_modules"
 WASM = MODULES / "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm"
 
+COLOUR = "colour.onnx.gz"
 # The networks of the page: their files, the tensor that answers, or None: what the file has.
 NETWORKS = {
-    "colour.onnx.gz": ("semantic.onnx", "chroma"),
+    COLOUR: ("semantic.onnx", "chroma"),
     "restore.onnx.gz": ("restore.onnx", None),
     "enlarge_photo.onnx.gz": ("enlarge_photo.onnx", None),
     "enlarge_clean.onnx.gz": ("enlarge_clean.onnx", None),
@@ -45,9 +45,17 @@ POLICY = (
 
 def bundle(name, format="esm") -> str:
     """Put a module and what it imports into one script."""
-    command = [MODULES / ".bin/esbuild", SOURCE / name, "--bundle", f"--format={format}", "--minify"]
+    command = [
+        MODULES / ".bin/esbuild",
+        SOURCE / name,
+        "--bundle",
+        f"--format={format}",
+        "--minify",
+    ]
     command += ["--charset=utf8", "--legal-comments=none", "--loader:.tsv=text", "--target=es2022"]
-    command += ["--log-level=error", "--define:import.meta.url=undefined"][: 2 if format == "iife" else 1]
+    command += ["--log-level=error", "--define:import.meta.url=undefined"][
+        : 2 if format == "iife" else 1
+    ]
     done = subprocess.run(command, check=True, capture_output=True)
     return done.stdout.decode()
 
@@ -116,9 +124,7 @@ def write_single(path, script, worker, style, assets) -> None:
 def write_site(folder, style, assets) -> None:
     """Write the page as a static site, the module of others among its files."""
     own = "'self'"
-    policy = POLICY.format(
-        scripts=own, styles=own, workers=f"{own} blob:", files=own, manifest=own
-    )
+    policy = POLICY.format(scripts=own, styles=own, workers=f"{own} blob:", files=own, manifest=own)
     links = (
         '<link rel="stylesheet" href="page.css" /><link rel="icon" href="icon.svg" />'
         '<link rel="manifest" href="manifest.webmanifest" />'
@@ -137,10 +143,12 @@ def write_site(folder, style, assets) -> None:
     (folder / "sw.js").write_text(worker.replace("VERSION", version[:16]), "utf-8")
 
 
-def build(output) -> None:
-    """Build all below `output`."""
+def build(output, network=None) -> None:
+    """Build all below `output`, with another `network` than the one that ships, if it is given."""
     if not MODULES.is_dir():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=WEB, check=True)
+        subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=WEB, check=True
+        )
     site = output / "site"
     shutil.rmtree(site, ignore_errors=True)
     site.mkdir(parents=True)
@@ -150,7 +158,8 @@ def build(output) -> None:
     style = (SOURCE / "page.css").read_text("utf-8")
     assets = {"ort.wasm.gz": squeezed(WASM.read_bytes()), "example.jpg": example()}
     for name, (file, answer) in NETWORKS.items():
-        assets[name] = squeezed(halve.for_page(ROOT / "weights" / file, answer))
+        path = network if network and name == COLOUR else ROOT / "weights" / file
+        assets[name] = squeezed(halve.for_page(path, answer))
     write_site(site, style, assets)
     write_single(output / "colorize.html", script, bundle("worker.js", "iife"), style, assets)
     size = (output / "colorize.html").stat().st_size
@@ -166,7 +175,13 @@ def main(argv=None) -> int:
         default=ROOT / "outputs/web",
         help="folder for colorize.html and site/ (default outputs/web)",
     )
-    build(parser.parse_args(argv).output)
+    parser.add_argument(
+        "--network",
+        type=Path,
+        help="an .onnx file that has a tensor `chroma` (default weights/semantic.onnx)",
+    )
+    settings = parser.parse_args(argv)
+    build(settings.output, settings.network)
     return 0
 
 

@@ -56,7 +56,7 @@ def _read_by(node) -> list:
 
 
 def _channels_first(nodes) -> bool:
-    """Tell whether the chroma of `nodes` is chosen by an If, before it is turned: channels first."""
+    """Tell whether the last of `nodes` is an If, whose chroma is not yet turned: channels first."""
     return nodes[-1].op_type == "If"
 
 

@@ -72,6 +72,7 @@ export function createColours(on) {
     take(colour);
     const others = recent.filter((each) => hexOf(each) !== hexOf(colour));
     recent = [colour, ...others].slice(0, MOST_RECENT);
+    element("recentTitle").hidden = false;
     fill(element("recent"), recent);
     on.choose(colour);
     on.chosen(colour);

@@ -61,7 +61,12 @@ let outdated = false;
 function change() {
   showEdit();
   outdated = true;
-  return (refreshing ??= refresh().finally(() => (refreshing = null)));
+  element("stage").setAttribute("aria-busy", true);
+  refreshing ??= refresh().finally(() => {
+    refreshing = null;
+    element("stage").setAttribute("aria-busy", false);
+  });
+  return refreshing;
 }
 
 async function refresh() {
