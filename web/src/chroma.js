@@ -1,30 +1,22 @@
-// Chroma onto a photograph's own luminance: colorizer/chroma.py, strip by strip.
+// Chroma onto a photograph's own luminance: colorizer/chroma.py, row by row.
 
-import {
-  LEVEL_OF_STEP, LINEAR, LUMINANCE, RGB_OF_X, RGB_OF_Z, ROOT_OF_STEP, STEPS,
-  lightOf, luminanceOf, possibleShare, rootOf,
-} from "./lab.js";
-import { linearTaps, rowsOf } from "./resize.js";
+import { LINEAR, LUMINANCE, RGB_OF_X, RGB_OF_Z, lightOf, luminanceOf, rootOf } from "./lab.js";
+import { LEVEL_OF_STEP, ROOT_OF_STEP, STEPS, possibleShare } from "./lab.js";
+import { linearTaps } from "./resize.js";
 
 // What counts as flat where chroma is a straight line in lightness, in squared L / 100.
 const FIT_EPSILON = 0.05 ** 2;
 
 /** Return the mean of each place and its eight neighbours; beyond the edge is the edge. */
-function mean(plane, width, height) {
-  const across = new Float32Array(plane.length);
-  const made = new Float32Array(plane.length);
-  for (let place = 0; place < plane.length; place++) {
+function mean(plane, width) {
+  const across = plane.map((value, place) => {
     const column = place % width;
-    const left = column ? plane[place - 1] : plane[place];
-    const right = column < width - 1 ? plane[place + 1] : plane[place];
-    across[place] = left + plane[place] + right;
-  }
-  for (let place = 0; place < plane.length; place++) {
-    const above = place >= width ? across[place - width] : across[place];
-    const below = place < plane.length - width ? across[place + width] : across[place];
-    made[place] = (above + across[place] + below) / 9;
-  }
-  return made;
+    const left = column ? plane[place - 1] : value;
+    return left + value + (column < width - 1 ? plane[place + 1] : value);
+  });
+  return across.map((value, place) => {
+    return ((across[place - width] ?? value) + value + (across[place + width] ?? value)) / 9;
+  });
 }
 
 /**
@@ -34,63 +26,58 @@ function mean(plane, width, height) {
  * of root(X), then of root(Z). Enlarged and applied to the full-size root(Y), they let chroma
  * change where lightness does. Source: He & Sun 2015, "Fast Guided Filter".
  */
-function fitChroma(small, chroma, strength) {
-  const { width, height } = chroma;
-  const size = width * height;
-  const averaged = (value) => mean(Float32Array.from({ length: size }, value), width, height);
-  const guide = Float32Array.from({ length: size }, (_, place) =>
-    rootOf(luminanceOf(...small.data.subarray(4 * place, 4 * place + 3))),
-  );
-  const meanGuide = mean(guide, width, height);
-  const meanSquare = averaged((_, place) => guide[place] ** 2);
-  const lines = new Float32Array(4 * size);
+function fitChroma(small, { width, height, data }, strength) {
+  const size = { length: width * height };
+  const plane = (value) => Float32Array.from(size, (_, place) => value(place));
+  const averaged = (value) => mean(plane(value), width);
+  const levels = (place) => small.data.subarray(4 * place, 4 * place + 3);
+  const guide = plane((place) => rootOf(luminanceOf(...levels(place))));
+  const [middle, square] = [mean(guide, width), averaged((place) => guide[place] ** 2)];
+  const lines = new Float32Array(4 * guide.length);
   for (const [channel, unit] of [[0, 500], [1, -200]]) {
-    const distance = Float32Array.from({ length: size }, (_, place) =>
-      (strength * chroma.data[2 * place + channel]) / unit,
-    );
-    const meanDistance = mean(distance, width, height);
-    const meanProduct = averaged((_, place) => guide[place] * distance[place]);
-    const slope = averaged((_, place) => {
-      const covariance = meanProduct[place] - meanGuide[place] * meanDistance[place];
-      return covariance / (meanSquare[place] - meanGuide[place] ** 2 + FIT_EPSILON);
+    const distance = plane((place) => (strength * data[2 * place + channel]) / unit);
+    const far = mean(distance, width);
+    const product = averaged((place) => guide[place] * distance[place]);
+    const slope = averaged((place) => {
+      const covariance = product[place] - middle[place] * far[place];
+      return covariance / (square[place] - middle[place] ** 2 + FIT_EPSILON);
     });
-    for (let place = 0; place < size; place++) {
+    guide.forEach((root, place) => {
       lines[4 * place + 2 * channel] = 1 + slope[place];
-      lines[4 * place + 2 * channel + 1] = distance[place] - slope[place] * guide[place];
-    }
+      lines[4 * place + 2 * channel + 1] = distance[place] - slope[place] * root;
+    });
   }
   return lines;
 }
 
 /**
- * Return a function that paints rows of RGBA in place: (rows, top, count).
+ * Return a function that paints rows of RGBA in place: (rows, top).
  *
  * They are those of a photograph of `width` and `height`, of which `small` is the picture at the
  * size of `chroma`. Luminance stays; colours that sRGB cannot show lose chroma until it can.
  */
 export function painter(small, chroma, strength, width, height) {
   const lines = fitChroma(small, chroma, strength);
-  const down = linearTaps(chroma.height, height);
-  const columns = linearTaps(chroma.width, width);
+  const [down, columns] = [linearTaps(chroma.height, height), linearTaps(chroma.width, width)];
   const left = Int32Array.from(columns, ({ first }) => 4 * first);
-  const step = Int32Array.from(columns, ({ weights }) => 4 * (weights.length - 1));
+  const right = Int32Array.from(columns, ({ first, weights }) => 4 * (first + weights.length - 1));
   const share = Float32Array.from(columns, ({ weights }) => weights[1] ?? 0);
   const line = new Float32Array(4 * chroma.width);
-  return (rows, top, count) => {
-    for (let row = 0; row < count; row++) {
+  return (rows, top) => {
+    for (let row = 0; 4 * width * row < rows.length; row++) {
       const { first, weights } = down[top + row];
+      const [above, below] = [first, first + weights.length - 1].map((each) => each * line.length);
       for (let place = 0; place < line.length; place++) {
-        const above = 4 * chroma.width * first + place;
-        line[place] = weights[0] * lines[above];
-        if (weights.length > 1) line[place] += weights[1] * lines[above + line.length];
+        const near = lines[above + place];
+        line[place] = near + (weights[1] ?? 0) * (lines[below + place] - near);
       }
-      paintRow(rows.subarray(4 * width * row, 4 * width * (row + 1)), line, left, step, share);
+      paintRow(rows.subarray(4 * width * row, 4 * width * (row + 1)), line, left, right, share);
     }
   };
 }
 
-/** Paint a row of RGBA with the lines of its chroma, which pixels sample by `left` and `share`. */
-function paintRow(row, line, left, step, share) {
+/** Paint a row of RGBA with the lines of its chroma, between places `left` and `right` of each. */
+function paintRow(row, line, left, right, share) {
   const [redWeight, greenWeight, blueWeight] = LUMINANCE;
   const [redOfX, greenOfX, blueOfX] = RGB_OF_X;
   const [redOfZ, greenOfZ, blueOfZ] = RGB_OF_Z;
@@ -99,9 +86,7 @@ function paintRow(row, line, left, step, share) {
       blueWeight * LINEAR[row[pixel + 2]];
     const light = y * STEPS + 0.5; // in whole steps, rounded, it is the place in the tables
     const root = ROOT_OF_STEP[light | 0];
-    const near = left[column];
-    const far = near + step[column];
-    const part = share[column];
+    const [near, far, part] = [left[column], right[column], share[column]];
     const slopeX = line[near] + part * (line[far] - line[near]);
     const offsetX = line[near + 1] + part * (line[far + 1] - line[near + 1]);
     const slopeZ = line[near + 2] + part * (line[far + 2] - line[near + 2]);
@@ -116,12 +101,4 @@ function paintRow(row, line, left, step, share) {
     row[pixel + 1] = LEVEL_OF_STEP[Math.max(0, light + scale * green) | 0];
     row[pixel + 2] = LEVEL_OF_STEP[Math.max(0, light + scale * blue) | 0];
   }
-}
-
-/** Paint a picture {width, height, data} and return it; `small` is it at the chroma's size. */
-export function addChroma(picture, small, chroma, strength) {
-  const { width, height } = picture;
-  const data = new Uint8ClampedArray(picture.data);
-  painter(small, chroma, strength, width, height)(rowsOf({ width, data })(0, height), 0, height);
-  return { width, height, data };
 }

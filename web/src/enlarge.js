@@ -10,13 +10,12 @@ const SHORTEST = 8;
 
 /** Cut a part out of gray levels, as light in [0, 1]. */
 function part({ width, data }, left, top, right, bottom) {
-  const made = new Float32Array((right - left) * (bottom - top));
-  for (let row = top, target = 0; row < bottom; row++) {
-    for (let column = left; column < right; column++) {
-      made[target++] = data[row * width + column] / 255;
-    }
-  }
-  return { width: right - left, height: bottom - top, data: made };
+  const row = (_, number) => {
+    const start = (top + number) * width;
+    return Array.from(data.subarray(start + left, start + right), (level) => level / 255);
+  };
+  const rows = Array.from({ length: bottom - top }, row);
+  return { width: right - left, height: bottom - top, data: rows.flat() };
 }
 
 /**
@@ -25,9 +24,9 @@ function part({ width, data }, left, top, right, bottom) {
  * `tell(share)` is called after each tile; what it throws stops the work.
  */
 export async function enlarged(session, gray, times, tell) {
+  const { width, height } = gray;
   const step = times === 2 ? 1 : 2;
   const [side, seen] = [step * TILE, step * SEEN];
-  const { width, height } = gray;
   const made = { width: times * width, height: times * height };
   made.data = new Uint8ClampedArray(made.width * made.height);
   const tiles = Math.ceil(width / side) * Math.ceil(height / side);
@@ -35,19 +34,16 @@ export async function enlarged(session, gray, times, tell) {
   for (let top = 0; top < height; top += side) {
     for (let left = 0; left < width; left += side) {
       const [first, above] = [Math.max(0, left - seen), Math.max(0, top - seen)];
-      const [last, below] = [Math.min(width, left + side + seen), Math.min(height, top + side + seen)];
-      const tile = padded(part(gray, first, above, last, below), 1, 2 * step, SHORTEST);
-      const input = { [session.inputNames[0]]: [tile.data, [1, tile.height, tile.width, 1]] };
-      const { data } = await run(session, input);
+      const last = [Math.min(width, left + side + seen), Math.min(height, top + side + seen)];
+      const tile = padded(part(gray, first, above, ...last), 1, 2 * step, SHORTEST);
+      const { data } = await run(session, { [session.inputNames[0]]: tile });
       const columns = times * Math.min(side, width - left);
-      const rows = times * Math.min(side, height - top);
-      for (let row = 0; row < rows; row++) {
-        let from = (times * (top - above) + row) * times * tile.width + times * (left - first);
-        let to = (times * top + row) * made.width + times * left;
-        for (const end = to + columns; to < end; ) made.data[to++] = 255 * data[from++];
+      for (let row = 0; row < times * Math.min(side, height - top); row++) {
+        const from = (times * (top - above) + row) * times * tile.width + times * (left - first);
+        const levels = data.subarray(from, from + columns).map((light) => 255 * light);
+        made.data.set(levels, (times * top + row) * made.width + times * left); // and rounds
       }
-      done += 1;
-      await tell(done / tiles);
+      await tell(++done / tiles);
     }
   }
   return made;

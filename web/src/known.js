@@ -1,5 +1,5 @@
-// Known colours {width, height, data}: Lab a and b over 110 and a mask, at the network's size; from
-// points and pictures of hints, as colorizer/known.py makes them. And colours to choose from.
+// Known colours {width, height, data}: Lab a and b over 110 and a mask, at the network's size, made
+// of points and pictures of hints as colorizer/known.py does. And colours to choose from.
 
 import { chromaOf, colourOf, luminanceOf, possibleChroma } from "./lab.js";
 
@@ -40,9 +40,9 @@ export function placeInPalette(colour) {
   return [(Math.atan2(b, a) / (2 * Math.PI) + 1) % 1, Math.min(1, Math.hypot(a, b) / MOST_CHROMA)];
 }
 
-/** Draw points {x, y, radius, colour} as hints: a picture, transparent but for opaque discs. */
-export function drawPoints(points, { width, height, data: under = null }) {
-  const data = under ? new Uint8ClampedArray(under) : new Uint8ClampedArray(4 * width * height);
+/** Draw points {x, y, radius, colour} as opaque discs: on nothing, or on hints that are there. */
+export function drawPoints(points, { width, height, data: under }) {
+  const data = new Uint8ClampedArray(under ?? 4 * width * height);
   for (const { x, y, radius, colour } of points) {
     const [column, row] = [Math.floor(x * width), Math.floor(y * height)];
     const reach = Math.round(radius * Math.max(width, height));
@@ -58,42 +58,33 @@ export function drawPoints(points, { width, height, data: under = null }) {
 }
 
 /** Return the known colours that hints say, for `small`, the photograph at the network's size. */
-export function fromHints(hints, small) {
-  const { width, height } = small;
-  let strongest = 1;
-  for (let place = 3; place < hints.data.length; place += 4) {
-    strongest = Math.max(strongest, hints.data[place]);
-  }
+export function fromHints(hints, { width, height, data: levels }) {
+  const strongest = hints.data.reduce((most, value, place) =>
+    place % 4 === 3 && value > most ? value : most, 1);
   // A pixel has the mean colour of the hints in it. A brush may be soft, or all of it translucent.
-  const count = new Float32Array(width * height);
-  const data = new Float32Array(3 * width * height);
-  for (let pixel = 0; pixel < hints.width * hints.height; pixel++) {
-    if (hints.data[4 * pixel + 3] < strongest / 2) continue;
-    const [red, green, blue] = hints.data.subarray(4 * pixel, 4 * pixel + 3);
+  const [count, a, b] = [0, 1, 2].map(() => new Float32Array(width * height));
+  for (let from = 0; from < hints.data.length; from += 4) {
+    if (hints.data[from + 3] < strongest / 2) continue;
+    const pixel = from / 4;
     const row = Math.floor((Math.floor(pixel / hints.width) * height) / hints.height);
     const place = row * width + Math.floor(((pixel % hints.width) * width) / hints.width);
-    const [a, b] = chromaOf(red, green, blue);
+    const chroma = chromaOf(...Array.from(hints.data.subarray(from, from + 3)));
     count[place] += 1;
-    data[3 * place] += a / SCALE;
-    data[3 * place + 1] += b / SCALE;
+    a[place] += chroma[0];
+    b[place] += chroma[1];
   }
-  for (let place = 0; place < count.length; place++) {
+  const data = new Float32Array(3 * width * height);
+  count.forEach((here, place) => {
     // Of the rim of wide strokes, which covers pixels in part, half counts.
-    let most = 0;
-    for (let row = Math.max(0, Math.floor(place / width) - 1); row <= place / width + 1; row++) {
-      for (let side = -1; side <= 1; side++) {
-        const column = (place % width) + side;
-        if (row < height && column >= 0 && column < width) {
-          most = Math.max(most, count[row * width + column]);
-        }
-      }
-    }
-    const counts = count[place] > 0 && count[place] >= most / 2;
-    const levels = small.data.subarray(4 * place, 4 * place + 3).map((each) => Math.max(each, DARK));
-    const [a, b] = [0, 1].map((channel) => (data[3 * place + channel] / count[place]) * SCALE);
-    const chroma = counts ? possibleChroma(luminanceOf(...levels), a, b) : [0, 0];
-    data.set([chroma[0] / SCALE, chroma[1] / SCALE, counts ? 1 : 0], 3 * place);
-  }
+    const column = place % width;
+    const sides = [-1, 0, 1].filter((side) => column + side >= 0 && column + side < width);
+    const near = (line) => sides.map((side) => count[place + line + side] ?? 0);
+    if (!here || here < Math.max(...near(-width), ...near(0), ...near(width)) / 2) return;
+    const own = levels.subarray(4 * place, 4 * place + 3);
+    const lit = Array.from(own, (level) => Math.max(level, DARK));
+    const chroma = possibleChroma(luminanceOf(...lit), a[place] / here, b[place] / here);
+    data.set([chroma[0] / SCALE, chroma[1] / SCALE, 1], 3 * place);
+  });
   return { width, height, data };
 }
 
@@ -102,16 +93,13 @@ export function atHalfSize({ width, height, data }) {
   const half = new Float32Array((3 * width * height) / 4);
   for (let row = 0, target = 0; row < height; row += 2) {
     for (let column = 0; column < width; column += 2, target += 3) {
-      let [a, b, total, most] = [0, 0, 0, 0];
-      for (const place of [0, 1, width, width + 1]) {
-        const from = 3 * (row * width + column + place);
-        const mask = data[from + 2];
-        a += mask * data[from];
-        b += mask * data[from + 1];
-        total += mask;
-        most = Math.max(most, mask);
-      }
-      half.set([a / Math.max(total, 1e-6), b / Math.max(total, 1e-6), most], target);
+      const first = row * width + column;
+      const four = [0, 1, width, width + 1].map((each) => data.subarray(3 * (first + each)));
+      const sum = (value) => four.reduce((total, each) => total + value(each), 0);
+      const known = Math.max(sum(([, , mask]) => mask), 1e-6);
+      half[target] = sum(([a, , mask]) => a * mask) / known;
+      half[target + 1] = sum(([, b, mask]) => b * mask) / known;
+      half[target + 2] = Math.max(...four.map(([, , mask]) => mask));
     }
   }
   return { width: width / 2, height: height / 2, data: half };

@@ -1,156 +1,134 @@
-// What a file says about its photograph, carried over; and the mark that it was colorized.
+// What a JPEG or PNG says of its photograph, carried over; and the mark that it was colorized.
 
-const SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/";
-const XMP = "http://ns.adobe.com/xap/1.0/\0";
-const EXIF = "Exif\0\0";
+const MARK = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia";
+const [XMP, EXIF] = ["http://ns.adobe.com/xap/1.0/\0", "Exif\0\0"]; // how a JPEG's segments begin
 const PNG_XMP = "XML:com.adobe.xmp";
 const LONGEST_SEGMENT = 65533;
-
 const [ORIENTATION, EXIF_DIRECTORY, WIDTH, HEIGHT] = [0x112, 0x8769, 0xa002, 0xa003];
 // What is true only of bytes that a new file has not: a film behind a photograph, a gain map.
 const UNTRUE = /MotionPhoto|MicroVideo|GainMap|hdrgm|HasExtendedXMP/;
 
-const encoder = new TextEncoder();
 const bytesOf = async (blob) => new Uint8Array(await blob.arrayBuffer());
-const latin = (bytes) => String.fromCharCode(...bytes);
-const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const encoded = (text) => new TextEncoder().encode(text);
+const decoded = (bytes) => new TextDecoder().decode(bytes);
+const viewOf = ({ buffer, byteOffset, length }) => new DataView(buffer, byteOffset, length);
+const begins = (bytes, text) => String.fromCharCode(...bytes.subarray(0, text.length)) === text;
 
-/** Yield the segments of a JPEG before its picture: {marker, body}, and where they end. */
+/** Yield the segments of a JPEG before its picture: {type, body, end}. */
 function* segments(bytes) {
-  let place = 2;
-  while (bytes[place] === 0xff && bytes[place + 1] !== 0xda && place + 4 < bytes.length) {
-    const length = viewOf(bytes).getUint16(place + 2);
-    yield { marker: bytes[place + 1], body: bytes.subarray(place + 4, place + 2 + length), place };
-    place += 2 + length;
+  for (let place = 2; place + 4 < bytes.length && bytes[place + 1] !== 0xda; ) {
+    const end = place + 2 + viewOf(bytes).getUint16(place + 2);
+    yield { type: bytes[place + 1], body: bytes.subarray(place + 4, end), end };
+    place = end;
   }
 }
 
 /** Yield the chunks of a PNG: {type, body, end}. */
 function* chunks(bytes) {
   for (let place = 8; place + 12 <= bytes.length; ) {
-    const length = viewOf(bytes).getUint32(place);
-    const type = latin(bytes.subarray(place + 4, place + 8));
-    const end = place + 12 + length;
+    const end = place + 12 + viewOf(bytes).getUint32(place);
+    const type = decoded(bytes.subarray(place + 4, place + 8));
     yield { type, body: bytes.subarray(place + 8, end - 4), end };
     place = end;
   }
 }
 
-/** Return what a JPEG or PNG says: EXIF and XMP, and segments or chunks to copy as they are. */
+/** Return what a file says: its EXIF, its XMP, and IPTC and comments of a JPEG as they are. */
 function read(bytes) {
   const found = { exif: null, xmp: "", copied: [] };
-  if (bytes[0] === 0xff && bytes[1] === 0xd8) {
-    for (const { marker, body } of segments(bytes)) {
-      const head = latin(body.subarray(0, XMP.length));
-      if (marker === 0xe1 && head.startsWith(EXIF)) found.exif = body.slice(EXIF.length);
-      else if (marker === 0xe1 && head === XMP) {
-        found.xmp = new TextDecoder().decode(body.subarray(XMP.length));
-      } else if (marker === 0xed || marker === 0xfe) found.copied.push({ marker, body });
+  if (begins(bytes, "\xff\xd8")) {
+    for (const { type, body } of segments(bytes)) {
+      if (type === 0xe1 && begins(body, EXIF)) found.exif = body.slice(EXIF.length);
+      if (type === 0xe1 && begins(body, XMP)) found.xmp = decoded(body.subarray(XMP.length));
+      if (type === 0xed || type === 0xfe) found.copied.push({ type, body });
     }
-  } else if (latin(bytes.subarray(1, 4)) === "PNG") {
+  } else if (begins(bytes, "\x89PNG")) {
     for (const { type, body } of chunks(bytes)) {
       if (type === "eXIf") found.exif = body.slice();
-      else if (type === "iTXt" && latin(body.subarray(0, PNG_XMP.length)) === PNG_XMP) {
-        found.xmp = new TextDecoder().decode(body.subarray(PNG_XMP.length + 5));
-      } else if (/^(tEXt|zTXt|iTXt|pHYs)$/.test(type)) found.copied.push({ type, body });
+      if (begins(body, PNG_XMP)) found.xmp = decoded(body.subarray(PNG_XMP.length + 5));
     }
   }
   return found;
 }
 
-/** Let EXIF, from the TIFF header on, say that the picture is upright and of this size. */
+/** Let EXIF say that the picture is upright and of this size; null where it is damaged. */
 function uprightExif(exif, width, height) {
-  const view = viewOf(exif);
-  const little = exif[0] === 0x49;
-  const entries = (start) =>
-    Array.from({ length: view.getUint16(start, little) }, (_, number) => start + 2 + 12 * number);
-  const set = (entry, value) => {
-    const short = view.getUint16(entry + 2, little) === 3;
-    view[short ? "setUint16" : "setUint32"](entry + 8, value, little);
-  };
-  const first = view.getUint32(4, little);
-  const end = first + 2 + 12 * entries(first).length;
-  for (const entry of entries(first)) {
-    const tag = view.getUint16(entry, little);
-    if (tag === ORIENTATION) set(entry, 1);
-    if (tag === EXIF_DIRECTORY) {
-      for (const inner of entries(view.getUint32(entry + 8, little))) {
-        const name = view.getUint16(inner, little);
-        if (name === WIDTH) set(inner, width);
-        if (name === HEIGHT) set(inner, height);
-      }
+  const [view, little] = [viewOf(exif), exif[0] === 0x49];
+  const change = (start) => {
+    const end = start + 2 + 12 * view.getUint16(start, little);
+    for (let entry = start + 2; entry < end; entry += 12) {
+      const tag = view.getUint16(entry, little);
+      const write = view.getUint16(entry + 2, little) === 3 ? "setUint16" : "setUint32";
+      const value = { [ORIENTATION]: 1, [WIDTH]: width, [HEIGHT]: height }[tag];
+      if (value) view[write](entry + 8, value, little);
+      if (tag === EXIF_DIRECTORY) change(view.getUint32(entry + 8, little));
     }
+    return end;
+  };
+  try {
+    view.setUint32(change(view.getUint32(4, little)), 0, little); // the thumbnail is the old picture
+    return exif;
+  } catch {
+    return null; // a photograph is worth more than its EXIF
   }
-  view.setUint32(end, 0, little); // the thumbnail shows the photograph before
-  return exif;
 }
 
-const escaped = (text) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt()};`);
-
-/** Return an XMP packet that says a picture was colorized, and what the file said before. */
-function markedXmp(before, { tool, settings, hash, now }) {
+/** Return an XMP packet that says what the file said, and that it was colorized. */
+function markedXmp(before, tool, settings, hash) {
   const kept = UNTRUE.test(before) ? "" : before;
-  const history = kept.match(/<xmpMM:History>\s*<rdf:Seq>(.*?)<\/rdf:Seq>\s*<\/xmpMM:History>/s);
+  const [whole, events] =
+    kept.match(/<xmpMM:History>\s*<rdf:Seq>(.*?)<\/rdf:Seq>\s*<\/xmpMM:History>/s) ?? ["", ""];
+  const field = (name, value) => `<stEvt:${name}>${value}</stEvt:${name}>`;
+  const event = field("action", "edited") + field("when", new Date().toISOString()) +
+    field("softwareAgent", tool) +
+    field("parameters", `colorized; ${settings}; source sha256 ${hash}`);
   const mark =
     `<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"` +
     ` xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"` +
     ` xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/"` +
     ` xmlns:stEvt="http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"` +
-    ` Iptc4xmpExt:DigitalSourceType="${SOURCE}compositeWithTrainedAlgorithmicMedia"` +
-    ` xmp:CreatorTool="${escaped(tool)}"><xmpMM:History><rdf:Seq>${history?.[1] ?? ""}` +
-    `<rdf:li rdf:parseType="Resource"><stEvt:action>edited</stEvt:action>` +
-    `<stEvt:when>${now}</stEvt:when><stEvt:softwareAgent>${escaped(tool)}</stEvt:softwareAgent>` +
-    `<stEvt:parameters>colorized; ${escaped(settings)}; source sha256 ${hash}</stEvt:parameters>` +
-    `</rdf:li></rdf:Seq></xmpMM:History></rdf:Description>`;
+    ` Iptc4xmpExt:DigitalSourceType="${MARK}" xmp:CreatorTool="${tool}"><xmpMM:History><rdf:Seq>` +
+    `${events}<rdf:li rdf:parseType="Resource">${event}</rdf:li></rdf:Seq></xmpMM:History>` +
+    `</rdf:Description></rdf:RDF>`;
   const gone = "(?:Iptc4xmpExt:DigitalSourceType|xmp:CreatorTool)";
   const rest = kept
-    .replace(history?.[0] ?? "", "")
+    .replace(whole, "")
     .replace(new RegExp(`\\s${gone}="[^"]*"|<${gone}>[^<]*</${gone}>`, "g"), "")
     .replace(/(tiff:Orientation(?:="|>))\d/g, "$11");
-  if (rest.includes("</rdf:RDF>")) return rest.replace("</rdf:RDF>", () => `${mark}</rdf:RDF>`);
-  return (
-    `<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">` +
-    `<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">${mark}</rdf:RDF>` +
-    `</x:xmpmeta><?xpacket end="w"?>`
-  );
+  if (rest.includes("</rdf:RDF>")) return rest.replace("</rdf:RDF>", () => mark);
+  const begin = `<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>`;
+  const rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
+  return `${begin}<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="${rdf}">${mark}` +
+    `</x:xmpmeta><?xpacket end="w"?>`;
 }
 
 /** Return a written file, a Blob, with what its original said, and the mark. */
 export async function marked(blob, original, { width, height, tool = "colorizer.js", settings }) {
-  const [bytes, source] = await Promise.all([bytesOf(blob), bytesOf(new Blob(original ? [original] : []))]);
-  const found = read(source);
-  const digest = await globalThis.crypto?.subtle?.digest("SHA-256", source);
-  const hash = digest ? [...new Uint8Array(digest)].map(hexOf).join("") : "unknown";
-  const now = new Date().toISOString();
-  const xmp = markedXmp(found.xmp, { tool, settings: settings ?? "", hash, now });
-  let exif = null;
-  try {
-    exif = found.exif && uprightExif(found.exif, width, height);
-  } catch {
-    // A photograph is worth more than its EXIF, which breaks in many ways.
-  }
-  const parts = blob.type === "image/png" ? inPng(bytes, exif, xmp, found) : inJpeg(bytes, exif, xmp, found);
-  return new Blob(parts, { type: blob.type });
+  const [bytes, source] = await Promise.all([blob, new Blob([original ?? ""])].map(bytesOf));
+  const { exif, xmp: before, copied } = read(source);
+  // Only a page that nobody can have changed on its way may compute hashes.
+  const digest = await globalThis.crypto.subtle?.digest("SHA-256", source);
+  const hex = (byte) => byte.toString(16).padStart(2, "0");
+  const hash = digest ? Array.from(new Uint8Array(digest), hex).join("") : "unknown";
+  const xmp = markedXmp(before, tool, settings ?? "", hash);
+  const upright = exif && uprightExif(exif, width, height);
+  const png = blob.type === "image/png";
+  const [{ end }] = (png ? chunks : segments)(bytes); // IHDR or JFIF stands first
+  const parts = png
+    ? [...(upright ? [chunk("eXIf", upright)] : []), text(PNG_XMP, xmp)]
+    : [
+        ...(upright ? segment(0xe1, EXIF, upright) : []),
+        ...segment(0xe1, XMP, encoded(xmp)),
+        ...copied.flatMap(({ type, body }) => segment(type, "", body)),
+      ];
+  return new Blob([bytes.subarray(0, end), ...parts, bytes.subarray(end)], { type: blob.type });
 }
 
-const hexOf = (byte) => byte.toString(16).padStart(2, "0");
-
-function inJpeg(bytes, exif, xmp, { copied }) {
-  const segment = (marker, ...parts) => {
-    const body = parts.map((part) => (typeof part === "string" ? encoder.encode(part) : part));
-    const length = body.reduce((sum, part) => sum + part.length, 2);
-    if (length > LONGEST_SEGMENT) return [];
-    return [new Uint8Array([0xff, marker, length >> 8, length & 255]), ...body];
-  };
-  const [app0] = segments(bytes); // JFIF stands first
-  const head = app0?.marker === 0xe0 ? app0.place + 4 + app0.body.length : 2;
-  return [
-    bytes.subarray(0, head),
-    ...(exif ? segment(0xe1, EXIF, exif) : []),
-    ...segment(0xe1, XMP, xmp),
-    ...copied.filter(({ marker }) => marker).flatMap(({ marker, body }) => segment(marker, body)),
-    bytes.subarray(head),
-  ];
+/** Return a segment of a JPEG in parts; none where it would be too long. */
+function segment(type, head, body) {
+  const length = 2 + head.length + body.length;
+  if (length > LONGEST_SEGMENT) return [];
+  return [new Uint8Array([0xff, type, length >> 8, length & 255]), head, body];
 }
 
 const CRC = Int32Array.from({ length: 256 }, (_, byte) => {
@@ -160,40 +138,25 @@ const CRC = Int32Array.from({ length: 256 }, (_, byte) => {
 
 function chunk(type, body) {
   const made = new Uint8Array(12 + body.length);
-  made.set(encoder.encode(type), 4);
+  made.set(encoded(type), 4);
   made.set(body, 8);
-  let crc = -1;
-  for (const byte of made.subarray(4, -4)) crc = CRC[(crc ^ byte) & 255] ^ (crc >>> 8);
+  const crc = made.subarray(4, -4).reduce((sum, byte) => CRC[(sum ^ byte) & 255] ^ (sum >>> 8), -1);
   viewOf(made).setUint32(0, body.length);
   viewOf(made).setInt32(8 + body.length, ~crc);
   return made;
 }
 
-function inPng(bytes, exif, xmp, { copied }) {
-  const [{ end }] = chunks(bytes); // IHDR stands first
-  return [
-    bytes.subarray(0, end),
-    ...(exif ? [chunk("eXIf", exif)] : []),
-    chunk("iTXt", encoder.encode(`${PNG_XMP}\0\0\0\0\0${xmp}`)),
-    ...copied.filter(({ type }) => type).map(({ type, body }) => chunk(type, body)),
-    bytes.subarray(end),
-  ];
-}
+const text = (keyword, said) => chunk("iTXt", encoded(`${keyword}\0\0\0\0\0${said}`));
 
 /** Return a PNG with a text in it, and the text of a PNG, or null. */
-export async function withText(png, keyword, text) {
+export async function withText(png, keyword, said) {
   const bytes = await bytesOf(png);
   const [{ end }] = chunks(bytes);
-  const body = encoder.encode(`${keyword}\0\0\0\0\0${text}`);
-  return new Blob([bytes.subarray(0, end), chunk("iTXt", body), bytes.subarray(end)], { type: png.type });
+  return new Blob([bytes.subarray(0, end), text(keyword, said), bytes.subarray(end)], png);
 }
 
 export async function textOf(png, keyword) {
   const head = `${keyword}\0\0\0\0\0`;
-  for (const { type, body } of chunks(await bytesOf(png))) {
-    if (type === "iTXt" && latin(body.subarray(0, head.length)) === head) {
-      return new TextDecoder().decode(body.subarray(head.length));
-    }
-  }
-  return null;
+  const found = [...chunks(await bytesOf(png))].find(({ body }) => begins(body, head));
+  return found ? decoded(found.body.subarray(head.length)) : null;
 }

@@ -17,21 +17,19 @@ const SHORTEST = 32;
 /** Set ONNX Runtime up: `binary` is its WebAssembly. Threads need a page that is isolated. */
 export function setUp(binary, threads) {
   ort.env.logLevel = "error";
-  ort.env.wasm.wasmBinary = binary;
-  ort.env.wasm.numThreads = threads;
+  Object.assign(ort.env.wasm, { wasmBinary: binary, numThreads: threads });
 }
 
 /** Open a network from the bytes of its file. */
 export const open = (bytes) => ort.InferenceSession.create(bytes);
 
-/** Run a network: arrays by the names of its inputs, each with its shape; return what comes out. */
+/** Run a network on planes, by the names of its inputs; return its first output, a tensor. */
 export async function run(session, inputs) {
-  const tensors = Object.entries(inputs).map(([name, [data, shape]]) => [
-    name,
-    new ort.Tensor("float32", data, shape),
-  ]);
-  const outputs = await session.run(Object.fromEntries(tensors));
-  return outputs[session.outputNames[0]];
+  const tensors = Object.entries(inputs).map(([name, { width, height, data }]) => {
+    const shape = [1, height, width, data.length / (width * height)];
+    return [name, new ort.Tensor("float32", data, shape)];
+  });
+  return (await session.run(Object.fromEntries(tensors)))[session.outputNames[0]];
 }
 
 /** Return the width and height at which the network sees a picture: multiples of 8 in length. */
@@ -43,54 +41,45 @@ export function networkSize(width, height) {
 }
 
 /** Return the luma of RGBA, levels of 0 to 255, in OpenCV's fixed point. Source: BT.601. */
-export function lumaOf({ width, height, data }) {
-  return Uint8Array.from({ length: width * height }, (_, place) => {
-    const [red, green, blue] = data.subarray(4 * place, 4 * place + 3);
+export const lumaOf = ({ width, height, data }) =>
+  Uint8Array.from({ length: width * height }, (_, place) => {
+    const [red, green, blue] = [data[4 * place], data[4 * place + 1], data[4 * place + 2]];
     return (4899 * red + 9617 * green + 1868 * blue + 8192) >> 14;
   });
-}
 
 /** Continue planes in their mirror image, to the right and below, to sides that networks take. */
 export function padded({ width, height, data }, channels, multiple = MULTIPLE, least = SHORTEST) {
-  const [columns, rows] = [width, height].map((side) =>
-    Math.max(least, Math.ceil(side / multiple) * multiple),
-  );
-  const inside = (place, side) => {
-    const turn = place % (2 * side);
-    return Math.min(turn, 2 * side - 1 - turn);
-  };
+  const grown = (side) => Math.max(least, Math.ceil(side / multiple) * multiple);
+  const inside = (place, side) => Math.min(place % (2 * side), 2 * side - 1 - (place % (2 * side)));
+  const [columns, rows] = [grown(width), grown(height)];
   const made = new Float32Array(channels * columns * rows);
   for (let row = 0, target = 0; row < rows; row++) {
-    const line = inside(row, height) * width;
-    for (let column = 0; column < columns; column++) {
-      const from = channels * (line + inside(column, width));
-      for (let each = 0; each < channels; each++) made[target++] = data[from + each];
+    for (let column = 0; column < columns; column++, target += channels) {
+      const from = channels * (inside(row, height) * width + inside(column, width));
+      for (let each = 0; each < channels; each++) made[target + each] = data[from + each];
     }
   }
   return { width: columns, height: rows, data: made };
 }
 
 /** Return the network's chroma of gray levels with known colours, or with none. */
-async function chromaOf(session, { width, height, gray }, known) {
+async function chromaOf(session, gray, { width, height }, known) {
   const light = { width, height, data: Float32Array.from(gray, (level) => level / 255) };
-  const seen = padded(light, 1);
-  const half = known
+  const grayscale = padded(light, 1);
+  const half = { width: grayscale.width / 2, height: grayscale.height / 2 };
+  half.data = known
     ? atHalfSize(padded(known, 3)).data
-    : new Float32Array((3 * seen.width * seen.height) / 4);
-  const output = await run(session, {
-    grayscale: [seen.data, [1, seen.height, seen.width, 1]],
-    known: [half, [1, seen.height / 2, seen.width / 2, 3]],
-  });
+    : new Float32Array(3 * half.width * half.height);
+  const { dims, data: found } = await run(session, { grayscale, known: half });
   // Lab a and b at half size; the network pads by itself, so that there may be more of it.
-  const [, rows, columns] = output.dims;
-  const full = stretchPlanes(
-    { width: columns, height: rows, data: output.data }, 2, 2 * columns, 2 * rows);
-  const data = new Float32Array(2 * width * height);
-  for (let place = 0; place < width * height; place++) {
+  const [, rows, columns] = dims;
+  const chroma = { width: columns, height: rows, data: found };
+  const full = stretchPlanes(chroma, 2, 2 * columns, 2 * rows);
+  const data = new Float32Array(2 * gray.length);
+  gray.forEach((level, place) => {
     const from = 2 * (Math.floor(place / width) * full.width + (place % width));
-    const y = LINEAR[gray[place]];
-    data.set(clippedChroma(y, full.data[from], full.data[from + 1]), 2 * place);
-  }
+    data.set(clippedChroma(LINEAR[level], full.data[from], full.data[from + 1]), 2 * place);
+  });
   return { width, height, data };
 }
 
@@ -101,10 +90,8 @@ async function chromaOf(session, { width, height, gray }, known) {
  * `automatic` is what was predicted without them, if that is there.
  */
 export async function predict(session, small, known, automatic) {
-  const { width, height } = small;
   const gray = lumaOf(small);
-  const alone = automatic ?? (await chromaOf(session, { width, height, gray }));
+  const alone = automatic ?? (await chromaOf(session, gray, small));
   if (!known?.data.some((value, place) => place % 3 === 2 && value > 0)) return alone;
-  const told = await chromaOf(session, { width, height, gray }, known);
-  return confined(told, alone, known, gray);
+  return confined(await chromaOf(session, gray, small, known), alone, known, gray);
 }

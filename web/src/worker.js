@@ -1,6 +1,6 @@
 // The worker behind colorizer.js: one request after the other, each a verb and what it is given.
 
-import { addChroma, painter } from "./chroma.js";
+import { painter } from "./chroma.js";
 import { enlarged } from "./enlarge.js";
 import { fromHints } from "./known.js";
 import { marked } from "./metadata.js";
@@ -9,9 +9,9 @@ import { sourceOf } from "./picture.js";
 import { shrink } from "./resize.js";
 
 const BAND = 256; // rows that are painted at a time
-const STOPPED = "stopped";
 
 let network;
+let latest = {}; // the file that was made smaller last, which is often asked for again
 const stopped = new Set();
 
 /** Fetch the bytes of an address; a host may have undone their gzip already. */
@@ -24,12 +24,10 @@ async function bytesOf(address) {
   return new Uint8Array(await new Response(plain).arrayBuffer());
 }
 
-let latest = {}; // the file that was made smaller last, which is often asked for again
-
 /** Return a picture at another size, by default the network's: {width, height, data}. */
 async function smaller(picture, size) {
   const wanted = `${picture.key} ${size ?? ""}`;
-  if (picture.key && latest.wanted === wanted) return latest.small;
+  if (picture.key !== undefined && latest.wanted === wanted) return latest.small;
   const { width, height, rows } = await sourceOf(picture);
   const small = shrink(rows, width, height, ...(size ?? networkSize(width, height)));
   latest = { wanted, small };
@@ -37,6 +35,30 @@ async function smaller(picture, size) {
 }
 
 const imageData = ({ width, height, data }) => new ImageData(data, width, height);
+
+/** Fill a canvas of a size band by band: `make(top, count)` returns rows of RGBA. */
+function drawn(width, height, make) {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d");
+  for (let top = 0; top < height; top += BAND) {
+    const count = Math.min(BAND, height - top);
+    context.putImageData(new ImageData(make(top, count), width, count), 0, top);
+  }
+  return canvas;
+}
+
+/** Return how to paint a picture: its size, and a function that makes painted rows. */
+async function painting(picture, chroma, strength) {
+  const { width, height, rows } = await sourceOf(picture);
+  const small = await smaller(picture, [chroma.width, chroma.height]);
+  const paint = painter(small, chroma, strength, width, height);
+  const make = (top, count) => {
+    const band = new Uint8ClampedArray(rows(top, count));
+    paint(band, top);
+    return band;
+  };
+  return { width, height, make };
+}
 
 const verbs = {
   async start(address, binary, threads) {
@@ -62,25 +84,17 @@ const verbs = {
   },
 
   async paint(picture, chroma, strength) {
-    const { width, height, rows } = await sourceOf(picture);
-    const small = await smaller(picture, [chroma.width, chroma.height]);
-    const whole = { width, height, data: rows(0, height) };
-    return imageData(addChroma(whole, small, chroma, strength));
+    const { width, height, make } = await painting(picture, chroma, strength);
+    return new ImageData(make(0, height), width, height);
   },
 
   async write(picture, chroma, strength, type, settings) {
-    const { width, height, rows } = await sourceOf(picture);
-    const small = await smaller(picture, [chroma.width, chroma.height]);
-    const paint = painter(small, chroma, strength, width, height);
-    const canvas = new OffscreenCanvas(width, height);
-    const context = canvas.getContext("2d");
-    for (let top = 0; top < height; top += BAND) {
-      const count = Math.min(BAND, height - top);
-      const band = rows(top, count).slice();
-      paint(band, top, count);
-      context.putImageData(new ImageData(band, width, count), 0, top);
+    const { width, height, make } = await painting(picture, chroma, strength);
+    const canvas = drawn(width, height, make);
+    if (type === "image/jpeg") {
+      const behind = { globalCompositeOperation: "destination-over", fillStyle: "white" };
+      Object.assign(canvas.getContext("2d"), behind).fillRect(0, 0, width, height);
     }
-    if (type === "image/jpeg") layOnWhite(context, width, height);
     const blob = await canvas.convertToBlob({ type, quality: 0.95 });
     return marked(blob, settings.original ?? picture.file, { width, height, ...settings });
   },
@@ -96,44 +110,30 @@ const verbs = {
         gray = await enlarged(session, gray, scale === 1 ? 1 : 2, async (share) => {
           postMessage({ number, share: begin + share * (end - begin) });
           await new Promise((resolve) => setTimeout(resolve)); // a stop may have come
-          if (stopped.has(number)) throw new Error(STOPPED);
+          if (stopped.has(number)) throw new Error("stopped");
         });
       } finally {
         await session.release();
       }
     }
-    return grayPng(gray);
+    const bands = (top, count) => {
+      const band = new Uint8ClampedArray(4 * gray.width * count).fill(255);
+      const levels = gray.data.subarray(top * gray.width, (top + count) * gray.width);
+      levels.forEach((level, pixel) => band.fill(level, 4 * pixel, 4 * pixel + 3));
+      return band;
+    };
+    return drawn(gray.width, gray.height, bands).convertToBlob({ type: "image/png" });
   },
 };
 
-function layOnWhite(context, width, height) {
-  context.globalCompositeOperation = "destination-over";
-  context.fillStyle = "white";
-  context.fillRect(0, 0, width, height);
-}
-
-function grayPng({ width, height, data }) {
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d");
-  for (let top = 0; top < height; top += BAND) {
-    const count = Math.min(BAND, height - top);
-    const band = new Uint8ClampedArray(4 * width * count).fill(255);
-    for (let place = 0; place < width * count; place++) {
-      band.fill(data[top * width + place], 4 * place, 4 * place + 3);
-    }
-    context.putImageData(new ImageData(band, width, count), 0, top);
-  }
-  return canvas.convertToBlob({ type: "image/png" });
-}
-
 // ONNX Runtime's own threads begin with this file as well.
-if (!self.name?.startsWith("em-pthread")) {
+if (!self.name.startsWith("em-pthread")) {
   let last = Promise.resolve();
   self.onmessage = ({ data: { number, verb, given, stop } }) => {
     if (stop !== undefined) return stopped.add(stop);
     last = last.then(async () => {
       try {
-        if (stopped.has(number)) throw new Error(STOPPED);
+        if (stopped.has(number)) throw new Error("stopped");
         postMessage({ number, answer: await verbs[verb](...given, number) });
       } catch (error) {
         postMessage({ number, failure: error.message || error.name });

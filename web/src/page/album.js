@@ -3,6 +3,7 @@
 import { Photograph, isHints } from "./photograph.js";
 import { download, packed, stemOf } from "./save.js";
 import { element, explain, lasting, say, wait } from "./said.js";
+import { drawOn } from "./stage.js";
 import { forgetAll } from "./store.js";
 import { text } from "./texts.js";
 
@@ -152,10 +153,4 @@ export function createAlbum(colorizer, on) {
   }
 
   return album;
-}
-
-/** Draw an ImageData on a canvas of its size. */
-export function drawOn(canvas, image) {
-  Object.assign(canvas, { width: image.width, height: image.height });
-  canvas.getContext("2d").putImageData(image, 0, 0);
 }

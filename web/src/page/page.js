@@ -1,12 +1,12 @@
 // The page: what happens when its parts are used.
 
 import { load } from "../colorizer.js";
-import { createAlbum, drawOn } from "./album.js";
+import { createAlbum } from "./album.js";
 import { createColours } from "./colours.js";
 import { LOOKS } from "./edit.js";
 import { download } from "./save.js";
 import { element, explain, lasting, say, stop, wait } from "./said.js";
-import { createStage, hexOf } from "./stage.js";
+import { createStage, drawOn, hexOf } from "./stage.js";
 import { offerLanguages, text } from "./texts.js";
 
 const NETWORKS = {
@@ -48,8 +48,7 @@ async function show(photo) {
   const image = await photo.load(await colorizer);
   const painted = await photo.paint(await colorizer, image);
   if (photo !== album.current) return;
-  stage.open(image);
-  stage.paint(painted);
+  stage.open(image, painted);
   element("sheet").hidden = false;
   showEdit();
 }
@@ -86,7 +85,7 @@ function showEdit() {
   const photo = album.current;
   const { now, past, future } = photo.edits;
   if (selected >= now.points.length) selected = null;
-  stage.mark(now.points, selected);
+  stage.draw(now.points, selected);
   element("undo").disabled = !past.length;
   element("redo").disabled = !future.length;
   element("remove").disabled = selected === null;

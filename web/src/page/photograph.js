@@ -59,8 +59,7 @@ export class Photograph {
   }
 
   /** Read it at the size of the stage. */
-  load = async (colorizer) =>
-    (this.image ??= (await colorizer.show(this.picture, SHOWN)).image);
+  load = async (colorizer) => (this.image ??= (await colorizer.show(this.picture, SHOWN)).image);
 
   /** Predict the chroma with what the points say, unless that is done. */
   async tell(colorizer) {
@@ -99,13 +98,13 @@ export class Photograph {
   async write(colorizer, chosen) {
     await this.tell(colorizer);
     const { now } = this.edits;
+    const { strength, warmth, tint, points } = now;
     const type = typeFor(this.file, chosen);
-    const settings =
-      `model semantic, strength ${now.strength}, warmth ${now.warmth}, tint ${now.tint}, ` +
-      `points ${now.points.length}, restored and enlarged ${this.scale}`;
-    const chroma = toned(this.chroma, now);
+    const settings = `model semantic, strength ${strength}, warmth ${warmth}, tint ${tint}, ` +
+      `points ${points.length}, restored and enlarged ${this.scale}`;
     const marks = { original: this.file, settings };
-    const blob = await colorizer.write(this.picture, chroma, now.strength, type, marks);
+    const chroma = toned(this.chroma, now);
+    const blob = await colorizer.write(this.picture, chroma, strength, type, marks);
     this.saved = now;
     await this.keep().catch(() => {});
     return { name: nameFor(this.file, type), blob };
@@ -126,33 +125,26 @@ export class Photograph {
   async readHints(file) {
     const saved = await textOf(file, POINTS);
     if (saved) return this.edits.slide({ points: JSON.parse(saved), strokes: null });
-    const { image } = await readPixels(file);
-    const { width, height, data } = image;
-    const expected = (width * this.whole[1]) / this.whole[0];
+    const bitmap = await createImageBitmap(file);
+    const { width, height } = bitmap;
+    const context = new OffscreenCanvas(width, height).getContext("2d");
+    context.drawImage(bitmap, 0, 0);
+    const { data } = context.getImageData(0, 0, width, height);
     const alphas = data.filter((_, place) => place % 4 === 3);
-    const opaque = alphas.every((alpha) => alpha > 127) || alphas.every((alpha) => !alpha);
-    if (opaque || Math.abs(height - expected) > 1 + 0.01 * expected) throw new Error("hintsShape");
+    const useless = alphas.every((alpha) => alpha > 127) || alphas.every((alpha) => !alpha);
+    const expected = (width * this.whole[1]) / this.whole[0];
+    if (useless || Math.abs(height - expected) > 1 + 0.01 * expected) throw new Error("hintsShape");
     this.edits.slide({ points: [], strokes: { width, height, data } });
   }
 }
+
+export const isHints = ({ name }) => name.toLowerCase().endsWith(HINTS);
 
 /** Throw where a picture has too many pixels to be decoded; what no browser reads passes. */
 async function checkSize(file) {
   const image = new Image();
   image.src = URL.createObjectURL(file);
-  const pixels = await new Promise((resolve) => {
-    image.onload = () => resolve(image.naturalWidth * image.naturalHeight);
-    image.onerror = () => resolve(0);
-  });
+  await new Promise((resolve) => (image.onload = image.onerror = resolve));
   URL.revokeObjectURL(image.src);
-  if (pixels > MOST_MEGAPIXELS * 1e6) throw new Error("large");
+  if (image.naturalWidth * image.naturalHeight > MOST_MEGAPIXELS * 1e6) throw new Error("large");
 }
-
-async function readPixels(file) {
-  const bitmap = await createImageBitmap(file);
-  const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
-  context.drawImage(bitmap, 0, 0);
-  return { image: context.getImageData(0, 0, bitmap.width, bitmap.height) };
-}
-
-export const isHints = (file) => file.name.toLowerCase().endsWith(HINTS);
