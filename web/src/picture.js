@@ -1,0 +1,67 @@
+// From an ImageData or a file to pixels: rows of RGBA as they are asked for, upright and in sRGB.
+
+import * as UTIF from "utif2";
+import { MOST_MEGAPIXELS } from "./colorizer.js";
+import { rowsOf } from "./resize.js";
+
+let latest = {}; // the file that was decoded last, which is often asked for again
+
+/**
+ * Return {width, height, rows(top, count), draw(width, height)} of a picture.
+ *
+ * That is an ImageData, or a file, {file, key}; files of one key are the same.
+ */
+export async function sourceOf(picture) {
+  const { width, height, file, key } = picture;
+  if (!file) return { width, height, rows: rowsOf(picture), draw: () => picture };
+  if (latest.key !== key) {
+    latest.bitmap?.close();
+    latest = {};
+    latest = { key, bitmap: await decode(file) };
+  }
+  return sourceOfBitmap(latest.bitmap);
+}
+
+function sourceOfBitmap(bitmap) {
+  const { width, height } = bitmap;
+  const read = (columns, lines, ...part) => {
+    const canvas = new OffscreenCanvas(columns, lines);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.imageSmoothingQuality = "high";
+    context.drawImage(bitmap, ...part, 0, 0, columns, lines);
+    return context.getImageData(0, 0, columns, lines);
+  };
+  const rows = (top, count) => read(width, count, 0, top, width, count).data;
+  return { width, height, rows, draw: (columns, lines) => read(columns, lines, 0, 0, width, height) };
+}
+
+const check = (width, height) => {
+  if (width * height > MOST_MEGAPIXELS * 1e6) throw new Error("large");
+};
+
+/** Decode a file; throws an Error whose message is the name of a text. */
+async function decode(file) {
+  const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+  if (/^(II\*\0|MM\0\*)/.test(head)) return decodeTiff(await file.arrayBuffer());
+  try {
+    const bitmap = await createImageBitmap(file);
+    check(bitmap.width, bitmap.height);
+    return bitmap;
+  } catch ({ message }) {
+    if (message === "large") throw new Error(message);
+    throw new Error(/^....ftyp(hei|hev|mif|msf)/s.test(head) ? "heic" : "broken");
+  }
+}
+
+/** Decode the first page of a TIFF. */
+async function decodeTiff(bytes) {
+  try {
+    const [page] = UTIF.decode(bytes);
+    check(page.t256[0], page.t257[0]);
+    UTIF.decodeImage(bytes, page);
+    const data = new Uint8ClampedArray(UTIF.toRGBA8(page));
+    return await createImageBitmap(new ImageData(data, page.width, page.height));
+  } catch ({ message }) {
+    throw new Error(message === "large" ? message : "tiff");
+  }
+}

@@ -1,0 +1,143 @@
+// The worker behind colorizer.js: one request after the other, each a verb and what it is given.
+
+import { painter } from "./chroma.js";
+import { enlarged } from "./enlarge.js";
+import { fromHints } from "./known.js";
+import { marked } from "./metadata.js";
+import { lumaOf, networkSize, open, predict, setUp } from "./network.js";
+import { sourceOf } from "./picture.js";
+import { shrink } from "./resize.js";
+
+const BAND = 256; // rows that are painted at a time
+
+let network;
+let latest = {}; // the file that was made smaller last, which is often asked for again
+const stopped = new Set();
+
+/** Fetch the bytes of an address; a host may have undone their gzip already. */
+async function bytesOf(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(plain).arrayBuffer());
+}
+
+/** Return a picture at another size, by default the network's: {width, height, data}. */
+async function smaller(picture, size) {
+  const wanted = `${picture.key} ${size ?? ""}`;
+  if (picture.key !== undefined && latest.wanted === wanted) return latest.small;
+  const { width, height, rows } = await sourceOf(picture);
+  const small = shrink(rows, width, height, ...(size ?? networkSize(width, height)));
+  latest = { wanted, small };
+  return small;
+}
+
+const imageData = ({ width, height, data }) => new ImageData(data, width, height);
+
+/** Fill a canvas of a size band by band: `make(top, count)` returns rows of RGBA. */
+function drawn(width, height, make) {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d");
+  for (let top = 0; top < height; top += BAND) {
+    const count = Math.min(BAND, height - top);
+    context.putImageData(new ImageData(make(top, count), width, count), 0, top);
+  }
+  return canvas;
+}
+
+/** Return how to paint a picture: its size, and a function that makes painted rows. */
+async function painting(picture, chroma, strength) {
+  const { width, height, rows } = await sourceOf(picture);
+  const small = await smaller(picture, [chroma.width, chroma.height]);
+  const paint = painter(small, chroma, strength, width, height);
+  const make = (top, count) => {
+    const band = new Uint8ClampedArray(rows(top, count));
+    paint(band, top);
+    return band;
+  };
+  return { width, height, make };
+}
+
+const verbs = {
+  async start(address, binary, threads) {
+    const [bytes, wasm] = await Promise.all([bytesOf(address), bytesOf(binary)]);
+    setUp(wasm, threads);
+    network = await open(bytes);
+  },
+
+  shrink: async (picture) => imageData(await smaller(picture)),
+
+  async show(picture, longest) {
+    const { width, height, draw } = await sourceOf(picture);
+    const scale = Math.min(1, longest / Math.max(width, height));
+    const size = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+    return { image: draw(...size), whole: [width, height] };
+  },
+
+  known: async (hints, small) => fromHints(hints, small),
+
+  async predict(picture, known, automatic) {
+    const small = await smaller(picture, known && [known.width, known.height]);
+    return predict(network, small, known, automatic);
+  },
+
+  async paint(picture, chroma, strength) {
+    const { width, height, make } = await painting(picture, chroma, strength);
+    return new ImageData(make(0, height), width, height);
+  },
+
+  async write(picture, chroma, strength, type, settings) {
+    const { width, height, make } = await painting(picture, chroma, strength);
+    const canvas = drawn(width, height, make);
+    if (type === "image/jpeg") {
+      const behind = { globalCompositeOperation: "destination-over", fillStyle: "white" };
+      Object.assign(canvas.getContext("2d"), behind).fillRect(0, 0, width, height);
+    }
+    const blob = await canvas.convertToBlob({ type, quality: 0.95 });
+    return marked(blob, settings.original ?? picture.file, { width, height, ...settings });
+  },
+
+  async enlarge(picture, scale, addresses, number) {
+    const { width, height, rows } = await sourceOf(picture);
+    let gray = { width, height, data: lumaOf({ width, height, data: rows(0, height) }) };
+    for (const [place, address] of addresses.entries()) {
+      const session = await open(await bytesOf(address));
+      // The second of two passes has four times the pixels.
+      const [begin, end] = addresses.length === 1 ? [0, 1] : [[0, 0.2], [0.2, 1]][place];
+      try {
+        gray = await enlarged(session, gray, scale === 1 ? 1 : 2, async (share) => {
+          postMessage({ number, share: begin + share * (end - begin) });
+          await new Promise((resolve) => setTimeout(resolve)); // a stop may have come
+          if (stopped.has(number)) throw new Error("stopped");
+        });
+      } finally {
+        await session.release();
+      }
+    }
+    const bands = (top, count) => {
+      const band = new Uint8ClampedArray(4 * gray.width * count).fill(255);
+      const levels = gray.data.subarray(top * gray.width, (top + count) * gray.width);
+      levels.forEach((level, pixel) => band.fill(level, 4 * pixel, 4 * pixel + 3));
+      return band;
+    };
+    return drawn(gray.width, gray.height, bands).convertToBlob({ type: "image/png" });
+  },
+};
+
+// ONNX Runtime's own threads begin with this file as well.
+if (!self.name.startsWith("em-pthread")) {
+  let last = Promise.resolve();
+  self.onmessage = ({ data: { number, verb, given, stop } }) => {
+    if (stop !== undefined) return stopped.add(stop);
+    last = last.then(async () => {
+      try {
+        if (stopped.has(number)) throw new Error("stopped");
+        postMessage({ number, answer: await verbs[verb](...given, number) });
+      } catch (error) {
+        postMessage({ number, failure: error.message || error.name });
+      }
+    });
+  };
+}
