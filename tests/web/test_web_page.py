@@ -5,7 +5,7 @@ import json
 import re
 import zipfile
 
-from colorizer import photos
+from colorizer.files import photos
 
 import numpy as np
 import pillow_heif
