@@ -215,3 +215,25 @@ def locked(folder):
         with contextlib.suppress(OSError):
             path.unlink()
         lock.release()
+
+
+@contextlib.contextmanager
+def held(folder):
+    """Make an output folder and hold it during the block; without a result it goes again.
+
+    Raises UserError as `locked` does, and where the folder cannot be made.
+    """
+    new = not os.path.lexists(folder)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{shown(folder)} cannot be made ({error.strerror}); give another folder as --output"
+        ) from error
+    try:
+        with locked(folder):
+            yield
+    finally:
+        if new:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)

@@ -1,13 +1,12 @@
 """One way to do what is requested, for the command and the page, and the report of it."""
 
-import contextlib
 import dataclasses
 
-from colorizer.errors import UserError, shown
+from colorizer.errors import UserError
 from colorizer.jobs.job import FilmJob, Writer
 from colorizer.jobs.photographs import colorize_photographs
 from colorizer.jobs.plan import plan
-from colorizer.jobs.record import RECORD, Record, locked
+from colorizer.jobs.record import RECORD, Record, held
 from colorizer.jobs.request import Fingerprint
 
 
@@ -53,46 +52,30 @@ def run(request, colorizer, progress) -> Report:
     `progress(desc, unit, total)` gives a progress bar, like tqdm's: a context with a `total` and an
     `update`. Raises UserError as `plan` does, and where the output folder cannot be used.
     """
-    output, new = request.output, not request.output.exists()
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{shown(output)} cannot be made ({error.strerror}); give another folder as --output"
-        ) from error
-    try:
-        with locked(output):
-            writer = Writer(Record(output), Fingerprint(request, colorizer))
-            takes_hints = colorizer.network.takes_known
-            planned = plan(request, writer.record, writer.fingerprint, takes_hints)
-            return _do(planned, request, colorizer, writer, progress)
-    finally:
-        if new:
-            with contextlib.suppress(OSError):
-                output.rmdir()  # if nothing came of it
+    with held(request.output):
+        writer = Writer(Record(request.output), Fingerprint(request, colorizer))
+        takes_hints = colorizer.network.takes_known
+        planned = plan(request, writer.record, writer.fingerprint, takes_hints)
+        report = Report(skipped=len(planned.skipped), failures=planned.failures)
+        changed = "changed since it was written, and kept"
+        report.remarks += [(name, changed) for name in planned.kept]
+        if number := writer.record.unreadable:
+            remark = f"{number} of its lines could not be read, and are left out"
+            report.remarks.append((RECORD, remark))
+        try:
+            if jobs := planned.photographs:
+                with progress(desc="colorizing", unit=" photographs", total=len(jobs)) as bar:
 
+                    def add(outcome):
+                        report.add(outcome)
+                        bar.update(1)
 
-def _do(planned, request, colorizer, writer, progress) -> Report:
-    """Do what is planned and report it."""
-    report = Report(skipped=len(planned.skipped), failures=planned.failures)
-    report.remarks += [(name, "changed since it was written, and kept") for name in planned.kept]
-    if number := writer.record.unreadable:
-        remark = f"{number} of its lines could not be read, and are left out"
-        report.remarks.append((RECORD, remark))
-    try:
-        if jobs := planned.photographs:
-            with progress(desc="colorizing", unit=" photographs", total=len(jobs)) as bar:
-
-                def add(outcome):
-                    report.add(outcome)
-                    bar.update(1)
-
-                colorize_photographs(jobs, colorizer, request, writer, add)
-        for job in planned.films:
-            with progress(desc=job.name, unit=" frames", total=None) as bar:
-                report.add(_films().colorize_film(job, colorizer, request, writer, bar))
-    except KeyboardInterrupt:
-        report.stopped = True
+                    colorize_photographs(jobs, colorizer, request, writer, add)
+            for job in planned.films:
+                with progress(desc=job.name, unit=" frames", total=None) as bar:
+                    report.add(_films().colorize_film(job, colorizer, request, writer, bar))
+        except KeyboardInterrupt:
+            report.stopped = True
     return report
 
 
