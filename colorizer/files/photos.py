@@ -137,9 +137,12 @@ def pages(path):
     All but TIFF and PDF have one, and so has a file that is damaged, of which reading says what is
     wrong. Of more than MOST_PAGES the first are taken, and the remark says so.
     """
+    # Opening a pipe would wait for its writer for ever.
+    if not os.path.isfile(path):
+        return [0], ""
     try:
         with open(path, "rb") as file:
-            format = formats.of_content(file) if os.path.isfile(path) else None
+            format = formats.of_content(file)
             if format is None or "pages" not in format.holds:
                 return [0], ""
             if format.key == "PDF":
