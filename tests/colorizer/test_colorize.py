@@ -118,10 +118,14 @@ def test_a_jpeg_of_a_gray_photograph_keeps_its_luminance(tmp_path, run):
 
 
 def test_jpegs_are_written_without_halving_their_colour(tmp_path, run):
-    write(tmp_path / "in" / "a.jpg", scene(), quality=60)
+    source = write(tmp_path / "in" / "a.jpg", scene(), quality=60)
     run()
     written = Image.open(tmp_path / "out" / "a.jpg")
     assert [layer[1:3] for layer in written.layer] == [(1, 1)] * 3
+    assert written.quantization[0] == Image.open(source).quantization[0]  # as good as it was
+    write(tmp_path / "lossless" / "a.png", scene())
+    run("--format", "jpg", output="best", input="lossless")
+    written = Image.open(tmp_path / "best" / "a.jpg")
     assert max(written.quantization[0]) < 13  # quality 95
 
 
