@@ -85,3 +85,43 @@ def test_two_hues_are_a_picture_in_colour():
     blue = toned(sample("photographer"), 250, 25)
     halves[:, halves.shape[1] // 2 :] = blue[:, halves.shape[1] // 2 :]
     assert not tone.is_toned(small(halves))
+
+
+def stained(picture, seed=0):
+    """Put three brown stains, soft or with a rim, and a border of old paper on a picture."""
+    random = np.random.default_rng(seed)
+    height, width = picture.shape[:2]
+    light = picture.astype(np.float32) / 255
+    for _ in range(3):
+        radius = random.uniform(0.06, 0.14) * max(height, width)
+        centre = int(random.integers(0, width)), int(random.integers(0, height))
+        there = cv2.circle(np.zeros((height, width), np.float32), centre, int(radius), 1, -1)
+        there = cv2.GaussianBlur(there, (0, 0), radius * random.uniform(0.05, 0.4))
+        light *= 1 - there[..., np.newaxis] * (1 - np.array([0.75, 0.5, 0.25], np.float32))
+    edge = height // 30
+    paper = {"value": (225, 205, 160)}
+    return cv2.copyMakeBorder(to_uint8(light), *[edge] * 4, cv2.BORDER_CONSTANT, **paper)
+
+
+@pytest.mark.parametrize("name", [*IN_COLOUR, "coins", "photographer", "stairs"])
+@pytest.mark.parametrize("chroma", [0, 12])
+def test_stained_prints_are_black_and_white(name, chroma):
+    """Stains, of which each is far from the print's one hue, are none of the picture's colours."""
+    print_of = toned(sample(name), 75, chroma) if chroma else grayscale(sample(name)).repeat(3, 2)
+    assert tone.is_toned(small(as_jpeg(stained(print_of), 75)))
+
+
+@pytest.mark.parametrize("name", IN_COLOUR)
+def test_stained_photographs_in_colour_are_in_colour(name):
+    assert not tone.is_toned(small(as_jpeg(stained(sample(name)), 75)))
+
+
+def test_noise_far_from_a_date_stamp_is_no_part_of_it():
+    """A few coloured grains in a corner do not make the box of the stamp as large as the picture."""
+    gray = small(grayscale(sample("photographer")).repeat(3, 2))
+    height, width = gray.shape[:2]
+    for place in np.arange(10, width * 7 // 10, 2):
+        gray[height - 12 : height - 6, width - 8 - place // 4] = (255, 140, 30)
+    assert tone._has_one_tone(gray)
+    gray[2, 2:4] = (250, 20, 20)
+    assert tone._has_one_tone(gray)
