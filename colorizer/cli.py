@@ -87,8 +87,9 @@ def arguments():
 
     add = parser.add_argument_group("films").add_argument
     add("--codec", choices=film_formats.CODECS, help=f"default {film_formats.DEFAULT_CODECS}")
-    qualities = ", ".join(f"{name} {codec.quality}" for name, codec in film_formats.CODECS.items())
+    qualities = film_formats.DEFAULT_QUALITIES
     add("--quality", type=quality, metavar="CRF", help=f"0 to 63, lower is better ({qualities})")
+    add("--keep-interlaced", action="store_true", help="default: a frame for each field")
     return parser
 
 
@@ -167,6 +168,7 @@ def request_of(settings, colorizer) -> Request:
         jpeg_quality=settings.jpeg_quality,
         codec=settings.codec,
         quality=settings.quality,
+        keep_interlaced=settings.keep_interlaced,
     )
 
 

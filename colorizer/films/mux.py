@@ -1,6 +1,5 @@
 """Coloured frames into a film's file: encoders, finished segments, and all the other streams."""
 
-import contextlib
 import dataclasses
 import heapq
 import os
@@ -9,6 +8,8 @@ from fractions import Fraction
 from colorizer.files.atomic import replacing
 from colorizer.films.decode import WEIGHTS, Film, FilmError, opened
 from colorizer.films.formats import CODECS, Container, container_of
+from colorizer.films.interlace import Scan
+from colorizer.films.timing import Clock, packets, timeline
 
 import av
 import numpy as np
@@ -18,6 +19,12 @@ LAMBDA = 118  # FFmpeg's unit of a quantizer
 
 # So many seconds a film may end before its file says: containers count in different ways.
 SLACK = 1
+
+# Codecs of films in which nothing, or nothing that is seen, was lost.
+LOSSLESS = (
+    *("ffv1", "huffyuv", "ffvhuff", "utvideo", "magicyuv", "rawvideo", "v210", "v410", "qtrle"),
+    *("png", "prores", "dnxhd", "cfhd", "jpeg2000", "hap", "flashsv", "zmbv", "lagarith"),
+)
 
 # Streams that are copied. Data streams are mostly the chapters of MP4, which are copied as such.
 COPIED = ("video", "audio", "subtitle", "attachment")
@@ -56,9 +63,8 @@ class Encoding:
 
     @property
     def pixel_format(self) -> str:
-        """FFmpeg's name of it: 4:2:0, of 10 bits if the film has more than 8."""
-        deep = self.film.bits > 8 and not CODECS[self.codec].quantized
-        return "yuv420p10le" if deep else "yuv420p"
+        """FFmpeg's name of what is encoded."""
+        return CODECS[self.codec].pixel_formats[self.film.bits > 8]
 
     @property
     def full_range(self) -> bool:
@@ -83,6 +89,27 @@ class Encoding:
         frame.pts, frame.time_base = time, self.film.time_base
         return frame
 
+    def losses(self) -> list[str]:
+        """Return phrases about what of the film's pictures is not in the coloured ones."""
+        film, losses = self.film, []
+        source, written = (av.VideoFormat(name) for name in (film.pixel_format, self.pixel_format))
+        if film.bits > (bits := max(component.bits for component in written.components)):
+            losses.append(f"its {film.bits} bits became {bits}")
+        if _samples_of_colour(source) > _samples_of_colour(written):
+            losses.append("it has fewer samples of colour than before (4:2:0)")
+        if film.codec in LOSSLESS and self.codec != "ffv1":
+            losses.append(f"it is compressed with loss, which {film.codec} is not")
+        if losses:
+            losses[-1] += " (--codec prores or ffv1 keeps more)"
+        if film.light_levels:
+            losses.append("its light levels of HDR10 were left out")
+        if film.has_alpha:
+            losses.append("what is transparent was laid on white")
+        if film.size[0] % 2 or film.size[1] % 2:
+            height, width = film.size
+            losses.append(f"{width}x{height} pixels became even by doubling the last row or column")
+        return losses
+
     def configure(self, context) -> None:
         """Set up an encoder's context."""
         film, codec = self.film, CODECS[self.codec]
@@ -97,12 +124,23 @@ class Encoding:
         context.color_primaries = film.color_primaries
         context.color_trc = film.color_trc
         factor = codec.quality if self.quality is None else self.quality
+        options = dict(codec.options)
         if codec.quantized:
-            context.options = {"global_quality": str(LAMBDA * factor), **codec.options}
-        else:
-            context.options = {"crf": str(factor), **codec.options}
+            options["global_quality"] = str(LAMBDA * factor)
+        elif codec.quality is not None:
+            options["crf"] = str(factor)
+        if film.scan is not Scan.PROGRESSIVE and not film.deinterlace:
+            options |= codec.interlaced.get(film.scan.value, {})
+        context.options = options
         if self.container.one_time:
             context.max_b_frames = 0
+
+
+def _samples_of_colour(format) -> float:
+    """Return how many samples of colour a pixel of a format has; gray has none."""
+    if format.name.startswith(("gray", "mono", "pal")) or len(format.components) < 3:
+        return 0
+    return format.chroma_width(16) * format.chroma_height(16) / 256
 
 
 class Encoder:
@@ -146,37 +184,6 @@ class Encoder:
         }
 
 
-@dataclasses.dataclass(frozen=True)
-class Timeline:
-    """The times of a film's encoded packets, in the order of decoding, as the container needs them.
-
-    `decode` and `show`, int64 (packets,), are when a packet is decoded and when its frame is shown;
-    `length` is for how long, but for the last packet, whose length is that of the last frame.
-    """
-
-    decode: np.ndarray
-    show: np.ndarray
-    length: np.ndarray
-
-
-def timeline(times, last_length) -> Timeline:
-    """Order packets of which only the times of their frames are known.
-
-    `times`, int64 (packets,), are all different, in the order of decoding; the film's last frame is
-    shown for `last_length`. A packet is decoded when the frame that is shown so many places earlier
-    is shown: as few places as keep every packet from coming after its own frame.
-    """
-    shown = np.sort(times)
-    delay = int(max(0, np.max(np.arange(len(times)) - np.searchsorted(shown, times))))
-    # So early does decoding begin that it ends early by as much: MP4 adds up its samples' lengths.
-    earliness = shown[-1] - shown[len(shown) - 1 - delay]
-    early = shown[0] - earliness * np.arange(delay, 0, -1) // max(1, delay)
-    decode = np.concatenate([early, shown])[: len(times)]
-    lengths = np.append(np.diff(shown), last_length)[np.searchsorted(shown, times)]
-    lengths[-1] = last_length
-    return Timeline(decode, times, lengths)
-
-
 def assemble(source, target, encoding, segments, last_length, enter) -> list[str]:
     """Write a film's file: coloured pictures from the segments, all else from its source.
 
@@ -189,7 +196,8 @@ def assemble(source, target, encoding, segments, last_length, enter) -> list[str
     film, muxer = encoding.film, encoding.container.muxer
     times = timeline(_times(segments), last_length)
     with opened(source) as (container, main), replacing(target) as temporary:
-        with av.open(os.fspath(temporary), "w", format=muxer) as output:
+        options = encoding.container.options
+        with av.open(os.fspath(temporary), "w", format=muxer, options=options) as output:
             output.metadata.update(_kept(container.metadata, OWN_METADATA))
             coloured, copies, left_out = None, {}, []
             for stream in container.streams:
@@ -213,11 +221,13 @@ def assemble(source, target, encoding, segments, last_length, enter) -> list[str
             output.set_chapters(container.chapters())
             output.start_encoding()
             painted = _painted(segments, times, coloured, film.time_base)
-            end = Fraction(0)
-            for packet in heapq.merge(painted, _copied(container, copies), key=_decoded_at):
+            clock, end = Clock(container), Fraction(0)
+            copied = _copied(container, copies, clock)
+            for packet in heapq.merge(painted, copied, key=_decoded_at):
                 end = max(end, _decoded_at(packet) + (packet.duration or 0) * packet.time_base)
                 output.mux(packet)
-            left_out += _broken_off(container, main, end)
+            if not clock.offset:  # else its file does not say how long it is
+                left_out += _broken_off(container, main, end)
         enter(temporary)
     return left_out
 
@@ -262,16 +272,12 @@ def _painted(segments, times, stream, time_base):
             yield packet
 
 
-def _copied(container, copies):
+def _copied(container, copies, clock):
     """Yield the packets of all streams that are copied, as far as the film can be read."""
-    sources = [container.streams[index] for index in copies]
-    if not sources:
-        return
-    with contextlib.suppress(av.FFmpegError):
-        for packet in container.demux(sources):
-            if packet.size:
-                packet.stream = copies[packet.stream_index]
-                yield packet
+    for packet in packets(container, clock) if copies else ():
+        if packet.stream_index in copies:
+            packet.stream = copies[packet.stream_index]
+            yield packet
 
 
 def _decoded_at(packet) -> Fraction:

@@ -50,7 +50,7 @@ def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
 
 def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     """Colorize one film segment by segment and put it together."""
-    film = decode.probe(job.source.path)
+    film = decode.probe(job.source.path, request.max_megapixels, not request.keep_interlaced)
     if film.in_colour and request.keep_colour and not job.hints:
         remark = "it stays where it is, because its results are in another format"
         if job.source.path.suffix == job.target.suffix:
@@ -64,7 +64,7 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     parts = Parts(job, {**writer.fingerprint.of(job), "version": VERSION, "codec": codec})
     tell(parts.memory.frames, film.frames)
     if not parts.whole():
-        with decode.reading(job.source.path, after=parts.memory.time) as frames:
+        with decode.reading(job.source.path, film, parts.memory.time) as frames:
             painter = Painter(encoding, colorizer, request, hints, parts.memory)
             with contextlib.closing(painter.colorize(frames)) as painted:
                 _write_segments(painted, encoding, parts, lambda: tell(1, film.frames))
@@ -78,7 +78,8 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     left_out = assemble(
         job.source.path, job.target, encoding, parts.segments, parts.memory.length, enter
     )
-    remarks += _remarks(film, parts.memory, hints, request.reference) + left_out
+    remarks += _remarks(film, parts.memory, hints, request.reference)
+    remarks += encoding.losses() + left_out
     parts.remove()
     return Outcome(job, remark="; ".join(filter(None, remarks)), in_colour=film.in_colour)
 
@@ -100,23 +101,24 @@ def _write_segments(painted, encoding, parts, tell) -> None:
 def _remarks(film, memory, hints, reference) -> list[str]:
     """Return phrases for the user about what is not as in the film, and what became of hints."""
     remarks = []
-    end = film.seconds(memory.time)
-    behind = [shown(hint.path.name) for hint in hints if hint.lies_behind(memory.frames, end)]
+    count, end = memory.frames // film.fields, film.seconds(memory.time)
+    behind = [shown(hint.path.name) for hint in hints if hint.lies_behind(count, end)]
     if behind:
         remarks.append(f"the film ends before the hints of {', '.join(behind)}")
     if reference:
         share = memory.matched / memory.frames
         remarks.append(f"{share:.0%} of it looks like {reference.name}")
     if memory.repeated:
-        count = memory.repeated
-        remarks.append(f"{count} frames cannot be decoded; the one before stands for each")
-    if film.interlaced:
-        remarks.append("it was interlaced, and is progressive now")
-    if film.has_alpha:
-        remarks.append("what is transparent was laid on white")
-    if film.size[0] % 2 or film.size[1] % 2:
+        remarks.append(
+            f"{memory.repeated} frames cannot be decoded; the one before stands for each"
+        )
+    if memory.resized:
         height, width = film.size
-        remarks.append(f"{width}x{height} pixels became even by doubling the last row or column")
+        remarks.append(f"{memory.resized} frames of another size were scaled to {width}x{height}")
+    if film.fields == 2:
+        remarks.append("it was interlaced, and is progressive now, with a frame for each field")
+    elif film.scan is not decode.Scan.PROGRESSIVE:
+        remarks.append("it is interlaced, and was left so")
     return remarks
 
 

@@ -54,7 +54,8 @@ class FilmJob:
 
     def own_settings(self, request) -> dict:
         """Return what the record keeps of this job alone."""
-        return {"codec": request.codec, "quality": request.quality}
+        own = {"codec": request.codec, "quality": request.quality}
+        return own | ({"keep_interlaced": True} if request.keep_interlaced else {})
 
 
 @dataclasses.dataclass(frozen=True)

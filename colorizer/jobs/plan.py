@@ -83,7 +83,7 @@ def plan(request, record, fingerprint, takes_hints=True) -> Plan:
 
 def film_job(request, path, relative) -> FilmJob:
     """Return the job of a film, with the name that its result would have."""
-    target = request.output / film_formats.target_of(relative)
+    target = request.output / film_formats.target_of(path, relative, request.codec)
     return FilmJob(Source(path), shown(relative), target, film_hints.folder_beside(path))
 
 

@@ -35,7 +35,7 @@ class Request:
     colorized. `jpeg_quality`, 0 to 100, is that of lossy formats, by default about the source's
     own. `label` is a word in a corner of what was colorized, or empty. `codec` is a key of
     films.formats.CODECS, or None for what suits the container, and `quality` its constant rate
-    factor, or None for its default.
+    factor, or None for its default. `keep_interlaced` leaves interlaced films so.
     """
 
     inputs: tuple = ()
@@ -54,6 +54,7 @@ class Request:
     label: str = ""
     codec: str | None = None
     quality: int | None = None
+    keep_interlaced: bool = False
 
     @property
     def scale(self) -> int:

@@ -9,15 +9,17 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import colorize
 from colorizer import Colorizer, cli
 from colorizer.films import decode, mux, stabilize
 from colorizer.films import formats as film_formats
 from colorizer.films.formats import CONTAINERS, container_of
+from colorizer.films.timing import Clock
 from colorizer.jobs import films
 from colorizer.jobs.record import LOCK, RECORD
-from colorizer.pixels import grayscale, to_unit
+from colorizer.pixels import grayscale, high_bits, to_unit
 
 import av
 import cv2
@@ -64,31 +66,32 @@ def write_film(path, count=30, times=None, sound=True, size=(48, 64), **settings
     `times` are those of the frames in a time base of 1/30000; by default they go by RATE.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    suffix = path.suffix
-    codec = settings.pop("codec", SOURCE_CODECS.get(suffix, "libx264"))
-    with av.open(str(path), "w", format=container_of(path).muxer) as output:
+    container = container_of(path)
+    muxer = settings.pop("muxer", container.muxer)
+    codec = settings.pop("codec", SOURCE_CODECS.get(muxer, "libx264"))
+    with av.open(str(path), "w", format=muxer, options=container.options) as output:
         output.metadata["title"] = "A film"
         pictures = output.add_stream(codec, RATE)
         pictures.height, pictures.width = size
         pictures.pix_fmt = settings.pop("pix_fmt", "yuv420p")
         pictures.time_base = pictures.codec_context.time_base = Fraction(1, 30000)
-        if codec == "libx264":
-            pictures.options = {"bf": "3", "crf": "4", "g": "12", **settings.get("options", {})}
-        if suffix in RATES_ONLY:
+        options = {"bf": "3", "crf": "4", "g": "12"} if codec == "libx264" else {}
+        pictures.options = options | settings.get("options", {})
+        if muxer in RATES_ONLY:
             pictures.time_base = pictures.codec_context.time_base = 1 / RATE
         if "shape" in settings:
             pictures.sample_aspect_ratio = Fraction(settings["shape"])
         if settings.get("matrix"):
             pictures.set_display_rotation(settings["matrix"])
         tone = (
-            output.add_stream(SOUNDS.get(suffix, "aac"), 48000, layout="mono", bit_rate=64000)
+            output.add_stream(SOUNDS.get(muxer, "aac"), 48000, layout="mono", bit_rate=64000)
             if sound
             else None
         )
         if tone:
             tone.metadata["language"] = "nld"
         settings.get("before", lambda output: None)(output)
-        ticks = 1 if suffix in RATES_ONLY else 1001
+        ticks = 1 if muxer in RATES_ONLY else 1001
         times = times or [number * ticks for number in range(count)]
         for number, shown in enumerate(times):
             gray = picture(number, *size)
@@ -109,15 +112,21 @@ def write_film(path, count=30, times=None, sound=True, size=(48, 64), **settings
     return path
 
 
-# What films of the tests are written in, where that is not H.264 and AAC.
-RATES_ONLY = (".avi", ".mpg", ".mpeg")
+# What films of the tests are written in, by FFmpeg's name of the container, where that is not H.264
+# and AAC.
+RATES_ONLY = ("avi", "vob")
 SOURCE_CODECS = {
-    **{".webm": "libvpx-vp9", ".avi": "mpeg4", ".wmv": "wmv2"},
-    **dict.fromkeys((".mpg", ".mpeg"), "mpeg2video"),
+    **{"webm": "libvpx-vp9", "avi": "mpeg4", "asf": "wmv2", "vob": "mpeg2video", "flv": "flv"},
+    **{
+        "ogg": "libvpx",
+        "mxf": "mpeg2video",
+        "yuv4mpegpipe": "rawvideo",
+        "mpeg2video": "mpeg2video",
+    },
 }
 SOUNDS = {
-    **{".mkv": "flac", ".webm": "libopus", ".avi": "mp2", ".wmv": "wmav2"},
-    **dict.fromkeys((".mpg", ".mpeg"), "mp2"),
+    **{"matroska": "flac", "webm": "libopus", "avi": "mp2", "asf": "wmav2", "vob": "mp2"},
+    **{"mpegts": "mp2", "flv": "libmp3lame", "ogg": "libopus", "mxf": "pcm_s16le"},
 }
 
 
@@ -129,8 +138,9 @@ def results(folder):
 
 def times_of(path):
     """Return the times of a film's frames, in seconds, in the order of showing."""
-    with decode.opened(path) as (container, stream):
-        return [shown * stream.time_base for _, shown, *_ in decode.frames(container, stream)]
+    film = decode.probe(path, deinterlace=False)
+    with decode.reading(path, film) as frames:
+        return [shown * film.time_base for _, shown, *_ in frames]
 
 
 def packets_of(path, kind):
@@ -153,7 +163,7 @@ def lightness(rgb):
     return cv2.cvtColor(to_unit(rgb), cv2.COLOR_RGB2LAB)[..., 0]
 
 
-@pytest.mark.parametrize("suffix", [container.suffixes[0] for container in CONTAINERS])
+@pytest.mark.parametrize("suffix", [c.suffixes[0] for c in CONTAINERS if c.muxer])
 def test_a_film_of_any_container_gets_colour_and_keeps_all_else(tmp_path, run, suffix):
     source = write_film(tmp_path / "in" / f"film{suffix}")
     status, printed = run()
@@ -192,6 +202,82 @@ def test_variable_frame_rates_stay(tmp_path, run):
         length = written.streams.video[0].duration * written.streams.video[0].time_base
     shown = times_of(source)
     assert shown[-1] < length + shown[0] < shown[-1] + Fraction(1, 10)
+
+
+def joined(path, *recordings):
+    """Write films behind each other into one file, as recorders do; return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(recording.read_bytes() for recording in recordings))
+    return path
+
+
+@pytest.mark.parametrize("sound", [True, False])
+@pytest.mark.parametrize("suffix", [".vob", ".mpg", ".mts", ".ts", ".trp"])
+def test_times_that_restart_are_one_film(tmp_path, run, suffix, sound):
+    """Two recordings behind each other last as long as both, in pictures and in sound."""
+    counts = 40, 25
+    parts = [
+        write_film(tmp_path / f"{count}{suffix}", count=count, sound=sound) for count in counts
+    ]
+    source = joined(tmp_path / "in" / f"film{suffix}", *parts)
+    status, printed = run()
+    assert status == 0, printed
+    assert "breaks off" not in printed
+    target = tmp_path / "out" / source.name
+    assert results(tmp_path) == [source.name]
+    shown = np.array(list(map(float, times_of(target))))
+    assert len(shown) == sum(counts)
+    steps = np.diff(shown)
+    np.testing.assert_allclose(np.delete(steps, 39), float(1 / RATE), atol=0.001)
+    assert 0.02 < steps[39] < 0.3
+    heard = [packets_of(part, "audio") for part in (*parts, target)]
+    assert [content for *_, content in heard[2]] == [
+        content for part in heard[:2] for *_, content in part
+    ]
+    if sound:
+        times = np.array([float(time) for time, *_ in heard[2]])
+        assert (np.diff(times) > 0).all()
+        starts = [float(packets[0][0]) for packets in heard[:2]]
+        # Sound and pictures of the second recording stand to each other as before.
+        before = starts[1] - float(times_of(parts[1])[0])
+        after = times[len(heard[0])] - shown[40]
+        assert after == pytest.approx(before, abs=0.02)
+
+
+def test_a_clock_follows_jumps_and_nothing_else():
+    """Two streams of packets of 1 s, in a time base of 1/10."""
+    kinds = {0: "video", 1: "audio", 2: "subtitle"}
+
+    class Packet:
+        time_base, duration = Fraction(1, 10), 10
+
+        def __init__(self, index, time):
+            self.stream_index, self.dts, self.pts = index, time, time + 1
+            self.stream = SimpleNamespace(type=kinds[index])
+
+    def corrected(*packets, restarts=True):
+        flags = av.format.Flags.ts_discont.value if restarts else 0
+        clock = Clock(SimpleNamespace(format=SimpleNamespace(flags=flags)))
+        packets = [Packet(*each) for each in packets]
+        for packet in packets:
+            clock.set(packet)
+            assert packet.pts == packet.dts + 1
+        return [packet.dts for packet in packets]
+
+    regular = [(0, 0), (1, 1), (0, 10), (1, 11), (0, 20), (1, 21)]
+    assert corrected(*regular) == [time for _, time in regular]
+    # The second recording begins when both streams of the first have ended, and keeps its lead.
+    assert corrected(*regular, (0, 0), (1, 1), (0, 10)) == [0, 1, 10, 11, 20, 21, 31, 32, 41]
+    # Sound of the first that lies behind pictures of the second stays where it was.
+    assert corrected(*regular, (0, 0), (1, 31), (1, 1))[6:] == [31, 31, 32]
+    # A third, and one that goes on elsewhere.
+    assert corrected((0, 0), (0, 10), (0, 0), (0, 10), (0, 500))[2:] == [20, 30, 40]
+    # A gap of a few seconds, frames that are late, and subtitles in any order are none.
+    assert corrected((0, 0), (0, 90), (0, 89), (2, 50), (2, 10)) == [0, 90, 89, 50, 10]
+    assert corrected((0, 0), (0, 500), restarts=False) == [0, 500]
+    assert corrected((0, 0), (0, 50), (0, 0), restarts=False) == [0, 50, 60]
+    # Half a second back is another recording too.
+    assert corrected((0, 0), (0, 5), (0, 0))[2] == 15
 
 
 def test_packets_with_frames_out_of_order_are_decoded_in_time(tmp_path, run):
@@ -313,24 +399,76 @@ def test_a_turned_film_is_seen_upright(tmp_path, run, monkeypatch):
     assert abs(red[:, :24]).max() < 10
 
 
-def test_ten_bits_stay(tmp_path, run):
-    write_film(tmp_path / "in" / "film.mkv", count=5, pix_fmt="yuv420p10le")
-    assert run()[0] == 0
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "remark"),
+    [
+        (None, "yuv420p", "its 10 bits became 8"),  # not all players show more in H.264
+        ("hevc", "yuv420p10le", ""),
+        ("prores", "yuv422p10le", ""),
+        ("ffv1", "yuv444p16le", ""),
+    ],
+)
+def test_ten_bits_stay_where_the_codec_holds_them(tmp_path, run, codec, pixel_format, remark):
+    write_film(tmp_path / "in" / "film.mkv", count=5, pix_fmt="yuv420p10le", sound=False)
+    status, printed = run(*(("--codec", codec) if codec else ()))
+    assert status == 0
+    assert ("became" in printed) == bool(remark)
+    assert remark in printed
     with av.open(str(tmp_path / "out" / "film.mkv")) as container:
         frame = next(container.decode(video=0))
-    assert frame.format.name == "yuv420p10le"
+    assert frame.format.name == pixel_format
     painted = frame.to_ndarray(format="rgb24")
-    assert (
-        np.abs(lightness(painted)[8:-8, 4:28].mean() - lightness(np.full((1, 1, 3), 60, np.uint8)))
-        < 1
-    )
+    gray = lightness(np.full((1, 1, 3), 60, np.uint8))
+    assert np.abs(lightness(painted)[8:-8, 4:28].mean() - gray) < 1
     assert painted[..., 0].mean() - painted[..., 2].mean() > 25
+
+
+@pytest.mark.parametrize(("codec", "name"), [("prores", "film.mov"), ("ffv1", "film.mkv")])
+def test_codecs_to_edit_bring_their_container(tmp_path, run, codec, name):
+    write_film(tmp_path / "in" / "film.mp4", count=3)
+    status, printed = run("--codec", codec)
+    assert status == 0, printed
+    assert results(tmp_path) == [name]
+    assert "0 skipped" not in printed
+    assert "1 skipped" in run("--codec", codec)[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "remark"),
+    [
+        ({"codec": "ffv1"}, "it is compressed with loss, which ffv1 is not"),
+        ({"codec": "ffv1", "pix_fmt": "yuv422p10le"}, "its 10 bits became 8; it has fewer samples"),
+        ({"codec": "ffv1", "pix_fmt": "gray"}, "it is compressed with loss"),
+        ({}, ""),
+    ],
+)
+def test_what_the_codec_does_not_hold_is_in_one_remark(tmp_path, run, settings, remark):
+    write_film(tmp_path / "in" / "film.mkv", count=3, sound=False, **settings)
+    printed = run()[1]
+    lines = [line for line in printed.splitlines() if line.startswith("film.mkv: ")]
+    lines = [line for line in lines if "%" not in line]
+    assert len(lines) == bool(remark)
+    assert remark in "".join(lines)
+    assert ("fewer samples" in printed) == ("422" in settings.get("pix_fmt", ""))
+
+
+def test_hdr10_light_levels_are_named(tmp_path, run):
+    levels = "log-level=error:hdr10=1:max-cll=1000,400:master-display=G(13250,34500)B(7500,3000)"
+    levels += "R(34000,16000)WP(15635,16450)L(10000000,1)"
+    write_film(
+        tmp_path / "in" / "film.mkv",
+        count=3,
+        codec="libx265",
+        pix_fmt="yuv420p10le",
+        options={"x265-params": levels},
+    )
+    assert "its light levels of HDR10 were left out" in run("--codec", "hevc")[1]
 
 
 LEVELS = (33, 65, 193, 225)
 
 
-PAIRS = sorted((c.suffixes[0], codec) for c in CONTAINERS for codec in set(c.codecs))
+PAIRS = sorted((c.suffixes[0], codec) for c in CONTAINERS for codec in c.codecs)
 
 
 @pytest.mark.parametrize("full_range", [True, False])
@@ -346,8 +484,8 @@ def test_levels_come_out_as_they_went_in(tmp_path, suffix, codec, full_range):
     source = write_film(tmp_path / "in.mkv", count=1, sound=False)
     target = tmp_path / f"film{suffix}"
     mux.assemble(source, target, encoding, [tmp_path / "0.npz"], 1, lambda path: None)
-    with decode.opened(target) as (container, stream):
-        decoded = decode.pixels_of(next(decode.frames(container, stream)).frame)
+    with decode.reading(target, decode.probe(target)) as frames:
+        decoded = high_bits(decode.pixels_of(next(frames).frame))
     levels = decoded.reshape(48, 4, 16, -1)[8:-8, :, 4:-4].mean(axis=(0, 2, 3))
     np.testing.assert_allclose(levels, LEVELS, atol=2)
 
@@ -356,14 +494,18 @@ def film_of(**properties):
     """Return what a gray film of 64 x 48 pixels is, but for some properties."""
     film = decode.Film(
         size=(48, 64),
+        codec="h264",
+        pixel_format="yuv420p",
         bits=8,
         full_range=False,
         colorspace=6,
         color_primaries=2,
         color_trc=2,
+        light_levels=False,
         rotation=0,
         matrix=None,
-        interlaced=False,
+        scan=decode.Scan.PROGRESSIVE,
+        deinterlace=True,
         time_base=Fraction(1, 25),
         rate=Fraction(25),
         sample_aspect_ratio=None,
@@ -390,8 +532,9 @@ def test_a_film_of_full_range_keeps_its_levels(tmp_path, run):
     status, printed = run("--strength", "0")
     assert status == 0, printed
     for name, full in (("film.avi", False), ("film.mkv", True)):
-        with decode.opened(tmp_path / "out" / name) as (container, stream):
-            frame = next(decode.frames(container, stream)).frame
+        path = tmp_path / "out" / name
+        with decode.reading(path, decode.probe(path)) as frames:
+            frame = next(frames).frame
         assert (frame.color_range == 2) == full
         levels = decode.pixels_of(frame).reshape(48, 4, 16, -1)[8:-8, :, 4:-4]
         np.testing.assert_allclose(levels.mean(axis=(0, 2, 3)), LEVELS, atol=2)
@@ -564,10 +707,12 @@ def test_an_interlaced_film_becomes_progressive(tmp_path, run, monkeypatch):
     assert status == 0
     assert "film.mkv: it was interlaced, and is progressive now" in printed
     target = tmp_path / "out" / "film.mkv"
-    assert times_of(target) == times_of(source)
+    shown = times_of(source)
+    fields = [time + half for time in shown for half in (0, 1 / RATE / 2)]
+    np.testing.assert_allclose(list(map(float, times_of(target))), fields, atol=0.001)
     with av.open(str(target)) as container:
         assert not any(frame.interlaced_frame for frame in container.decode(video=0))
-    for before, after in list(zip(frames_of(source), frames_of(target), strict=True))[1:]:
+    for before, after in list(zip(frames_of(source), frames_of(target)[::2], strict=True))[1:]:
         assert combing(before) > 6
         assert combing(after) < 2
         # PyAV's frames do not say so, and x264 then writes the odd rows as the first field.
@@ -673,22 +818,26 @@ def test_the_table_of_containers_is_whole():
     suffixes = [suffix for container in CONTAINERS for suffix in container.suffixes]
     assert len(set(suffixes)) == len(suffixes)
     for container in CONTAINERS:
-        assert container.muxer in av.formats_available
         assert set(container.codecs) <= set(film_formats.CODECS)
-        assert {container_of(Path(f"A{s.upper()}")) for s in container.suffixes} == {container}
+        for suffix in container.suffixes:
+            assert container_of(Path(f"A{suffix.upper()}")) is container
+        if container.muxer:
+            assert av.ContainerFormat(container.muxer, "w").is_output
+        else:
+            assert container_of(Path(f"A{container.written_as}")).muxer
+        for name in container.demuxers:
+            assert av.ContainerFormat(name, "r").is_input
     for codec in film_formats.CODECS.values():
         assert codec.encoder in av.codecs_available
     text = cli.arguments().format_help().replace("\n", " ")
     text = " ".join(text.split())
-    for container in CONTAINERS:
-        default = container.codecs[0]
-        assert default == "h264" or f"{default} in {' and '.join(container.suffixes)}" in text
+    assert "h264; mpeg4 in .avi, .divx, .wmv, .asf; vp9 in .webm; mpeg2 in .mpg," in text
     for name, codec in film_formats.CODECS.items():
-        assert f"{name} {codec.quality}" in text
+        assert codec.quality is None or f"{name} {codec.quality}" in text
 
 
 def test_films_are_told_by_what_they_hold(tmp_path):
-    for suffix in film_formats.SUFFIXES:
+    for suffix in (c.suffixes[0] for c in CONTAINERS if c.muxer):
         path = write_film(tmp_path / f"film{suffix}", count=2, sound=False)
         assert film_formats.is_film(path.rename(tmp_path / f"{suffix[1:]}.jpg")), suffix
     for format in ("PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "AVIF"):
@@ -715,7 +864,7 @@ def test_a_stopped_film_goes_on_and_becomes_the_same(tmp_path, run, model, sent,
     while len(list(parts.glob("0*.npz"))) < 3 and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(sent)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     if sent == signal.SIGINT:
         assert process.returncode == 130, err
         assert b"the same command goes on" in out
