@@ -121,8 +121,8 @@ def _every(step, first, count=3) -> tuple:
 
 
 # By its name alone, FFmpeg takes .m4v and .mpg for others. An MPEG program stream has times for
-# some frames only, which suits MPEG-2; AVI and Windows Media have `one_time`, which suits MPEG-4. Flash
-# has two, but begins at 0, so that frames coded earlier would make it begin later.
+# some frames only, which suits MPEG-2; AVI and Windows Media have `one_time`, which suits MPEG-4.
+# Flash has two, but begins at 0, so that frames coded earlier would make it begin later.
 CONTAINERS = (
     Container("MP4", (".mp4", ".m4v", ".f4v"), ("mov",), "mp4", ISO, options=TAGS),
     Container("3GP", (".3gp", ".3g2"), ("mov",), "3gp", ("h264", "mpeg4")),

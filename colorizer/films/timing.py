@@ -32,8 +32,8 @@ class Clock:
         self.longest_gap = LONGEST_GAP if may_restart(container) else math.inf
         self.offset = Fraction(0)
         # By stream: the offset of the recording that it is in, its last time of decoding as read,
-        # when its last packet ends, and the last time of decoding that was given to it.
-        self.offsets, self.last, self.ends, self.given = {}, {}, {}, {}
+        # how long its last packet is, when that ends, and when it is decoded.
+        self.offsets, self.last, self.lengths, self.ends, self.given = {}, {}, {}, {}, {}
 
     def set(self, packet) -> None:
         """Correct the times of a packet; packets come as they lie in the file."""
@@ -60,7 +60,9 @@ class Clock:
             if offset == self.offset or not -LONGEST_GAP <= lead <= LONGEST_LEAD:
                 self.offset = max(self.ends.values()) - time
             self.offsets[index] = self.offset
-        self.last[index] = time
+        elif not length:
+            length = time - last or self.lengths.get(index, 0)
+        self.last[index], self.lengths[index] = time, length
         end = time + self.offsets[index] + length
         self.ends[index] = max(end, self.ends.get(index, end))
 
