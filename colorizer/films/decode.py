@@ -300,7 +300,7 @@ class Decoder:
     """
 
     def __init__(self, container, stream):
-        self.context = stream.codec_context
+        self.context, self.time_base = stream.codec_context, stream.time_base
         self.usual = max(1, round(1 / ((stream.guessed_rate or 25) * stream.time_base)))
         # AVI numbers its frames in the order of decoding, and FFmpeg guesses the rest.
         self.numbered = container.format.name == "avi"
@@ -317,6 +317,7 @@ class Decoder:
             pictures, self.lost = [], self.lost + 1
         decoded = []
         for frame in pictures:
+            frame.time_base = self.time_base  # the last ones have none
             due, length = frame.pts, frame.duration or self.usual
             if self.numbered and self.waiting:
                 due, length = self.waiting[0]

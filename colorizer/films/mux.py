@@ -5,6 +5,7 @@ import heapq
 import os
 from fractions import Fraction
 
+from colorizer.files import boxes, xmp
 from colorizer.files.atomic import replacing
 from colorizer.films.decode import WEIGHTS, Film, FilmError, opened
 from colorizer.films.formats import CODECS, Container, container_of
@@ -30,7 +31,7 @@ LOSSLESS = (
 COPIED = ("video", "audio", "subtitle", "attachment")
 
 # What a file says about itself, and not about the film.
-OWN_METADATA = ("major_brand", "minor_version", "compatible_brands", "encoder")
+OWN_METADATA = ("major_brand", "minor_version", "compatible_brands", "encoder", "software")
 OWN_STREAM_METADATA = ("encoder", "duration", "bps", "number_of_", "_statistics")
 
 
@@ -184,41 +185,42 @@ class Encoder:
         }
 
 
-def assemble(source, target, encoding, segments, last_length, enter) -> list[str]:
+def assemble(source, target, encoding, segments, last_length, mark, enter) -> list[str]:
     """Write a film's file: coloured pictures from the segments, all else from its source.
 
     `segments` are files that hold what `Encoder.finish` returns; the last frame is shown for
     `last_length`. Sound, subtitles, further pictures, attachments, chapters, metadata and rotation
-    are copied as they are. The file appears when it is whole; `enter(path)` is called with where it
-    lies before. Returns phrases about what the container does not hold. Raises FilmError, and
-    OSError where the file cannot be written.
+    are copied as they are; `mark`, an xmp.Mark, says how it was made. The file appears when it is
+    whole; `enter(path)` is called with where it lies before. Returns phrases about what the
+    container does not hold. Raises FilmError, and OSError where the file cannot be written.
     """
-    film, muxer = encoding.film, encoding.container.muxer
+    film, holder = encoding.film, encoding.container
     times = timeline(_times(segments), last_length)
     with opened(source) as (container, main), replacing(target) as temporary:
-        options = encoding.container.options
-        with av.open(os.fspath(temporary), "w", format=muxer, options=options) as output:
-            output.metadata.update(_kept(container.metadata, OWN_METADATA))
-            coloured, copies, left_out = None, {}, []
+        tags = _kept(container.metadata, OWN_METADATA)
+        chapters, left_out = container.chapters(), []
+        with av.open(
+            os.fspath(temporary), "w", format=holder.muxer, options=holder.options
+        ) as output:
+            output.metadata.update(tags | _mark_tags(mark, tags, holder))
+            coloured, copies = None, {}
             for stream in container.streams:
                 if stream.index == main.index:
                     copy = coloured = output.add_stream(CODECS[encoding.codec].encoder)
-                elif stream.type in COPIED:
-                    try:
-                        copy = output.add_stream_from_template(stream, opaque=True)
-                    except ValueError:
+                else:
+                    copy = _copy_of(stream, output)
+                    if copy is None and not (stream.type == "data" and _is_made_anew(stream)):
                         left_out.append(f"its {stream.type} stream {stream.index} was left out")
+                    if copy is None:
                         continue
                     copies[stream.index] = copy
-                else:
-                    continue
                 copy.metadata.update(_kept(stream.metadata, OWN_STREAM_METADATA))
                 copy.disposition = stream.disposition
             encoding.configure(coloured.codec_context)
             coloured.time_base = film.time_base
             if film.matrix:
                 coloured.set_display_matrix(film.matrix)
-            output.set_chapters(container.chapters())
+            output.set_chapters(chapters)
             output.start_encoding()
             painted = _painted(segments, times, coloured, film.time_base)
             clock, end = Clock(container), Fraction(0)
@@ -228,8 +230,70 @@ def assemble(source, target, encoding, segments, last_length, enter) -> list[str
                 output.mux(packet)
             if not clock.offset:  # else its file does not say how long it is
                 left_out += _broken_off(container, main, end)
+        if "mov" in holder.demuxers:
+            _add_xmp(source, temporary, mark)
+        left_out += _missing_tags(temporary, tags, chapters, mark)
         enter(temporary)
     return left_out
+
+
+def _copy_of(stream, output):
+    """Return a stream of the output that is to be a copy of one, None where it holds none such."""
+    if stream.type not in COPIED:
+        return None
+    try:
+        # Some say no only when the file begins.
+        with av.open(os.devnull, "w", format=output.format.name) as trial:
+            trial.add_stream_from_template(stream, opaque=True)
+            trial.start_encoding()
+        return output.add_stream_from_template(stream, opaque=True)
+    except (ValueError, av.FFmpegError):
+        return None
+
+
+def _is_made_anew(stream) -> bool:
+    """Tell whether a data stream says what a file has anyway: its chapters, times or menus."""
+    chapters = stream.container.chapters()
+    return bool(chapters) or "timecode" in stream.metadata or stream.name == "dvd_nav_packet"
+
+
+def _mark_tags(mark, tags, container) -> dict:
+    """Return the tags that say how a film was made; AVI has one for all that has no name there."""
+    said = {
+        "DigitalSourceType": xmp.SOURCE_TYPES + mark.source_type,
+        "CreatorTool": mark.tool,
+        "History": f"colorized with {mark.model}, {mark.settings}, from {mark.source_sha256}",
+    }
+    if "avi" not in container.demuxers:
+        return said
+    return {"comment": "; ".join([*filter(None, [tags.get("comment")]), *said.values()])}
+
+
+def _add_xmp(source, path, mark) -> None:
+    """Put the marks behind a file of boxes, MP4 or MOV, with the XMP of the source."""
+    with open(source, "rb") as file:
+        packet = boxes.uuids(file).get(boxes.XMP, b"")
+    with open(path, "ab") as file:
+        file.write(boxes.uuid(boxes.XMP, xmp.marked(packet, mark)))
+
+
+def _missing_tags(path, tags, chapters, mark) -> list[str]:
+    """Say what tags and marks a finished file does not hold."""
+    with opened(path) as (container, _):
+        values = {text.strip() for text in container.metadata.values()}
+        names = {name.lower() for name in container.metadata}
+        marked = any(mark.tool in value for value in values)
+        missing = [
+            name
+            for name, text in tags.items()
+            if name.lower() not in names and text.strip() not in values
+        ]
+        remarks = [f"its {', '.join(missing)} was left out"] if missing else []
+        if len(container.chapters()) < len(chapters):
+            remarks.append(f"its {len(chapters)} chapters were left out")
+    if not marked and "mov" not in container_of(path).demuxers:
+        remarks.append("its container has no place for a mark that says that it was colorized")
+    return remarks
 
 
 def _broken_off(container, stream, end) -> list[str]:

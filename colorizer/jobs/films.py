@@ -5,6 +5,7 @@ import json
 import shutil
 
 from colorizer.errors import shown
+from colorizer.files import xmp
 from colorizer.files.atomic import replacing, write_json
 from colorizer.films import decode
 from colorizer.films.formats import container_of
@@ -19,7 +20,7 @@ import numpy as np
 SEGMENT = 240
 
 # Counts up when unfinished films of earlier versions cannot be gone on with.
-VERSION = 3
+VERSION = 4
 
 
 def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
@@ -75,9 +76,8 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     def enter(path):
         remarks.append(writer.enter(job.target, path, "picture", job))
 
-    left_out = assemble(
-        job.source.path, job.target, encoding, parts.segments, parts.memory.length, enter
-    )
+    mark, length = writer.mark_of(job, xmp.COLORIZED), parts.memory.length
+    left_out = assemble(job.source.path, job.target, encoding, parts.segments, length, mark, enter)
     remarks += _remarks(film, parts.memory, hints, request.reference)
     remarks += encoding.losses() + left_out
     parts.remove()
