@@ -272,7 +272,7 @@ def frames(container, stream, film):
         if packet and packet.stream_index != stream.index:
             continue
         for decoded in decoder.decode(packet) if packet else decoder.finish():
-            decoded = _as_in(film, decoded)
+            decoded = fitted(film, decoded)
             if deinterlacer:
                 yield from deinterlacer.add(decoded)
             else:
@@ -281,8 +281,8 @@ def frames(container, stream, film):
         yield from deinterlacer.finish()
 
 
-def _as_in(film, decoded) -> Decoded:
-    """Return a frame in the size and format of the film."""
+def fitted(film, decoded) -> Decoded:
+    """Return a frame, Decoded, in the size and format of the film."""
     frame, (height, width) = decoded.frame, film.size
     if _kind(frame) == (width, height, film.pixel_format):
         return decoded

@@ -1,11 +1,15 @@
 """What films are written in, without PyAV: a table of containers and one of codecs."""
 
 import dataclasses
+import functools
+import hashlib
 import os
+import re
 import stat
 from pathlib import Path
 
 from colorizer.files.formats import begins_like_a_photograph
+from colorizer.files.source import Source, sha256
 
 from PIL import Image
 
@@ -295,3 +299,32 @@ def target_of(path, relative, codec=None) -> Path:
     if codec and codec not in container_of(target).codecs:
         target = relative.with_suffix(CODECS[codec].suffix or target.suffix)
     return target
+
+
+class FrameFolder(Source):
+    """The frames of a film as pictures in a folder, in the order of their names and numbers.
+
+    `files` are their paths, `rate` is how many are shown a second, a Fraction.
+    """
+
+    def __init__(self, folder, files, rate):
+        """Look at all files."""
+        super().__init__(folder)
+        self.files, self.rate = sorted(files, key=_by_number), rate
+        sources = [Source(path) for path in self.files]
+        self.size = sum(source.size or 0 for source in sources)
+        self.mtime_ns = max(source.mtime_ns or 0 for source in sources)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """The hash of all pictures, in their order."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            digest.update(sha256(path).encode())
+        return digest.hexdigest()
+
+
+def _by_number(path) -> list:
+    """Return a key by which frame-2 comes before frame-10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [int(part) if part.isdecimal() else part for part in parts]

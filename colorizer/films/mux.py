@@ -1,5 +1,6 @@
 """Coloured frames into a film's file: encoders, finished segments, and all the other streams."""
 
+import contextlib
 import dataclasses
 import heapq
 import os
@@ -196,15 +197,17 @@ def assemble(source, target, encoding, segments, last_length, mark, enter) -> li
     """
     film, holder = encoding.film, encoding.container
     times = timeline(_times(segments), last_length)
-    with opened(source) as (container, main), replacing(target) as temporary:
-        tags = _kept(container.metadata, OWN_METADATA)
-        chapters, left_out = container.chapters(), []
+    # Frames of a folder have nothing beside them.
+    whole = contextlib.nullcontext((None, None)) if source.is_dir() else opened(source)
+    with whole as (container, main), replacing(target) as temporary:
+        tags = _kept(container.metadata, OWN_METADATA) if container else {}
+        chapters, left_out = container.chapters() if container else [], []
         with av.open(
             os.fspath(temporary), "w", format=holder.muxer, options=holder.options
         ) as output:
             output.metadata.update(tags | _mark_tags(mark, tags, holder))
             coloured, copies = None, {}
-            for stream in container.streams:
+            for stream in container.streams if container else ():
                 if stream.index == main.index:
                     copy = coloured = output.add_stream(CODECS[encoding.codec].encoder)
                 else:
@@ -216,6 +219,7 @@ def assemble(source, target, encoding, segments, last_length, mark, enter) -> li
                     copies[stream.index] = copy
                 copy.metadata.update(_kept(stream.metadata, OWN_STREAM_METADATA))
                 copy.disposition = stream.disposition
+            coloured = coloured or output.add_stream(CODECS[encoding.codec].encoder)
             encoding.configure(coloured.codec_context)
             coloured.time_base = film.time_base
             if film.matrix:
@@ -223,12 +227,12 @@ def assemble(source, target, encoding, segments, last_length, mark, enter) -> li
             output.set_chapters(chapters)
             output.start_encoding()
             painted = _painted(segments, times, coloured, film.time_base)
-            clock, end = Clock(container), Fraction(0)
+            clock, end = container and Clock(container), Fraction(0)
             copied = _copied(container, copies, clock)
             for packet in heapq.merge(painted, copied, key=_decoded_at):
                 end = max(end, _decoded_at(packet) + (packet.duration or 0) * packet.time_base)
                 output.mux(packet)
-            if not clock.offset:  # else its file does not say how long it is
+            if clock and not clock.offset:  # else its file does not say how long it is
                 left_out += _broken_off(container, main, end)
         if "mov" in holder.demuxers:
             _add_xmp(source, temporary, mark)
@@ -271,8 +275,10 @@ def _mark_tags(mark, tags, container) -> dict:
 
 def _add_xmp(source, path, mark) -> None:
     """Put the marks behind a file of boxes, MP4 or MOV, with the XMP of the source."""
-    with open(source, "rb") as file:
-        packet = boxes.uuids(file).get(boxes.XMP, b"")
+    packet = b""
+    if source.is_file():
+        with open(source, "rb") as file:
+            packet = boxes.uuids(file).get(boxes.XMP, b"")
     with open(path, "ab") as file:
         file.write(boxes.uuid(boxes.XMP, xmp.marked(packet, mark)))
 

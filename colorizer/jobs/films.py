@@ -7,8 +7,8 @@ import shutil
 from colorizer.errors import shown
 from colorizer.files import xmp
 from colorizer.files.atomic import replacing, write_json
-from colorizer.films import decode
-from colorizer.films.formats import container_of
+from colorizer.films import decode, sequence
+from colorizer.films.formats import FrameFolder, container_of
 from colorizer.films.mux import Encoder, Encoding, assemble, codec_of
 from colorizer.films.pipeline import Memory, Painter
 from colorizer.jobs.job import Outcome, failure_of
@@ -51,10 +51,13 @@ def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
 
 def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     """Colorize one film segment by segment and put it together."""
-    film = decode.probe(job.source.path, request.max_megapixels, not request.keep_interlaced)
+    reader, source = decode, job.source.path
+    if isinstance(job.source, FrameFolder):
+        reader, source = sequence, job.source
+    film = reader.probe(source, request.max_megapixels, not request.keep_interlaced)
     if film.in_colour and request.keep_colour and not job.hints:
         remark = "it stays where it is, because its results are in another format"
-        if job.source.path.suffix == job.target.suffix:
+        if reader is decode and job.source.path.suffix == job.target.suffix:
             writer.write(job.target, "picture", job)
             remark = ""
         return Outcome(job, remark=remark, in_colour=True, kept=True)
@@ -65,7 +68,7 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     parts = Parts(job, {**writer.fingerprint.of(job), "version": VERSION, "codec": codec})
     tell(parts.memory.frames, film.frames)
     if not parts.whole():
-        with decode.reading(job.source.path, film, parts.memory.time) as frames:
+        with reader.reading(source, film, parts.memory.time) as frames:
             painter = Painter(encoding, colorizer, request, hints, parts.memory)
             with contextlib.closing(painter.colorize(frames)) as painted:
                 _write_segments(painted, encoding, parts, lambda: tell(1, film.frames))

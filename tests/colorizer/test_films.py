@@ -925,6 +925,37 @@ def write_dv(path):
     return path
 
 
+@pytest.mark.parametrize("codec", ["ffv1", None])
+def test_a_folder_of_frames_becomes_a_film(tmp_path, run, codec):
+    """Sorted by number, in 8 and in 16 bits; one that cannot be read is repeated."""
+    for reel, most in (("one.reel", 255), ("deep", 65535)):
+        (tmp_path / "in" / reel).mkdir(parents=True)
+        for number in range(12):
+            gray = picture(number).astype(np.uint16 if most > 255 else np.uint8)
+            gray *= most // 255
+            Image.fromarray(gray).save(tmp_path / "in" / reel / f"frame-{number}.png")
+    (tmp_path / "in" / "one.reel" / "frame-7.png").write_bytes(b"nothing")
+    flags = ("--as-film", "25", *(("--codec", codec) if codec else ()))
+    status, printed = run(*flags)
+    assert status == 0, printed
+    assert "2 colorized, 0 failed" in printed
+    assert "one.reel.mp4: 1 frames cannot be decoded" in printed
+    suffix = "mkv" if codec else "mp4"
+    assert results(tmp_path) == [f"deep.{suffix}", f"one.reel.{suffix}"]
+    for reel in ("one.reel", "deep"):
+        path = tmp_path / "out" / f"{reel}.{suffix}"
+        np.testing.assert_allclose(np.diff(np.array(times_of(path), float)), 0.04, atol=0.001)
+        painted = frames_of(path)
+        assert len(painted) == 12
+        for number, frame in enumerate(painted):
+            shown = 6 if (reel, number) == ("one.reel", 7) else number
+            gray = lightness(np.dstack([picture(shown)] * 3))
+            assert np.abs(lightness(frame) - gray)[4:-4, 4:28].mean() < 1, number
+    assert "2 skipped" in run(*flags)[1]
+    assert "2 colorized" in run("--as-film", "24", *flags[2:])[1]
+    assert "23 colorized" in run()[1]
+
+
 def test_files_of_other_kinds_are_no_films(tmp_path):
     for name, content in {
         "app.ts": b"export const G = 'G'\n" * 60,
