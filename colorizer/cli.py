@@ -5,6 +5,7 @@ import contextlib
 import math
 import sys
 import warnings
+from fractions import Fraction
 from pathlib import Path
 
 from colorizer import Colorizer
@@ -87,8 +88,10 @@ def arguments():
 
     add = parser.add_argument_group("films").add_argument
     add("--codec", choices=film_formats.CODECS, help=f"default {film_formats.DEFAULT_CODECS}")
-    qualities = ", ".join(f"{name} {codec.quality}" for name, codec in film_formats.CODECS.items())
+    qualities = film_formats.DEFAULT_QUALITIES
     add("--quality", type=quality, metavar="CRF", help=f"0 to 63, lower is better ({qualities})")
+    add("--as-film", type=rate, metavar="RATE", help="a film of each folder; pictures a second")
+    add("--keep-interlaced", action="store_true", help="default: a frame for each field")
     return parser
 
 
@@ -113,6 +116,14 @@ def percent(text) -> int:
     if not 0 <= number <= 100:
         raise argparse.ArgumentTypeError(f"{number} is not between 0 and 100")
     return number
+
+
+def rate(text) -> Fraction:
+    """Parse --as-film: pictures a second, such as 24, 23.976 or 24000/1001."""
+    value = Fraction(text).limit_denominator(1001)
+    if not 1 <= value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 1000")
+    return value
 
 
 def quality(text) -> int:
@@ -167,6 +178,8 @@ def request_of(settings, colorizer) -> Request:
         jpeg_quality=settings.jpeg_quality,
         codec=settings.codec,
         quality=settings.quality,
+        keep_interlaced=settings.keep_interlaced,
+        as_film=settings.as_film,
     )
 
 

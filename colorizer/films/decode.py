@@ -6,12 +6,18 @@ Times are whole numbers of the film's own time base, as its file has them.
 import contextlib
 import dataclasses
 import heapq
+import itertools
 import math
 import os
 import stat
-from collections import deque
 from fractions import Fraction
+from pathlib import Path
 from typing import NamedTuple
+
+from colorizer.files.formats import begins_like_a_photograph
+from colorizer.films.formats import DEMUXERS
+from colorizer.films.interlace import SAMPLE, SAMPLE_PIXELS, Deinterlacer, Scan, find_scan
+from colorizer.films.timing import Clock, may_restart, packets
 
 import av
 import cv2
@@ -36,6 +42,10 @@ WEIGHTS = {
 HIGH_DEFINITION = 720
 
 
+# Side data of HDR10.
+LIGHT_LEVELS = ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL")
+
+
 class FilmError(Exception):
     """A file cannot be read or written as a film; the message is one phrase that says why."""
 
@@ -46,20 +56,27 @@ class Film:
 
     `size` is (height, width) in pixels as stored, `rotation` the degrees, a multiple of 90, by
     which players turn it counterclockwise, and `matrix` the numbers that tell them so, or None.
-    `bits` are those of a sample, `full_range` tells that they begin at 0; `colorspace`, a key of
-    WEIGHTS, `color_primaries` and `color_trc` are FFmpeg's numbers. `frames` guesses their count,
-    or is 0. `start` is when it begins, in seconds, from which players count.
+    `codec` and `pixel_format` are FFmpeg's names; `bits` are those of a sample, `full_range` tells
+    that they begin at 0; `colorspace`, a key of WEIGHTS, `color_primaries` and `color_trc` are
+    FFmpeg's numbers; with `light_levels` it says how bright a screen has to be. Where it is to be
+    deinterlaced, each frame of `scan` becomes two, and `time_base` and `rate` are those of the
+    fields. `frames` guesses their count, or is 0. `start` is when it begins, in seconds, from which
+    players count.
     """
 
     size: tuple
+    codec: str
+    pixel_format: str
     bits: int
     full_range: bool
     colorspace: int
     color_primaries: int
     color_trc: int
+    light_levels: bool
     rotation: int
     matrix: tuple | None
-    interlaced: bool
+    scan: Scan
+    deinterlace: bool
     time_base: Fraction
     rate: Fraction
     sample_aspect_ratio: Fraction | None
@@ -67,6 +84,11 @@ class Film:
     start: Fraction
     in_colour: bool
     has_alpha: bool
+
+    @property
+    def fields(self) -> int:
+        """How many frames each of its own becomes."""
+        return 2 if self.deinterlace and self.scan is not Scan.PROGRESSIVE else 1
 
     def seconds(self, time) -> Fraction | float:
         """Return a frame's time as players show it; that of no frame is before all others."""
@@ -83,8 +105,12 @@ class Film:
 
 
 @contextlib.contextmanager
-def opened(path):
-    """Open a film and give its container and its video stream; raises FilmError for all errors."""
+def opened(path, max_megapixels=None):
+    """Open a film and give its container and its video stream; raises FilmError for all errors.
+
+    It is read by itself: what names other files, such as a playlist, is no film. Frames of more
+    than `max_megapixels` million pixels are not decoded.
+    """
     try:
         regular = stat.S_ISREG(os.stat(path).st_mode)
     except OSError as error:
@@ -92,16 +118,28 @@ def opened(path):
     if not regular:
         # Opening a pipe would wait for its writer for ever.
         raise FilmError("it is not a regular file")
+    options = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "file"}
+    if max_megapixels:
+        options["max_pixels"] = str(math.floor(max_megapixels * 1e6))
     try:
-        with av.open(os.fspath(path), metadata_errors="replace") as container:
-            name = container.format.name
-            if name == "image2" or name.endswith("_pipe"):
-                raise FilmError("it holds a picture, not a film")
+        try:
+            container = av.open(os.fspath(path), options=options, metadata_errors="replace")
+        except av.error.ArgumentError as error:  # the kind of file is not in the list
+            picture = begins_like_a_photograph(Path(path))
+            kind = "it holds a picture, not a film" if picture else "it is no film that is read"
+            raise FilmError(kind) from error
+        with container:
             streams = [s for s in container.streams.video if not is_cover(s)]
             if not streams:
                 raise FilmError("it holds no moving pictures")
-            if streams[0].codec_context is None:
+            context = streams[0].codec_context
+            if context is None:
                 raise FilmError("its pictures are in a codec that this program cannot read")
+            if max_megapixels and context.width * context.height > max_megapixels * 1e6:
+                raise FilmError(
+                    f"it has {context.width} x {context.height} pixels, more than "
+                    f"{max_megapixels:g} megapixels"
+                )
             streams[0].thread_type = "AUTO"
             yield container, streams[0]
     except av.FFmpegError as error:
@@ -120,39 +158,69 @@ def reason(error) -> str:
     return (getattr(error, "strerror", None) or str(error)).lower()
 
 
-def probe(path) -> Film:
-    """Decode the first frame of a film and tell what it is; raises FilmError."""
-    with opened(path) as (container, stream):
-        decoder = _Decoder(container, stream)
-        decoded = (d for packet in _packets(container, stream) for d in decoder.decode(packet))
-        first = next((d.frame for d in decoded), None)
-        if first is None:
+def probe(path, max_megapixels=None, deinterlace=True) -> Film:
+    """Decode some frames of a film and tell what it is; raises FilmError, as for all it refuses.
+
+    With `deinterlace`, an interlaced one is to become one of a frame for each field.
+    """
+    with opened(path, max_megapixels) as (container, stream):
+        sample = _sample(container, stream)
+        if not sample:
             raise FilmError("it holds no frame that can be decoded")
-        context = stream.codec_context
-        rate = stream.guessed_rate or stream.average_rate or Fraction(25)
-        matrix = first.side_data.get("DISPLAYMATRIX")
+        first, scan = sample[0], find_scan(sample)
         length = float(stream.duration * stream.time_base) if stream.duration else 0
         if not length and container.duration:
             length = container.duration / av.time_base
-        stored_in_full = first.format.name.startswith(("gray", "yuvj"))
+        if scan is Scan.PROGRESSIVE and length > 2 * len(sample) and not may_restart(container):
+            # It may begin with a title that stands still.
+            container.seek(round(length / 2 / stream.time_base), stream=stream)
+            scan = find_scan(_sample(container, stream))
+        context = stream.codec_context
+        rate = stream.guessed_rate or stream.average_rate or Fraction(25)
+        fields = 2 if deinterlace and scan is not Scan.PROGRESSIVE else 1
+        matrix = first.side_data.get("DISPLAYMATRIX")
         return Film(
             size=(first.height, first.width),
+            codec=context.codec.canonical_name,
+            pixel_format=first.format.name,
             bits=max(component.bits for component in first.format.components),
-            full_range=int(first.color_range) == ColorRange.JPEG or stored_in_full,
+            full_range=_in_full_range(first),
             colorspace=_colorspace(first),
             color_primaries=int(context.color_primaries),
             color_trc=int(context.color_trc),
+            light_levels=any(first.side_data.get(name) for name in LIGHT_LEVELS),
             rotation=round(first.rotation / 90) * 90 % 360,
             matrix=tuple(np.frombuffer(matrix, np.int32).tolist()) if matrix else None,
-            interlaced=first.interlaced_frame,
-            time_base=stream.time_base,
-            rate=rate,
+            scan=scan,
+            deinterlace=deinterlace,
+            time_base=stream.time_base / fields,
+            rate=rate * fields,
             sample_aspect_ratio=stream.sample_aspect_ratio,
-            frames=stream.frames or round(length * rate),
+            frames=fields * (stream.frames or round(length * rate)),
             start=Fraction(container.start_time or 0, av.time_base),
             in_colour=pixels_of(first).shape[2] == 3,
             has_alpha=any(component.is_alpha for component in first.format.components),
         )
+
+
+def _sample(container, stream) -> list:
+    """Return the next SAMPLE frames or fewer, av.VideoFrame of one size and format."""
+    context, found = stream.codec_context, []
+    most = max(1, min(SAMPLE, SAMPLE_PIXELS // max(1, context.width * context.height)))
+    decoder = Decoder(container, stream)
+    for packet in packets(container, Clock(container)):
+        if packet.stream_index == stream.index:
+            found += [decoded.frame for decoded in decoder.decode(packet)]
+        if len(found) >= most:
+            break
+    else:
+        found += [decoded.frame for decoded in decoder.finish()]
+    alike = [frame for frame in found if _kind(frame) == _kind(found[0])]
+    return alike[:most]
+
+
+def _kind(frame) -> tuple:
+    return frame.width, frame.height, frame.format.name
 
 
 def _colorspace(frame) -> int:
@@ -165,27 +233,29 @@ def _colorspace(frame) -> int:
 class Decoded(NamedTuple):
     """A frame as it was decoded, shown at `time` for `length`.
 
-    A `repeated` one takes the place of one that cannot be decoded.
+    A `repeated` one takes the place of one that cannot be decoded; a `resized` one had another size
+    than the film.
     """
 
     frame: av.VideoFrame
     time: int
     length: int
-    repeated: bool
+    repeated: bool = False
+    resized: bool = False
 
 
 @contextlib.contextmanager
-def reading(path, after=None):
+def reading(path, film, after=None):
     """Open a film and give its frames, as `frames` yields them, behind that of time `after`.
 
-    That frame is looked for where the container says it is, then from the film's start. Raises
-    FilmError where it is not there.
+    That frame is looked for where the container says it is, if times do not restart in it, then
+    from the film's start. Raises FilmError where it is not there.
     """
     for seek in (False,) if after is None else (True, False):
         with opened(path) as (container, stream):
-            if seek:
-                container.seek(after, stream=stream)
-            decoded = frames(container, stream)
+            if seek and not may_restart(container):
+                container.seek(after // film.fields, stream=stream)
+            decoded = frames(container, stream, film)
             if after is None or next((d.time for d in decoded if d.time >= after), None) == after:
                 yield decoded
                 return
@@ -194,28 +264,35 @@ def reading(path, after=None):
     )
 
 
-def frames(container, stream):
-    """Yield the frames of a film, Decoded, in the order of showing; interlaced ones progressive."""
-    decoder, deinterlacer = _Decoder(container, stream), _Deinterlacer()
-    for packet in _packets(container, stream):
-        for decoded in decoder.decode(packet):
-            yield from deinterlacer.add(decoded)
-    for decoded in decoder.finish():
-        yield from deinterlacer.add(decoded)
-    yield from deinterlacer.finish()
+def frames(container, stream, film):
+    """Yield the frames of a film, Decoded, in the order of showing, all of one size and format."""
+    decoder = Decoder(container, stream)
+    deinterlacer = Deinterlacer(film.scan) if film.deinterlace else None
+    for packet in itertools.chain(packets(container, Clock(container)), [None]):
+        if packet and packet.stream_index != stream.index:
+            continue
+        for decoded in decoder.decode(packet) if packet else decoder.finish():
+            decoded = fitted(film, decoded)
+            if deinterlacer:
+                yield from deinterlacer.add(decoded)
+            else:
+                yield decoded
+    if deinterlacer:
+        yield from deinterlacer.finish()
 
 
-def _packets(container, stream):
-    """Yield a stream's packets, the last of them empty; a file that breaks off ends there."""
-    try:
-        yield from container.demux(stream)
-    except av.FFmpegError:
-        last = av.Packet()
-        last.stream = stream
-        yield last
+def fitted(film, decoded) -> Decoded:
+    """Return a frame, Decoded, in the size and format of the film."""
+    frame, (height, width) = decoded.frame, film.size
+    if _kind(frame) == (width, height, film.pixel_format):
+        return decoded
+    resized = (frame.height, frame.width) != film.size
+    scaled = VideoReformatter().reformat(frame, width, height, film.pixel_format)
+    scaled.pts, scaled.time_base = frame.pts, frame.time_base
+    return decoded._replace(frame=scaled, resized=resized)
 
 
-class _Decoder:
+class Decoder:
     """Decodes packets and finds when their frames are shown.
 
     Where a packet cannot be decoded, the frame before stands at its time. `waiting` is a heap of
@@ -223,22 +300,24 @@ class _Decoder:
     """
 
     def __init__(self, container, stream):
+        self.context, self.time_base = stream.codec_context, stream.time_base
         self.usual = max(1, round(1 / ((stream.guessed_rate or 25) * stream.time_base)))
         # AVI numbers its frames in the order of decoding, and FFmpeg guesses the rest.
         self.numbered = container.format.name == "avi"
         self.waiting, self.lost, self.last, self.time = [], 0, None, None
 
     def decode(self, packet) -> list[Decoded]:
-        """Return the frames that are known with a packet more."""
-        due = packet.dts if self.numbered else packet.pts
-        if due is not None and packet.size:
+        """Return the frames that are known with a packet more, or with None that there is none."""
+        due = packet and (packet.dts if self.numbered else packet.pts)
+        if due is not None:
             heapq.heappush(self.waiting, (due, packet.duration or self.usual))
         try:
-            pictures = packet.decode()
+            pictures = self.context.decode(packet)
         except av.FFmpegError:
             pictures, self.lost = [], self.lost + 1
         decoded = []
         for frame in pictures:
+            frame.time_base = self.time_base  # the last ones have none
             due, length = frame.pts, frame.duration or self.usual
             if self.numbered and self.waiting:
                 due, length = self.waiting[0]
@@ -250,12 +329,15 @@ class _Decoder:
                 length = heapq.heappop(self.waiting)[1]
             # Two frames cannot have one time; in files that were cut badly they have.
             self.last, self.time = frame, due if self.time is None else max(due, self.time + 1)
-            decoded.append(Decoded(frame, self.time, length, False))
+            decoded.append(Decoded(frame, self.time, length))
         return decoded
 
     def finish(self) -> list[Decoded]:
-        """Return what stands for the packets at the end that cannot be decoded."""
-        return [decoded for _ in range(len(self.waiting)) for decoded in self._repeated()]
+        """Return the last frames, and what stands for packets that cannot be decoded."""
+        decoded = self.decode(None)
+        while self.waiting:
+            decoded += self._repeated()
+        return decoded
 
     def _repeated(self) -> list[Decoded]:
         """Take the packet that is due first; return the last frame in its place if it was lost."""
@@ -263,52 +345,13 @@ class _Decoder:
         if not self.lost or self.last is None or due <= self.time:
             return []
         self.lost, self.time = self.lost - 1, due
-        return [Decoded(self.last, due, length, True)]
+        return [Decoded(self.last, due, length, repeated=True)]
 
 
-class _Deinterlacer:
-    """Makes interlaced frames progressive, each of its two fields and those around it."""
-
-    def __init__(self):
-        self.graph, self.waiting = None, deque()
-
-    def add(self, decoded) -> list[Decoded]:
-        """Return the frames that are finished with one more."""
-        if self.graph is None and not decoded.frame.interlaced_frame:
-            return [decoded]
-        self.graph = self.graph or _deinterlacing(decoded.frame)
-        self.waiting.append(decoded)
-        self.graph.push(decoded.frame)
-        return self._filtered()
-
-    def finish(self) -> list[Decoded]:
-        """Return the frames that are still to come."""
-        if not self.graph:
-            return []
-        self.graph.push(None)
-        return self._filtered()
-
-    def _filtered(self) -> list[Decoded]:
-        finished = []
-        with contextlib.suppress(av.error.BlockingIOError, av.error.EOFError):
-            while self.waiting:
-                frame = self.graph.pull()
-                finished.append(self.waiting.popleft()._replace(frame=frame))
-        return finished
-
-
-def _deinterlacing(frame) -> av.filter.Graph:
-    """Return FFmpeg's filter for the interlaced among frames of this size and format.
-
-    Source: bwdif, the BBC's weave and deinterlace of what moves.
-    """
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-    )
-    filters = [graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")]
-    graph.link_nodes(source, *filters).configure()
-    return graph
+def _in_full_range(frame) -> bool:
+    """Tell whether the samples of a frame begin at 0."""
+    stored = frame.format.name.startswith(("gray", "yuvj"))
+    return stored or int(frame.color_range) == ColorRange.JPEG
 
 
 def pixels_of(frame) -> np.ndarray:
@@ -321,7 +364,7 @@ def pixels_of(frame) -> np.ndarray:
     if frame.format.is_rgb or frame.format.has_palette or not _is_gray(frame, bits):
         return _rgb(frame, bits)
     luma = _plane(frame, 0, bits)
-    if frame.format.name.startswith(("gray", "yuvj")) or int(frame.color_range) == ColorRange.JPEG:
+    if _in_full_range(frame):
         lowest, highest = 0, 2**bits - 1
     else:
         lowest, highest = 16 << (bits - 8), 235 << (bits - 8)

@@ -6,9 +6,12 @@ import heapq
 import os
 from fractions import Fraction
 
+from colorizer.files import boxes, xmp
 from colorizer.files.atomic import replacing
 from colorizer.films.decode import WEIGHTS, Film, FilmError, opened
 from colorizer.films.formats import CODECS, Container, container_of
+from colorizer.films.interlace import Scan
+from colorizer.films.timing import Clock, packets, timeline
 
 import av
 import numpy as np
@@ -19,11 +22,17 @@ LAMBDA = 118  # FFmpeg's unit of a quantizer
 # So many seconds a film may end before its file says: containers count in different ways.
 SLACK = 1
 
+# Codecs of films in which nothing, or nothing that is seen, was lost.
+LOSSLESS = (
+    *("ffv1", "huffyuv", "ffvhuff", "utvideo", "magicyuv", "rawvideo", "v210", "v410", "qtrle"),
+    *("png", "prores", "dnxhd", "cfhd", "jpeg2000", "hap", "flashsv", "zmbv", "lagarith"),
+)
+
 # Streams that are copied. Data streams are mostly the chapters of MP4, which are copied as such.
 COPIED = ("video", "audio", "subtitle", "attachment")
 
 # What a file says about itself, and not about the film.
-OWN_METADATA = ("major_brand", "minor_version", "compatible_brands", "encoder")
+OWN_METADATA = ("major_brand", "minor_version", "compatible_brands", "encoder", "software")
 OWN_STREAM_METADATA = ("encoder", "duration", "bps", "number_of_", "_statistics")
 
 
@@ -56,9 +65,8 @@ class Encoding:
 
     @property
     def pixel_format(self) -> str:
-        """FFmpeg's name of it: 4:2:0, of 10 bits if the film has more than 8."""
-        deep = self.film.bits > 8 and not CODECS[self.codec].quantized
-        return "yuv420p10le" if deep else "yuv420p"
+        """FFmpeg's name of what is encoded."""
+        return CODECS[self.codec].pixel_formats[self.film.bits > 8]
 
     @property
     def full_range(self) -> bool:
@@ -83,6 +91,27 @@ class Encoding:
         frame.pts, frame.time_base = time, self.film.time_base
         return frame
 
+    def losses(self) -> list[str]:
+        """Return phrases about what of the film's pictures is not in the coloured ones."""
+        film, losses = self.film, []
+        source, written = (av.VideoFormat(name) for name in (film.pixel_format, self.pixel_format))
+        if film.bits > (bits := max(component.bits for component in written.components)):
+            losses.append(f"its {film.bits} bits became {bits}")
+        if _samples_of_colour(source) > _samples_of_colour(written):
+            losses.append("it has fewer samples of colour than before (4:2:0)")
+        if film.codec in LOSSLESS and self.codec != "ffv1":
+            losses.append(f"it is compressed with loss, which {film.codec} is not")
+        if losses:
+            losses[-1] += " (--codec prores or ffv1 keeps more)"
+        if film.light_levels:
+            losses.append("its light levels of HDR10 were left out")
+        if film.has_alpha:
+            losses.append("what is transparent was laid on white")
+        if film.size[0] % 2 or film.size[1] % 2:
+            height, width = film.size
+            losses.append(f"{width}x{height} pixels became even by doubling the last row or column")
+        return losses
+
     def configure(self, context) -> None:
         """Set up an encoder's context."""
         film, codec = self.film, CODECS[self.codec]
@@ -97,12 +126,23 @@ class Encoding:
         context.color_primaries = film.color_primaries
         context.color_trc = film.color_trc
         factor = codec.quality if self.quality is None else self.quality
+        options = dict(codec.options)
         if codec.quantized:
-            context.options = {"global_quality": str(LAMBDA * factor), **codec.options}
-        else:
-            context.options = {"crf": str(factor), **codec.options}
+            options["global_quality"] = str(LAMBDA * factor)
+        elif codec.quality is not None:
+            options["crf"] = str(factor)
+        if film.scan is not Scan.PROGRESSIVE and not film.deinterlace:
+            options |= codec.interlaced.get(film.scan.value, {})
+        context.options = options
         if self.container.one_time:
             context.max_b_frames = 0
+
+
+def _samples_of_colour(format) -> float:
+    """Return how many samples of colour a pixel of a format has; gray has none."""
+    if format.name.startswith(("gray", "mono", "pal")) or len(format.components) < 3:
+        return 0
+    return format.chroma_width(16) * format.chroma_height(16) / 256
 
 
 class Encoder:
@@ -146,80 +186,120 @@ class Encoder:
         }
 
 
-@dataclasses.dataclass(frozen=True)
-class Timeline:
-    """The times of a film's encoded packets, in the order of decoding, as the container needs them.
-
-    `decode` and `show`, int64 (packets,), are when a packet is decoded and when its frame is shown;
-    `length` is for how long, but for the last packet, whose length is that of the last frame.
-    """
-
-    decode: np.ndarray
-    show: np.ndarray
-    length: np.ndarray
-
-
-def timeline(times, last_length) -> Timeline:
-    """Order packets of which only the times of their frames are known.
-
-    `times`, int64 (packets,), are all different, in the order of decoding; the film's last frame is
-    shown for `last_length`. A packet is decoded when the frame that is shown so many places earlier
-    is shown: as few places as keep every packet from coming after its own frame.
-    """
-    shown = np.sort(times)
-    delay = int(max(0, np.max(np.arange(len(times)) - np.searchsorted(shown, times))))
-    # So early does decoding begin that it ends early by as much: MP4 adds up its samples' lengths.
-    earliness = shown[-1] - shown[len(shown) - 1 - delay]
-    early = shown[0] - earliness * np.arange(delay, 0, -1) // max(1, delay)
-    decode = np.concatenate([early, shown])[: len(times)]
-    lengths = np.append(np.diff(shown), last_length)[np.searchsorted(shown, times)]
-    lengths[-1] = last_length
-    return Timeline(decode, times, lengths)
-
-
-def assemble(source, target, encoding, segments, last_length, enter) -> list[str]:
+def assemble(source, target, encoding, segments, last_length, mark, enter) -> list[str]:
     """Write a film's file: coloured pictures from the segments, all else from its source.
 
     `segments` are files that hold what `Encoder.finish` returns; the last frame is shown for
     `last_length`. Sound, subtitles, further pictures, attachments, chapters, metadata and rotation
-    are copied as they are. The file appears when it is whole; `enter(path)` is called with where it
-    lies before. Returns phrases about what the container does not hold. Raises FilmError, and
-    OSError where the file cannot be written.
+    are copied as they are; `mark`, an xmp.Mark, says how it was made. The file appears when it is
+    whole; `enter(path)` is called with where it lies before. Returns phrases about what the
+    container does not hold. Raises FilmError, and OSError where the file cannot be written.
     """
-    film, muxer = encoding.film, encoding.container.muxer
+    film, holder = encoding.film, encoding.container
     times = timeline(_times(segments), last_length)
-    with opened(source) as (container, main), replacing(target) as temporary:
-        with av.open(os.fspath(temporary), "w", format=muxer) as output:
-            output.metadata.update(_kept(container.metadata, OWN_METADATA))
-            coloured, copies, left_out = None, {}, []
-            for stream in container.streams:
+    # Frames of a folder have nothing beside them.
+    whole = contextlib.nullcontext((None, None)) if source.is_dir() else opened(source)
+    with whole as (container, main), replacing(target) as temporary:
+        tags = _kept(container.metadata, OWN_METADATA) if container else {}
+        chapters, left_out = container.chapters() if container else [], []
+        with av.open(
+            os.fspath(temporary), "w", format=holder.muxer, options=holder.options
+        ) as output:
+            output.metadata.update(tags | _mark_tags(mark, tags, holder))
+            coloured, copies = None, {}
+            for stream in container.streams if container else ():
                 if stream.index == main.index:
                     copy = coloured = output.add_stream(CODECS[encoding.codec].encoder)
-                elif stream.type in COPIED:
-                    try:
-                        copy = output.add_stream_from_template(stream, opaque=True)
-                    except ValueError:
+                else:
+                    copy = _copy_of(stream, output)
+                    if copy is None and not (stream.type == "data" and _is_made_anew(stream)):
                         left_out.append(f"its {stream.type} stream {stream.index} was left out")
+                    if copy is None:
                         continue
                     copies[stream.index] = copy
-                else:
-                    continue
                 copy.metadata.update(_kept(stream.metadata, OWN_STREAM_METADATA))
                 copy.disposition = stream.disposition
+            coloured = coloured or output.add_stream(CODECS[encoding.codec].encoder)
             encoding.configure(coloured.codec_context)
             coloured.time_base = film.time_base
             if film.matrix:
                 coloured.set_display_matrix(film.matrix)
-            output.set_chapters(container.chapters())
+            output.set_chapters(chapters)
             output.start_encoding()
             painted = _painted(segments, times, coloured, film.time_base)
-            end = Fraction(0)
-            for packet in heapq.merge(painted, _copied(container, copies), key=_decoded_at):
+            clock, end = container and Clock(container), Fraction(0)
+            copied = _copied(container, copies, clock)
+            for packet in heapq.merge(painted, copied, key=_decoded_at):
                 end = max(end, _decoded_at(packet) + (packet.duration or 0) * packet.time_base)
                 output.mux(packet)
-            left_out += _broken_off(container, main, end)
+            if clock and not clock.offset:  # else its file does not say how long it is
+                left_out += _broken_off(container, main, end)
+        if "mov" in holder.demuxers:
+            _add_xmp(source, temporary, mark)
+        left_out += _missing_tags(temporary, tags, chapters, mark)
         enter(temporary)
     return left_out
+
+
+def _copy_of(stream, output):
+    """Return a stream of the output that is to be a copy of one, None where it holds none such."""
+    if stream.type not in COPIED:
+        return None
+    try:
+        # Some say no only when the file begins.
+        with av.open(os.devnull, "w", format=output.format.name) as trial:
+            trial.add_stream_from_template(stream, opaque=True)
+            trial.start_encoding()
+        return output.add_stream_from_template(stream, opaque=True)
+    except (ValueError, av.FFmpegError):
+        return None
+
+
+def _is_made_anew(stream) -> bool:
+    """Tell whether a data stream says what a file has anyway: its chapters, times or menus."""
+    chapters = stream.container.chapters()
+    return bool(chapters) or "timecode" in stream.metadata or stream.name == "dvd_nav_packet"
+
+
+def _mark_tags(mark, tags, container) -> dict:
+    """Return the tags that say how a film was made; AVI has one for all that has no name there."""
+    said = {
+        "DigitalSourceType": xmp.SOURCE_TYPES + mark.source_type,
+        "CreatorTool": mark.tool,
+        "History": f"colorized with {mark.model}, {mark.settings}, from {mark.source_sha256}",
+    }
+    if "avi" not in container.demuxers:
+        return said
+    return {"comment": "; ".join([*filter(None, [tags.get("comment")]), *said.values()])}
+
+
+def _add_xmp(source, path, mark) -> None:
+    """Put the marks behind a file of boxes, MP4 or MOV, with the XMP of the source."""
+    packet = b""
+    if source.is_file():
+        with open(source, "rb") as file:
+            packet = boxes.uuids(file).get(boxes.XMP, b"")
+    with open(path, "ab") as file:
+        file.write(boxes.uuid(boxes.XMP, xmp.marked(packet, mark)))
+
+
+def _missing_tags(path, tags, chapters, mark) -> list[str]:
+    """Say what tags and marks a finished file does not hold."""
+    with opened(path) as (container, _):
+        values = {text.strip() for text in container.metadata.values()}
+        names = {name.lower() for name in container.metadata}
+        marked = any(mark.tool in value for value in values)
+        missing = [
+            name
+            for name, text in tags.items()
+            if name.lower() not in names and text.strip() not in values
+        ]
+        remarks = [f"its {', '.join(missing)} was left out"] if missing else []
+        if len(container.chapters()) < len(chapters):
+            remarks.append(f"its {len(chapters)} chapters were left out")
+    if not marked and "mov" not in container_of(path).demuxers:
+        remarks.append("its container has no place for a mark that says that it was colorized")
+    return remarks
 
 
 def _broken_off(container, stream, end) -> list[str]:
@@ -262,16 +342,12 @@ def _painted(segments, times, stream, time_base):
             yield packet
 
 
-def _copied(container, copies):
+def _copied(container, copies, clock):
     """Yield the packets of all streams that are copied, as far as the film can be read."""
-    sources = [container.streams[index] for index in copies]
-    if not sources:
-        return
-    with contextlib.suppress(av.FFmpegError):
-        for packet in container.demux(sources):
-            if packet.size:
-                packet.stream = copies[packet.stream_index]
-                yield packet
+    for packet in packets(container, clock) if copies else ():
+        if packet.stream_index in copies:
+            packet.stream = copies[packet.stream_index]
+            yield packet
 
 
 def _decoded_at(packet) -> Fraction:

@@ -5,6 +5,7 @@ import itertools
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
 
 from colorizer.films import decode, stabilize
 from colorizer.films.hints import TrackedHints
@@ -21,15 +22,16 @@ NO_HINTS = TrackedHints()
 class Memory:
     """What has to be known of a film up to a frame to go on behind it.
 
-    `frames` and `repeated` count what there is of it, and `matched` adds up the shares that look
-    like the reference. `time` and `length` are those of the last frame. `before` are the last
-    CONTEXT + 1 frames or fewer, gray, uint8 (h, w) at the network's size, `gray` the last one that
-    was no flash, and `hints` lie in that one. `chroma`, float32 (h, w, 2), and `weight`, float32
-    (h, w), are what stabilize.Stabilizer carries on.
+    `frames` count what there is of it, `repeated` and `resized` those that are so, and `matched`
+    adds up the shares that look like the reference. `time` and `length` are those of the last
+    frame. `before` are the last CONTEXT + 1 frames or fewer, gray, uint8 (h, w) at the network's
+    size, `gray` the last one that was no flash, and `hints` lie in that one. `chroma`, float32
+    (h, w, 2), and `weight`, float32 (h, w), are what stabilize.Stabilizer carries on.
     """
 
     frames: int = 0
     repeated: int = 0
+    resized: int = 0
     matched: float = 0
     time: int | None = None
     length: int = 0
@@ -135,6 +137,7 @@ class Painter:
             memory,
             frames=memory.frames + 1,
             repeated=memory.repeated + decoded.repeated,
+            resized=memory.resized + decoded.resized,
             time=decoded.time,
             length=decoded.length,
             before=[*memory.before, small][-CONTEXT - 1 :],
@@ -147,7 +150,9 @@ class Painter:
 
         Whoever waits for them waits for tasks that were begun before.
         """
-        number, before = self.memory.frames, self.film.seconds(self.memory.time)
+        # Hints are named after the film's own frames.
+        number = Fraction(self.memory.frames, self.film.fields)
+        before = self.film.seconds(self.memory.time)
         seconds = self.film.seconds(frame.decoded.time)
         own = [hint for hint in self.hints if hint.begins(number, seconds, before)]
         earlier = NO_HINTS if frame.transition is Transition.CUT else self.memory.hints

@@ -5,9 +5,10 @@ import json
 import shutil
 
 from colorizer.errors import shown
+from colorizer.files import xmp
 from colorizer.files.atomic import replacing, write_json
-from colorizer.films import decode
-from colorizer.films.formats import container_of
+from colorizer.films import decode, sequence
+from colorizer.films.formats import FrameFolder, container_of
 from colorizer.films.mux import Encoder, Encoding, assemble, codec_of
 from colorizer.films.pipeline import Memory, Painter
 from colorizer.jobs.job import Outcome, failure_of
@@ -19,7 +20,7 @@ import numpy as np
 SEGMENT = 240
 
 # Counts up when unfinished films of earlier versions cannot be gone on with.
-VERSION = 3
+VERSION = 4
 
 
 def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
@@ -50,10 +51,13 @@ def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
 
 def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     """Colorize one film segment by segment and put it together."""
-    film = decode.probe(job.source.path)
+    reader, source = decode, job.source.path
+    if isinstance(job.source, FrameFolder):
+        reader, source = sequence, job.source
+    film = reader.probe(source, request.max_megapixels, not request.keep_interlaced)
     if film.in_colour and request.keep_colour and not job.hints:
         remark = "it stays where it is, because its results are in another format"
-        if job.source.path.suffix == job.target.suffix:
+        if reader is decode and job.source.path.suffix == job.target.suffix:
             writer.write(job.target, "picture", job)
             remark = ""
         return Outcome(job, remark=remark, in_colour=True, kept=True)
@@ -64,7 +68,7 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     parts = Parts(job, {**writer.fingerprint.of(job), "version": VERSION, "codec": codec})
     tell(parts.memory.frames, film.frames)
     if not parts.whole():
-        with decode.reading(job.source.path, after=parts.memory.time) as frames:
+        with reader.reading(source, film, parts.memory.time) as frames:
             painter = Painter(encoding, colorizer, request, hints, parts.memory)
             with contextlib.closing(painter.colorize(frames)) as painted:
                 _write_segments(painted, encoding, parts, lambda: tell(1, film.frames))
@@ -75,10 +79,10 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     def enter(path):
         remarks.append(writer.enter(job.target, path, "picture", job))
 
-    left_out = assemble(
-        job.source.path, job.target, encoding, parts.segments, parts.memory.length, enter
-    )
-    remarks += _remarks(film, parts.memory, hints, request.reference) + left_out
+    mark, length = writer.mark_of(job, xmp.COLORIZED), parts.memory.length
+    left_out = assemble(job.source.path, job.target, encoding, parts.segments, length, mark, enter)
+    remarks += _remarks(film, parts.memory, hints, request.reference)
+    remarks += encoding.losses() + left_out
     parts.remove()
     return Outcome(job, remark="; ".join(filter(None, remarks)), in_colour=film.in_colour)
 
@@ -100,23 +104,24 @@ def _write_segments(painted, encoding, parts, tell) -> None:
 def _remarks(film, memory, hints, reference) -> list[str]:
     """Return phrases for the user about what is not as in the film, and what became of hints."""
     remarks = []
-    end = film.seconds(memory.time)
-    behind = [shown(hint.path.name) for hint in hints if hint.lies_behind(memory.frames, end)]
+    count, end = memory.frames // film.fields, film.seconds(memory.time)
+    behind = [shown(hint.path.name) for hint in hints if hint.lies_behind(count, end)]
     if behind:
         remarks.append(f"the film ends before the hints of {', '.join(behind)}")
     if reference:
         share = memory.matched / memory.frames
         remarks.append(f"{share:.0%} of it looks like {reference.name}")
     if memory.repeated:
-        count = memory.repeated
-        remarks.append(f"{count} frames cannot be decoded; the one before stands for each")
-    if film.interlaced:
-        remarks.append("it was interlaced, and is progressive now")
-    if film.has_alpha:
-        remarks.append("what is transparent was laid on white")
-    if film.size[0] % 2 or film.size[1] % 2:
+        remarks.append(
+            f"{memory.repeated} frames cannot be decoded; the one before stands for each"
+        )
+    if memory.resized:
         height, width = film.size
-        remarks.append(f"{width}x{height} pixels became even by doubling the last row or column")
+        remarks.append(f"{memory.resized} frames of another size were scaled to {width}x{height}")
+    if film.fields == 2:
+        remarks.append("it was interlaced, and is progressive now, with a frame for each field")
+    elif film.scan is not decode.Scan.PROGRESSIVE:
+        remarks.append("it is interlaced, and was left so")
     return remarks
 
 

@@ -54,7 +54,9 @@ class FilmJob:
 
     def own_settings(self, request) -> dict:
         """Return what the record keeps of this job alone."""
-        return {"codec": request.codec, "quality": request.quality}
+        own = {"codec": request.codec, "quality": request.quality}
+        own |= {"keep_interlaced": True} if request.keep_interlaced else {}
+        return own | ({"as_film": str(request.as_film)} if request.as_film else {})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -63,7 +63,14 @@ def plan(request, record, fingerprint, takes_hints=True) -> Plan:
             f"{len(found)} photographs and films; put NAME{drawing.SUFFIX} beside each"
         )
     read = {identity for path, _ in found for identity in _identities(path)}
+    reels = []
+    if request.as_film:
+        reels, found = _reels(found, request.as_film)
     names = Names(record, fingerprint, read, request.overwrite)
+    for folder, relative in reels:
+        target = request.output / film_formats.target_of(folder.path, relative, request.codec)
+        hints = film_hints.folder_beside(folder.path)
+        _plan_one(FilmJob(folder, shown(relative), target, hints), names, False, planned)
     for path, relative in found:
         if not film_formats.is_film(path):
             jobs = photograph_jobs(request, path, relative)
@@ -81,9 +88,28 @@ def plan(request, record, fingerprint, takes_hints=True) -> Plan:
     return planned
 
 
+def _reels(found, rate):
+    """Take the folders of pictures out of what was found, each as a FrameFolder with its name.
+
+    Returns them and the rest: films, and pictures that are alone in their folder.
+    """
+    folders = {}
+    for path, relative in found:
+        if not film_formats.is_film(path):
+            folders.setdefault((path.parent, relative.parent), []).append(path)
+    folders = {key: files for key, files in folders.items() if len(files) > 1}
+    reels = []
+    for (folder, relative), files in folders.items():
+        name = relative if relative.name else Path(folder.resolve().name)
+        name = name.with_name(f"{name.name}.mp4")
+        reels.append((film_formats.FrameFolder(folder, files, rate), name))
+    taken = {path for files in folders.values() for path in files}
+    return reels, [(path, relative) for path, relative in found if path not in taken]
+
+
 def film_job(request, path, relative) -> FilmJob:
     """Return the job of a film, with the name that its result would have."""
-    target = request.output / film_formats.target_of(relative)
+    target = request.output / film_formats.target_of(path, relative, request.codec)
     return FilmJob(Source(path), shown(relative), target, film_hints.folder_beside(path))
 
 

@@ -1,6 +1,7 @@
 """What a run is asked for, and what of it decides about the pixels of a result."""
 
 import dataclasses
+from fractions import Fraction
 from pathlib import Path
 
 from colorizer import tone
@@ -35,7 +36,8 @@ class Request:
     colorized. `jpeg_quality`, 0 to 100, is that of lossy formats, by default about the source's
     own. `label` is a word in a corner of what was colorized, or empty. `codec` is a key of
     films.formats.CODECS, or None for what suits the container, and `quality` its constant rate
-    factor, or None for its default.
+    factor, or None for its default. `keep_interlaced` leaves interlaced films so. `as_film`, a
+    Fraction or None, makes a film of each folder of pictures, so many of which are shown a second.
     """
 
     inputs: tuple = ()
@@ -54,6 +56,8 @@ class Request:
     label: str = ""
     codec: str | None = None
     quality: int | None = None
+    keep_interlaced: bool = False
+    as_film: Fraction | None = None
 
     @property
     def scale(self) -> int:

@@ -56,8 +56,8 @@ FIGURES = {
 def read_clip(path) -> list:
     """Read the first FRAMES frames of a film as RGB, uint8 (H, W, 3)."""
     clip = []
-    with decode.opened(path) as (container, stream):
-        for frame, *_ in decode.frames(container, stream):
+    with decode.reading(path, decode.probe(path)) as frames:
+        for frame, *_ in frames:
             clip.append(frame.to_ndarray(format="rgb24"))
             if len(clip) == FRAMES:
                 break
