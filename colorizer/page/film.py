@@ -29,7 +29,7 @@ class FilmTab:
             f"A film of up to {LONGEST_FILM // 60} minutes. Its sound, size and format stay; a "
             "minute of film takes a minute or more. It ends when this tab is closed."
         )
-        film = gr.File(label="Drop a film here, or click to choose", height=130, elem_id="film")
+        film = gr.File(label="A film", height=130, elem_id="film")
         strength = strength_slider("film")
         with gr.Accordion("Take colours from a photograph", open=False):
             reference = gr.File(

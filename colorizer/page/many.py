@@ -1,5 +1,6 @@
 """The tab for many photographs at once."""
 
+import contextlib
 import itertools
 import shutil
 import tempfile
@@ -9,10 +10,18 @@ from colorizer.enlarge import enlarger_of
 from colorizer.errors import UserError
 from colorizer.files import formats
 from colorizer.files.formats import CHOICES
+from colorizer.files.photos import PhotographError
 from colorizer.films.formats import is_film
 from colorizer.jobs.request import Request
 from colorizer.jobs.run import Report
-from colorizer.page.parts import CLEANING, clean_up_choice, pack, read_reference, strength_slider
+from colorizer.page.parts import (
+    CLEANING,
+    clean_up_choice,
+    pack,
+    read_reference,
+    strength_slider,
+    thumbnail,
+)
 from colorizer.page.session import colorize
 from colorizer.page.workspace import PROGRESS, handler, link, markdown
 
@@ -27,7 +36,7 @@ IN_COLOUR = {
 }
 # What page.js knows of the folders of uploads.
 FOLDERS = "(_, ...inputs) => [window.colorizer.folders, ...inputs]"
-MOST_SHOWN = 60  # results in the gallery
+MOST_SHOWN, THUMBNAIL = 60, 320  # results in the gallery, and pixels of their longer side
 JOBS = 4  # of several people, at once
 
 
@@ -44,13 +53,16 @@ class ManyTab:
         )
         with gr.Row():
             files = gr.File(
-                label="Drop photographs here, or click to choose",
+                label="Photographs",
                 file_count="multiple",
                 height=150,
                 elem_id="many",
             )
             directory = gr.File(
-                label="Or choose a folder", file_count="directory", height=150, elem_id="folder"
+                label="Or a folder of them",
+                file_count="directory",
+                height=150,
+                elem_id="folder",
             )
         with gr.Row():
             in_colour = gr.Dropdown(
@@ -156,8 +168,10 @@ class ManyTab:
             folder = workspace.new_folder()
             archive = str(pack(request.output, folder / "colorized.zip"))
             targets = [each.job.target for each in made.outcomes if not each.failure]
-            for target in targets[:MOST_SHOWN]:
-                results.append((str(link(target, folder / "results")), target.name))
+            for number, target in enumerate(targets[:MOST_SHOWN]):
+                with contextlib.suppress(PhotographError):
+                    small = thumbnail(target, folder / f"{number}.jpg", THUMBNAIL)
+                    results.append((small, target.name))
         return (
             report_of(made, request),
             gr.File(archive, visible=archive is not None),

@@ -29,7 +29,7 @@
     if (!area || !event.isPrimary || event.button !== 0) return;
     start = { area, image: event.target, place: placeOf(event, event.target) };
     event.preventDefault(); // the browser would drag the picture itself
-    event.target.focus();
+    event.target.focus({ preventScroll: true });
   });
   document.addEventListener("pointerup", (event) => {
     if (start) send(start.area, start.place, placeOf(event, start.image));
@@ -92,6 +92,7 @@
       set(image, "tabindex", "0");
       set(image, "role", "application");
       set(image, "aria-label", name);
+      set(image?.closest("button"), "tabindex", "-1"); // Gradio's own, which does nothing
     }
     for (const button of document.querySelectorAll("#likely button, #recent button")) {
       const colour = button.querySelector("[style*=background]")?.style.backgroundColor;

@@ -8,6 +8,7 @@ from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.files.source import sha256
 from colorizer.jobs.request import Reference
+from colorizer.pixels import high_bits, shrink
 
 import gradio as gr
 
@@ -42,6 +43,19 @@ def read_reference(path, colorizer) -> Reference | None:
     if tone.is_gray(picture):
         raise UserError(f"{path.name} is black-and-white. Choose a photograph in colour.")
     return Reference(path.name, sha256(path), colorizer.reference(picture))
+
+
+def thumbnail(path, target, size, max_megapixels=photos.MAX_MEGAPIXELS) -> str:
+    """Write a JPEG of a photograph, `size` pixels long; raises PhotographError."""
+    with photos.opened(path, max_megapixels) as image:
+        if image.format == "JPEG":
+            image.draft(None, (2 * size, 2 * size))  # decodes an eighth of a large one
+        pixels = photos.load(image).pixels
+    height, width = pixels.shape[:2]
+    scale = size / max(height, width)
+    small = shrink(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
+    photos.write(target, photos.Photograph(high_bits(small)))
+    return str(target)
 
 
 def named(path) -> Path:

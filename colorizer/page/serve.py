@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import getpass
+import logging
 import os
 import shutil
 import signal
@@ -129,7 +130,7 @@ def serving(settings, password=None):
         place = "this computer" if is_local else f"the computer {socket.gethostname()}"
         page = Page(colorizer, folder, settings.max_megapixels, place)
         app = page.app(folder=folder, hosts=names, any_address=not is_local, password=password)
-        # Connections of browsers that wait for news stay open: they are not waited for.
+        # Browsers that wait for news keep connections open: these are cut, without a word.
         config = uvicorn.Config(
             app, log_level="warning", timeout_graceful_shutdown=1, server_header=False
         )
@@ -141,6 +142,7 @@ def serving(settings, password=None):
             yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
         finally:
             page.end()
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             server.should_exit = True
             thread.join()
 

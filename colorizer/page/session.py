@@ -10,6 +10,7 @@ from pathlib import Path
 from colorizer.enlarge import enlarger_of
 from colorizer.errors import UserError
 from colorizer.files import photos
+from colorizer.files.atomic import replacing
 from colorizer.hints import drawing, palette
 from colorizer.jobs.request import Request
 from colorizer.jobs.run import Report, run
@@ -264,7 +265,8 @@ class Session:
             raise UserError("There are no points yet; click on the photograph first.")
         path, texts = Path(folder, self.path.stem + drawing.SUFFIX), PngInfo()
         texts.add_text(POINTS, json.dumps([dataclasses.astuple(point) for point in self.points]))
-        Image.fromarray(self.hints()).save(path, pnginfo=texts)
+        with replacing(path) as temporary:
+            Image.fromarray(self.hints()).save(temporary, format="PNG", pnginfo=texts)
         return path
 
     def read_hints(self, path) -> None:

@@ -17,10 +17,10 @@ from colorizer.page.parts import (
     pack,
     read_reference,
     strength_slider,
+    thumbnail,
 )
 from colorizer.page.session import Session
 from colorizer.page.workspace import PROGRESS, handler, hex_of, link, rgb_of, warn
-from colorizer.pixels import high_bits, shrink
 
 import gradio as gr
 
@@ -211,20 +211,13 @@ class SingleTab:
             )
         if is_film(path):
             raise UserError(f"{path.name} is a film, and films have their own tab.")
-        try:
-            with photos.opened(path, self.max_megapixels) as image:
-                if image.format == "JPEG":
-                    image.draft(None, (2 * THUMBNAIL, 2 * THUMBNAIL))
-                pixels = photos.load(image).pixels
-        except photos.PhotographError as error:
-            raise UserError(f"{path.name} cannot be shown: {error}.") from error
         own = link(path, workspace.folder / "photographs")
-        height, width = pixels.shape[:2]
-        scale = THUMBNAIL / max(height, width)
-        small = shrink(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
-        thumbnail = own.with_name(f".{own.name}.jpg")
-        photos.write(thumbnail, photos.Photograph(high_bits(small)))
-        return Photo(own, str(thumbnail))
+        target = own.with_name(f".{own.name}.jpg")
+        try:
+            return Photo(own, thumbnail(own, target, THUMBNAIL, self.max_megapixels))
+        except photos.PhotographError as error:
+            own.unlink()
+            raise UserError(f"{path.name} cannot be shown: {error}.") from error
 
     def open_points(self, workspace, path) -> None:
         """Set points that were downloaded, on the photograph of their name or the current one."""

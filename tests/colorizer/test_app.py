@@ -35,7 +35,7 @@ pytestmark = [
 from colorizer.page import serve  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 300_000  # milliseconds until a page that does not answer is an error
+PATIENCE = 120_000  # milliseconds until a page that does not answer is an error
 WIDE = {"viewport": {"width": 1300, "height": 1000}}
 BLUE = (74, 111, 181)  # the page's first colour
 
@@ -247,7 +247,7 @@ def test_before_and_after_and_strength(tmp_path, visit):
         pictures.append(visitor.see(f"#slider img >> nth={number}"))
     assert sorted(int(colourfulness(each)[300, 400]) > 20 for each in pictures) == [False, True]
     visitor.page.get_by_role("tab", name="Colours").click()
-    number = visitor.page.locator("#strength input[type=number]")
+    number = visitor.page.locator("#strength-single input[type=number]")
     with visitor.change():
         number.fill("0")
         number.press("Enter")

@@ -52,7 +52,7 @@ def ask(served):
             headers = {"Origin": f"http://{host}", "Content-Type": "application/json"} | headers
         connection.request(method, path, body, {"Host": host} | headers)
         answer = connection.getresponse()
-        result = answer.status, answer.headers, answer.read(100_000)
+        result = answer.status, answer.headers, answer.read(10_000_000)
         connection.close()
         return result
 

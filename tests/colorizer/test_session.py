@@ -1,5 +1,7 @@
 """A person decides colours: clicks, undo, and what is written; without a browser."""
 
+import json
+
 from colorizer import Colorizer, chroma
 from colorizer.errors import UserError
 from colorizer.files import photos
@@ -18,6 +20,7 @@ import pytest
 import standins
 from conftest import STORED
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from test_known import reddish, steps
 
 RED, BLUE = (190, 120, 60), (90, 110, 190)
@@ -161,6 +164,48 @@ def test_undo_releases_the_picked_point(session):
     assert (session.points, session.picked, session.latest) == ((), None, None)
     session.click(400, 100, BLUE, 0.01)
     assert len(session.points) == 1
+
+
+def test_a_point_is_dragged_and_a_short_way_is_a_click(session):
+    session.click(200, 450, RED, 0.01)
+    session.drag((203, 452), (400, 100), BLUE, 0.01)
+    (point,) = session.points
+    assert point.colour == RED
+    assert (point.x, point.y) == pytest.approx((400.5 / 800, 100.5 / 600))
+    session.drag((400, 100), (405, 103), BLUE, 0.01)
+    assert session.picked == 0
+    session.picked = None
+    session.drag((700, 500), (-50, 900), BLUE, 0.01)  # from elsewhere: a click at the end
+    assert (session.points[1].x, session.points[1].y) == pytest.approx((0.5 / 800, 599.5 / 600))
+
+
+def test_points_come_back_from_their_file_and_no_others(tmp_path, session):
+    session.click(200, 450, RED, 0.01)
+    session.click(400, 100, BLUE, 0.03)
+    points = session.points
+    path = session.write_hints(tmp_path)
+    session.clear()
+    session.read_hints(path)
+    assert session.points == points
+    session.undo()
+    assert session.points == ()
+    row = [0.5, 0.5, [1, 2, 3], 0.1]
+    for wrong in (
+        None,
+        "",
+        "[1]",
+        "{}",
+        [[2, *row[1:]]],
+        [[*row[:3], -1]],
+        [[*row[:2], [1, 2], 0]],
+    ):
+        texts = PngInfo()
+        if wrong is not None:
+            texts.add_text("points", wrong if isinstance(wrong, str) else json.dumps(wrong))
+        Image.new("RGBA", (8, 6)).save(path, pnginfo=texts)
+        with pytest.raises(UserError, match=r"photograph\.hints\.png names no points"):
+            session.read_hints(path)
+    assert session.points == ()
 
 
 def test_strength_scales_what_is_shown(session):

@@ -117,7 +117,7 @@ def test_stained_photographs_in_colour_are_in_colour(name):
 
 
 def test_noise_far_from_a_date_stamp_is_no_part_of_it():
-    """A few coloured grains in a corner do not make the box of the stamp as large as the picture."""
+    """A few coloured grains in a corner do not make the stamp as large as the picture."""
     gray = small(grayscale(sample("photographer")).repeat(3, 2))
     height, width = gray.shape[:2]
     for place in np.arange(10, width * 7 // 10, 2):
