@@ -1,6 +1,7 @@
 """The static site of web/, and its module, which others embed."""
 
-from colorizer import Colorizer, photos
+from colorizer import Colorizer
+from colorizer.files import photos
 
 import numpy as np
 from playwright.sync_api import expect

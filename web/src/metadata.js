@@ -79,9 +79,9 @@ function markedXmp(before, tool, settings, hash) {
   const [whole, events] =
     kept.match(/<xmpMM:History>\s*<rdf:Seq>(.*?)<\/rdf:Seq>\s*<\/xmpMM:History>/s) ?? ["", ""];
   const field = (name, value) => `<stEvt:${name}>${value}</stEvt:${name}>`;
-  const event = field("action", "edited") + field("when", new Date().toISOString()) +
+  const event = field("action", "colorized") + field("when", new Date().toISOString()) +
     field("softwareAgent", tool) +
-    field("parameters", `colorized; ${settings}; source sha256 ${hash}`);
+    field("parameters", `${settings}; sha256 of the source: ${hash}`);
   const mark =
     `<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"` +
     ` xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"` +
@@ -103,7 +103,7 @@ function markedXmp(before, tool, settings, hash) {
 }
 
 /** Return a written file, a Blob, with what its original said, and the mark. */
-export async function marked(blob, original, { width, height, tool = "colorizer.js", settings }) {
+export async function marked(blob, original, { width, height, tool = "photo-colorizer, web", settings }) {
   const [bytes, source] = await Promise.all([blob, new Blob([original ?? ""])].map(bytesOf));
   const { exif, xmp: before, copied } = read(source);
   // Only a page that nobody can have changed on its way may compute hashes.

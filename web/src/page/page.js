@@ -313,9 +313,12 @@ document.ondrop = (event) => {
 };
 document.onpaste = ({ clipboardData }) => album.add([...clipboardData.files]);
 
-element("radius").oninput = ({ target }) =>
-  selected !== null && move(selected, { radius: target.value / 100 });
-element("radius").onchange = () => selected !== null && settle();
+element("radius").oninput = ({ target }) => {
+  if (selected !== null) move(selected, { radius: target.value / 100 });
+};
+element("radius").onchange = () => {
+  if (selected !== null) settle();
+};
 for (const name of SLIDERS) {
   element(name).oninput = ({ target }) => {
     edits().slide({ [name]: Number(target.value) });
@@ -345,7 +348,9 @@ document.onkeydown = (event) => {
   event.preventDefault();
   act();
 };
-document.onkeyup = ({ key }) => key === "o" && stage.peek(false);
+document.onkeyup = ({ key }) => {
+  if (key === "o") stage.peek(false);
+};
 addEventListener("beforeunload", (event) => {
   if (album.photos.some(({ unsaved }) => unsaved)) event.preventDefault();
 });
