@@ -315,7 +315,7 @@ def test_cleaning_and_enlarging_are_those_of_the_command_and_stop(tmp_path, visi
 def test_before_and_after_zoom_and_pan(visit):
     visitor = visit()
     visitor.open(CAT)
-    peek = visitor.page.get_by_role("button", name="Hold: original")
+    peek = visitor.page.get_by_role("button", name="Original")
     assert not visitor.find("#original").is_visible()
     peek.hover()
     visitor.page.mouse.down()

@@ -101,7 +101,7 @@ function showEdit() {
   const point = now.points[selected];
   if (point) {
     const { level, own } = photo.at(point.x, point.y);
-    colours.show(level, own);
+    colours.show(level, own, point.colour);
     element("radius").value = 100 * point.radius;
   }
   drawLooks();
@@ -227,8 +227,8 @@ const improve = (scale) =>
     if (scale) {
       wait("improving", name);
       const networks = NETWORKS[scale].map(address);
-      const clean = (tell, signal) => painter.enlarge(photo.file, scale, networks, { tell, signal });
-      picture = await lasting(clean);
+      picture = await lasting((tell, signal) =>
+        painter.enlarge(photo.file, scale, networks, { tell, signal }));
     }
     wait("painting", name);
     Object.assign(photo, { picture, scale });
