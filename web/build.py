@@ -2,8 +2,8 @@
 
     python web/build.py
 
-Reads web/src, weights/ and what `npm` installs for web/package.json; writes outputs/web/
-colorize.html and outputs/web/site/.
+Reads web/src/, weights/ and what `npm` installs for web/package.json; writes
+outputs/web/colorize.html and outputs/web/site/.
 """
 
 import argparse
@@ -24,66 +24,66 @@ WEB = Path(__file__).resolve().parent
 ROOT = WEB.parent
 SOURCE, MODULES = WEB / "src", WEB / "node_modules"
 WASM = MODULES / "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm"
+EXAMPLE = ROOT / "samples/photographer.png"
 
-COLOUR = "colour.onnx.gz"
 # The networks of the page: their files, the tensor that answers, or None: what the file has.
+COLOUR = "colour.onnx.gz"
 NETWORKS = {
     COLOUR: ("semantic.onnx", "chroma"),
     "restore.onnx.gz": ("restore.onnx", None),
     "enlarge_photo.onnx.gz": ("enlarge_photo.onnx", None),
     "enlarge_clean.onnx.gz": ("enlarge_clean.onnx", None),
 }
-EXAMPLE = ROOT / "samples/photographer.png"
 
 # What a page may do: run its own script and ONNX Runtime's WebAssembly, read its own files.
 POLICY = (
     "default-src 'none'; script-src {scripts} 'wasm-unsafe-eval'; style-src {styles}; "
-    "worker-src {workers}; connect-src {files}; img-src {workers} data:; manifest-src {manifest}; "
+    "worker-src {own} blob:; connect-src {files}; img-src {own} blob: data:; manifest-src {own}; "
     "base-uri 'none'; form-action 'none'"
+)
+LINKS = (
+    '<link rel="stylesheet" href="page.css" /><link rel="icon" href="icon.svg" />'
+    '<link rel="manifest" href="manifest.webmanifest" />'
 )
 
 
-def bundle(name, format="esm") -> str:
+def bundle(name, *flags) -> str:
     """Put a module and what it imports into one script."""
-    command = [
-        MODULES / ".bin/esbuild",
-        SOURCE / name,
-        "--bundle",
-        f"--format={format}",
-        "--minify",
-    ]
-    command += ["--charset=utf8", "--legal-comments=none", "--loader:.tsv=text", "--target=es2022"]
-    command += ["--log-level=error", "--define:import.meta.url=undefined"][
-        : 2 if format == "iife" else 1
-    ]
-    done = subprocess.run(command, check=True, capture_output=True)
-    return done.stdout.decode()
+    flags = ["--bundle", "--minify", "--charset=utf8", "--legal-comments=none", *flags]
+    flags += ["--loader:.tsv=text", "--target=es2022", "--log-level=error"]
+    command = [MODULES / ".bin/esbuild", SOURCE / name, *flags]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode()
 
 
-def squeezed(content) -> bytes:
-    return gzip.compress(content, 9, mtime=0)
-
-
-def example() -> bytes:
-    """Return a photograph to try, as a JPEG."""
+def made_assets(network) -> dict:
+    """Return the files that the page loads besides its scripts, by name."""
+    assets = {"ort.wasm.gz": gzip.compress(WASM.read_bytes(), 9, mtime=0)}
+    for name, (file, answer) in NETWORKS.items():
+        path = network if network and name == COLOUR else ROOT / "weights" / file
+        assets[name] = gzip.compress(halve.for_page(path, answer), 9, mtime=0)
     encoded = io.BytesIO()
     with Image.open(EXAMPLE) as image:
         image.save(encoded, "JPEG", quality=85)
-    return encoded.getvalue()
+    return assets | {"example.jpg": encoded.getvalue()}
 
 
 def licences() -> str:
     """Return the licences of all that is bundled."""
-    texts = [f"The colorizer and its networks\n\n{(ROOT / 'LICENSE').read_text('utf-8')}"]
-    encoder = ROOT / "weights/LICENSE-efficientnet_lite0.txt"
-    texts.append(f"EfficientNet-Lite0, the network's encoder\n\n{encoder.read_text('utf-8')}")
+    found = {
+        "The colorizer and its networks": ROOT / "LICENSE",
+        "EfficientNet-Lite0, the network's encoder": ROOT
+        / "weights/LICENSE-efficientnet_lite0.txt",
+    }
     lock = json.loads((WEB / "package-lock.json").read_text("utf-8"))
     for path, package in lock["packages"].items():
         if path and not package.get("dev"):
-            name = path.removeprefix("node_modules/")
-            text = next(iter(sorted((WEB / path).glob("LICEN[CS]E*"))), None)
-            said = text.read_text("utf-8") if text else ""
-            texts.append(f"{name} {package['version']}: {package['license']}\n\n{said}")
+            title = (
+                f"{path.removeprefix('node_modules/')} {package['version']}: {package['license']}"
+            )
+            found[title] = next(iter(sorted((WEB / path).glob("LICEN[CS]E*"))), None)
+    texts = [
+        f"{title}\n\n{path.read_text('utf-8') if path else ''}" for title, path in found.items()
+    ]
     return "\n\n".join(texts).replace("&", "&amp;").replace("<", "&lt;")
 
 
@@ -101,85 +101,70 @@ def digest(text) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def write_single(path, script, worker, style, assets) -> None:
+def write_single(path, style, assets) -> None:
     """Write the page as one file, with its worker, its networks and its runtime inside."""
-    policy = POLICY.format(
-        scripts=digest(script),
-        styles=digest(style),
-        workers="blob:",
-        files="data:",
-        manifest="'none'",
-    )
-    inside = [f'<script type="text/plain" data-name="worker.js">{worker}</script>']
-    for name, content in assets.items():
-        text = base64.b64encode(content).decode()
-        inside.append(f'<script type="text/plain" data-name="{name}">{text}</script>')
-    inside.append(f'<script type="module">{script}</script>')
-    for text in (script, worker):
-        if "</script" in text or "<!--" in text:
-            raise ValueError("a script would end where it stands in the page")
-    path.write_text(page(f"<style>{style}</style>", "\n".join(inside), policy), "utf-8")
+    script = bundle("page/page.js", "--format=esm")
+    # From file:// a worker is no module, and knows no address of its own.
+    worker = bundle("worker.js", "--format=iife", "--define:import.meta.url=undefined")
+    inside = {name: base64.b64encode(content).decode() for name, content in assets.items()}
+    inside["worker.js"] = worker
+    if any("</script" in text or "<!--" in text for text in (script, worker)):
+        raise ValueError("a script would end where it stands in the page")
+    parts = [
+        f'<script type="text/plain" data-name="{name}">{text}</script>'
+        for name, text in inside.items()
+    ]
+    parts.append(f'<script type="module">{script}</script>')
+    policy = POLICY.format(scripts=digest(script), styles=digest(style), own="", files="data:")
+    policy = policy.replace("manifest-src ;", "manifest-src 'none';")
+    path.write_text(page(f"<style>{style}</style>", "\n".join(parts), policy), "utf-8")
 
 
 def write_site(folder, style, assets) -> None:
-    """Write the page as a static site, the module of others among its files."""
+    """Write the page as a static site, with the module for others among its files."""
     own = "'self'"
-    policy = POLICY.format(scripts=own, styles=own, workers=f"{own} blob:", files=own, manifest=own)
-    links = (
-        '<link rel="stylesheet" href="page.css" /><link rel="icon" href="icon.svg" />'
-        '<link rel="manifest" href="manifest.webmanifest" />'
-    )
-    index = page(links, '<script type="module" src="page.js"></script>', policy)
-    (folder / "index.html").write_text(index, "utf-8")
-    (folder / "page.css").write_text(style, "utf-8")
-    for name, content in assets.items():
-        (folder / name).write_bytes(content)
+    policy = POLICY.format(scripts=own, styles=own, own=own, files=own)
+    scripts = '<script type="module" src="page.js"></script>'
+    files = {
+        "index.html": page(LINKS, scripts, policy).encode(),
+        "page.css": style.encode(),
+        **assets,
+    }
+    for name in ("page/page.js", "worker.js", "colorizer.js"):
+        files[Path(name).name] = bundle(name, "--format=esm").encode()
     for name in ("icon.svg", "manifest.webmanifest"):
-        shutil.copy(SOURCE / "site" / name, folder)
-    files = sorted(path.name for path in folder.iterdir())
-    version = hashlib.sha256(b"".join((folder / name).read_bytes() for name in files)).hexdigest()
+        files[name] = (SOURCE / "site" / name).read_bytes()
+    version = hashlib.sha256(b"".join(files.values())).hexdigest()[:16]
+    kept = ", ".join(f'"{name}"' for name in ["./", *sorted(files)])
     worker = (SOURCE / "site/sw.js").read_text("utf-8")
-    worker = worker.replace('"FILES"', ", ".join(f'"{name}"' for name in ["./", *files]))
-    (folder / "sw.js").write_text(worker.replace("VERSION", version[:16]), "utf-8")
+    files["sw.js"] = worker.replace('"FILES"', kept).replace("VERSION", version).encode()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
 def build(output, network=None) -> None:
     """Build all below `output`, with another `network` than the one that ships, if it is given."""
     if not MODULES.is_dir():
-        subprocess.run(
-            ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=WEB, check=True
-        )
-    site = output / "site"
-    shutil.rmtree(site, ignore_errors=True)
-    site.mkdir(parents=True)
-    script = bundle("page/page.js")
-    for name in ("page/page.js", "worker.js", "colorizer.js"):
-        (site / Path(name).name).write_text(bundle(name), "utf-8")
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+        subprocess.run(command, cwd=WEB, check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(output / "site", ignore_errors=True)
+    (output / "site").mkdir(parents=True)
     style = (SOURCE / "page.css").read_text("utf-8")
-    assets = {"ort.wasm.gz": squeezed(WASM.read_bytes()), "example.jpg": example()}
-    for name, (file, answer) in NETWORKS.items():
-        path = network if network and name == COLOUR else ROOT / "weights" / file
-        assets[name] = squeezed(halve.for_page(path, answer))
-    write_site(site, style, assets)
-    write_single(output / "colorize.html", script, bundle("worker.js", "iife"), style, assets)
+    assets = made_assets(network)
+    write_site(output / "site", style, assets)
+    write_single(output / "colorize.html", style, assets)
     size = (output / "colorize.html").stat().st_size
-    print(f"{output / 'colorize.html'}: {size / 1e6:.2f} MB; the site is in {site}")
+    print(f"{output / 'colorize.html'}: {size / 1e6:.2f} MB; the site is in {output / 'site'}")
 
 
 def main(argv=None) -> int:
     """Read the command line and build."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=ROOT / "outputs/web",
-        help="folder for colorize.html and site/ (default outputs/web)",
-    )
-    parser.add_argument(
-        "--network",
-        type=Path,
-        help="an .onnx file that has a tensor `chroma` (default weights/semantic.onnx)",
-    )
+    flags = {"type": Path, "metavar": "PATH"}
+    output = "folder for colorize.html and site/ (default outputs/web)"
+    parser.add_argument("--output", **flags, default=ROOT / "outputs/web", help=output)
+    network = "an .onnx file that has a tensor `chroma` (default weights/semantic.onnx)"
+    parser.add_argument("--network", **flags, help=network)
     settings = parser.parse_args(argv)
     build(settings.output, settings.network)
     return 0

@@ -4,7 +4,7 @@
 //   const chroma = await colorizer.predict(imageData);
 //   const painted = await colorizer.paint(imageData, chroma, 1.0);
 //
-// A picture is an ImageData, or a file of one, a Blob. Chroma is {width, height, data}: Lab a and b.
+// A picture is an ImageData, or a file of one, a Blob; chroma {width, height, data}, Lab a and b.
 
 // What is larger is not decoded: browsers end a page that takes too much memory.
 export const MOST_MEGAPIXELS = 64;
@@ -41,8 +41,8 @@ class Colorizer {
       if (failure) reject(new Error(failure));
       else resolve(answer);
     };
-    worker.onerror = ({ message = "worker" }) =>
-      this.#asked.forEach(({ reject }) => reject(new Error(message)));
+    worker.onerror = ({ message }) =>
+      this.#asked.forEach(({ reject }) => reject(new Error(message || "no worker")));
   }
 
   /** Return a picture at the network's size: ImageData. */

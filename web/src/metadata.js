@@ -2,6 +2,7 @@
 
 const MARK = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia";
 const [XMP, EXIF] = ["http://ns.adobe.com/xap/1.0/\0", "Exif\0\0"]; // how a JPEG's segments begin
+const TOOL = "photo-colorizer, web";
 const PNG_XMP = "XML:com.adobe.xmp";
 const LONGEST_SEGMENT = 65533;
 const [ORIENTATION, EXIF_DIRECTORY, WIDTH, HEIGHT] = [0x112, 0x8769, 0xa002, 0xa003];
@@ -66,7 +67,8 @@ function uprightExif(exif, width, height) {
     return end;
   };
   try {
-    view.setUint32(change(view.getUint32(4, little)), 0, little); // the thumbnail is the old picture
+    // The thumbnail, which shows the photograph before, is no longer referred to.
+    view.setUint32(change(view.getUint32(4, little)), 0, little);
     return exif;
   } catch {
     return null; // a photograph is worth more than its EXIF
@@ -74,20 +76,20 @@ function uprightExif(exif, width, height) {
 }
 
 /** Return an XMP packet that says what the file said, and that it was colorized. */
-function markedXmp(before, tool, settings, hash) {
+function markedXmp(before, settings, hash) {
   const kept = UNTRUE.test(before) ? "" : before;
   const [whole, events] =
     kept.match(/<xmpMM:History>\s*<rdf:Seq>(.*?)<\/rdf:Seq>\s*<\/xmpMM:History>/s) ?? ["", ""];
   const field = (name, value) => `<stEvt:${name}>${value}</stEvt:${name}>`;
-  const event = field("action", "edited") + field("when", new Date().toISOString()) +
-    field("softwareAgent", tool) +
-    field("parameters", `colorized; ${settings}; source sha256 ${hash}`);
+  const event = field("action", "colorized") + field("when", new Date().toISOString()) +
+    field("softwareAgent", TOOL) +
+    field("parameters", `${settings}; sha256 of the source: ${hash}`);
   const mark =
     `<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"` +
     ` xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"` +
     ` xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/"` +
     ` xmlns:stEvt="http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"` +
-    ` Iptc4xmpExt:DigitalSourceType="${MARK}" xmp:CreatorTool="${tool}"><xmpMM:History><rdf:Seq>` +
+    ` Iptc4xmpExt:DigitalSourceType="${MARK}" xmp:CreatorTool="${TOOL}"><xmpMM:History><rdf:Seq>` +
     `${events}<rdf:li rdf:parseType="Resource">${event}</rdf:li></rdf:Seq></xmpMM:History>` +
     `</rdf:Description></rdf:RDF>`;
   const gone = "(?:Iptc4xmpExt:DigitalSourceType|xmp:CreatorTool)";
@@ -103,24 +105,20 @@ function markedXmp(before, tool, settings, hash) {
 }
 
 /** Return a written file, a Blob, with what its original said, and the mark. */
-export async function marked(blob, original, { width, height, tool = "colorizer.js", settings }) {
+export async function marked(blob, original, { width, height, settings = "" }) {
   const [bytes, source] = await Promise.all([blob, new Blob([original ?? ""])].map(bytesOf));
   const { exif, xmp: before, copied } = read(source);
   // Only a page that nobody can have changed on its way may compute hashes.
   const digest = await globalThis.crypto.subtle?.digest("SHA-256", source);
   const hex = (byte) => byte.toString(16).padStart(2, "0");
   const hash = digest ? Array.from(new Uint8Array(digest), hex).join("") : "unknown";
-  const xmp = markedXmp(before, tool, settings ?? "", hash);
+  const xmp = markedXmp(before, settings, hash);
   const upright = exif && uprightExif(exif, width, height);
   const png = blob.type === "image/png";
   const [{ end }] = (png ? chunks : segments)(bytes); // IHDR or JFIF stands first
-  const parts = png
-    ? [...(upright ? [chunk("eXIf", upright)] : []), text(PNG_XMP, xmp)]
-    : [
-        ...(upright ? segment(0xe1, EXIF, upright) : []),
-        ...segment(0xe1, XMP, encoded(xmp)),
-        ...copied.flatMap(({ type, body }) => segment(type, "", body)),
-      ];
+  const parts = png ? [text(PNG_XMP, xmp)] : segment(0xe1, XMP, encoded(xmp));
+  if (upright) parts.unshift(...(png ? [chunk("eXIf", upright)] : segment(0xe1, EXIF, upright)));
+  if (!png) parts.push(...copied.flatMap(({ type, body }) => segment(type, "", body)));
   return new Blob([bytes.subarray(0, end), ...parts, bytes.subarray(end)], { type: blob.type });
 }
 

@@ -32,7 +32,8 @@ function sourceOfBitmap(bitmap) {
     return context.getImageData(0, 0, columns, lines);
   };
   const rows = (top, count) => read(width, count, 0, top, width, count).data;
-  return { width, height, rows, draw: (columns, lines) => read(columns, lines, 0, 0, width, height) };
+  const draw = (columns, lines) => read(columns, lines, 0, 0, width, height);
+  return { width, height, rows, draw };
 }
 
 const check = (width, height) => {

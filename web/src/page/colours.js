@@ -18,8 +18,8 @@ export function createColours(on) {
   const within = (value) => Math.min(Math.max(value, 0), 1);
   let [level, at, recent] = [null, [0, 0.5], []];
 
-  /** Offer the colours of a place: its gray level, and what the network paints there by itself. */
-  function show(newLevel = MIDDLE, own = null) {
+  /** Offer the colours of a place: its gray level, what the network paints there, what is set. */
+  function show(newLevel = MIDDLE, own = null, set = null) {
     if (newLevel !== level) {
       level = newLevel;
       const { width, height } = Object.assign(canvas, PALETTE);
@@ -30,6 +30,7 @@ export function createColours(on) {
       }
       canvas.getContext("2d").putImageData(image, 0, 0);
     }
+    if (set && !palette.onpointermove) placeKnob(placeInPalette(set));
     fill(element("likely"), own ? [own, ...likely(level)] : likely(level));
   }
 

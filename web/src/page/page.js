@@ -101,7 +101,7 @@ function showEdit() {
   const point = now.points[selected];
   if (point) {
     const { level, own } = photo.at(point.x, point.y);
-    colours.show(level, own);
+    colours.show(level, own, point.colour);
     element("radius").value = 100 * point.radius;
   }
   drawLooks();
@@ -227,8 +227,8 @@ const improve = (scale) =>
     if (scale) {
       wait("improving", name);
       const networks = NETWORKS[scale].map(address);
-      const clean = (tell, signal) => painter.enlarge(photo.file, scale, networks, { tell, signal });
-      picture = await lasting(clean);
+      picture = await lasting((tell, signal) =>
+        painter.enlarge(photo.file, scale, networks, { tell, signal }));
     }
     wait("painting", name);
     Object.assign(photo, { picture, scale });
@@ -313,9 +313,12 @@ document.ondrop = (event) => {
 };
 document.onpaste = ({ clipboardData }) => album.add([...clipboardData.files]);
 
-element("radius").oninput = ({ target }) =>
-  selected !== null && move(selected, { radius: target.value / 100 });
-element("radius").onchange = () => selected !== null && settle();
+element("radius").oninput = ({ target }) => {
+  if (selected !== null) move(selected, { radius: target.value / 100 });
+};
+element("radius").onchange = () => {
+  if (selected !== null) settle();
+};
 for (const name of SLIDERS) {
   element(name).oninput = ({ target }) => {
     edits().slide({ [name]: Number(target.value) });
@@ -345,7 +348,9 @@ document.onkeydown = (event) => {
   event.preventDefault();
   act();
 };
-document.onkeyup = ({ key }) => key === "o" && stage.peek(false);
+document.onkeyup = ({ key }) => {
+  if (key === "o") stage.peek(false);
+};
 addEventListener("beforeunload", (event) => {
   if (album.photos.some(({ unsaved }) => unsaved)) event.preventDefault();
 });

@@ -100,8 +100,8 @@ export class Photograph {
     const { now } = this.edits;
     const { strength, warmth, tint, points } = now;
     const type = typeFor(this.file, chosen);
-    const settings = `model semantic, strength ${strength}, warmth ${warmth}, tint ${tint}, ` +
-      `points ${points.length}, restored and enlarged ${this.scale}`;
+    const settings = `model: semantic; settings: strength ${strength}, warmth ${warmth}, ` +
+      `tint ${tint}, points ${points.length}, restored and enlarged ${this.scale}`;
     const marks = { original: this.file, settings };
     const chroma = toned(this.chroma, now);
     const blob = await colorizer.write(this.picture, chroma, strength, type, marks);

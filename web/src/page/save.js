@@ -7,7 +7,7 @@ export const HINTS = ".hints.png";
 
 export const stemOf = (name) => name.replace(/\.hints\.png$|\.[^.]*$/i, "");
 
-/** Return the type of a result: the one that was chosen, or the original's if it is written here. */
+/** Return the type of a result: the one that was chosen, or the original's if that can be. */
 export const typeFor = (file, chosen) =>
   chosen || (file.type in SUFFIXES ? file.type : "image/jpeg");
 
@@ -36,7 +36,9 @@ export async function packed(files) {
   });
   for await (const { name, blob } of files) {
     let free = name;
-    for (let number = 2; names.has(free); number++) free = name.replace(/(\.[^.]*)?$/, `-${number}$1`);
+    for (let number = 2; names.has(free); number++) {
+      free = name.replace(/(\.[^.]*)?$/, `-${number}$1`);
+    }
     names.add(free);
     const entry = new ZipPassThrough(free); // pictures do not become smaller
     zip.add(entry);

@@ -176,7 +176,9 @@ export function createStage(on) {
     original.hidden = !held && !comparing();
   }
   peekButton.onpointerdown = () => peek(true);
-  peekButton.onkeydown = ({ key }) => (key === "Enter" || key === " ") && peek(true);
+  peekButton.onkeydown = ({ key }) => {
+    if (key === "Enter" || key === " ") peek(true);
+  };
   for (const end of ["pointerup", "pointerleave", "pointercancel", "blur", "keyup"]) {
     peekButton[`on${end}`] = () => peek(false);
   }
