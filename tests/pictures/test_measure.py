@@ -20,6 +20,14 @@ def values_of(generated, gray):
     return values | {measure.TRUTH: {}}
 
 
+def test_a_picture_at_the_threshold_counts_as_right():
+    picture = np.full((16, 16, 3), 90, np.uint8)
+    accuracy = next(each for each in measure.METRICS if each.key == "ssim_accuracy")
+    for other, right in ((picture, True), (picture + np.uint8(60), False)):
+        pair = measure.Pair(picture, other, metrics.to_lab(picture), ssim_threshold=1)
+        assert accuracy.of_picture(pair) == right
+
+
 def test_constant_figures_have_intervals_without_width():
     found = measure.intervals(values_of([5] * 8, [3] * 8))
     assert found["generated"]["psnr"] == [5, 5]

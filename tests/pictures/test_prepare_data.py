@@ -18,7 +18,7 @@ from pathlib import Path
 
 import prepare_data
 from colorizer.pixels import grayscale
-from pictures import dataset, preparing
+from pictures import dataset, preparing, sources
 
 import numpy as np
 import pytest
@@ -236,6 +236,33 @@ def test_unreadable_pictures_are_replaced_and_named(tmp_path, in_threads, capsys
             assert (rgb[row] == (40 * int(file[2]), 10 * int(file[4:6]), 200)).all()
             assert manifest["classes"][label[row]] == file[:3]
     assert f"{len(skipped)} files could not be used" in capsys.readouterr().out
+
+
+def test_black_and_white_pictures_are_counted_once_and_unreadable_ones_never(tmp_path, in_threads):
+    source = tmp_path / "source" / "n00"
+    for number in range(9):
+        write_picture(source / f"{number}.png", (number, number, number))
+    for number in range(9, 12):
+        (source / f"{number}.png").write_bytes(b"no picture")
+    for seed in range(3):  # whichever are drawn
+        flags = "--classes 1 --images-per-class 6 --test-images-per-class 2 --size 8 --overwrite"
+        assert run(tmp_path / "source", tmp_path / "data", f"{flags} --seed {seed}") == 0
+        splits = prepared(tmp_path / "data")[0]["splits"]
+        assert [splits[split]["black_and_white"] for split in ("train", "test")] == [6, 2]
+
+
+def test_twins_are_of_one_class(tmp_path):
+    for name in "abcd":
+        (tmp_path / name).write_bytes(b"the same")
+    label = np.array([0, 1], np.int32)
+    shards = [
+        sources.PlannedShard("", "train", ["a", "b"], label),
+        sources.PlannedShard("", "test", ["c", "d"], label),
+    ]
+    assert sources.find_twins(tmp_path, sources.Draw(["0", "1"], shards, None)) == {
+        "c": "it is the same as a, which trains",
+        "d": "it is the same as b, which trains",
+    }
 
 
 def test_a_class_with_too_few_readable_pictures_is_not_drawn(tmp_path, in_threads):
