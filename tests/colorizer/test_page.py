@@ -528,7 +528,9 @@ def test_a_film_that_is_longer_than_it_says_ends_where_it_should(tmp_path, color
     probe, frames = decode.probe, []
     for told in ({"frames": 2}, {"frames": 2, "rate": Fraction(10_000)}):
         monkeypatch.setattr(
-            decode, "probe", lambda path, told=told: dataclasses.replace(probe(path), **told)
+            decode,
+            "probe",
+            lambda *given, told=told: dataclasses.replace(probe(*given), **told),
         )
         monkeypatch.setattr(film, "LONGEST_FILM", 1)
         with pytest.raises(UserError, match="it is longer than it says, and the page takes"):
