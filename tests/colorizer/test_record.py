@@ -280,3 +280,34 @@ def test_the_lock_is_free_again_after_an_error(tmp_path):
     with locked(tmp_path / "out"):
         pass
     assert os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["both end", "one is killed"])
+def test_two_albums_at_once_into_one_folder_lose_nothing(tmp_path, model, killed):
+    """The second waits its turn by being refused; whoever was refused or killed goes on later."""
+    for start, album in enumerate(("one", "two")):
+        for number in range(6):
+            save(tmp_path / album / f"{number}.png", seed=10 * start + number)
+    command = [sys.executable, colorize.__file__, "--output", "out", "--model", str(model)]
+    pair = [
+        subprocess.Popen(
+            [*command, album], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for album in ("one", "two")
+    ]
+    if killed:
+        while not list((tmp_path / "out").glob("*.png")) and pair[0].poll() is None:
+            pass
+        pair[0].kill()
+    printed = [process.communicate() for process in pair]
+    for process, (_, errors) in zip(pair, printed, strict=True):
+        assert process.returncode in (0, 2, -9)
+        assert process.returncode != 2 or b"another run (process" in errors
+    for album in ("one", "two"):
+        subprocess.run([*command, album], cwd=tmp_path, check=True, capture_output=True)
+    results = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
+    assert len(results) == 12
+    record = Record(tmp_path / "out")
+    sources = [entry["source"]["path"] for each in record.entries.values() for entry in each]
+    assert len(set(sources)) == 12
+    assert not list((tmp_path / "out").glob(".partial-*")) or killed
