@@ -17,10 +17,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+WEB = Path(__file__).resolve().parent
+sys.path.insert(0, str(WEB))
+
 import halve
 from PIL import Image
 
-WEB = Path(__file__).resolve().parent
 ROOT = WEB.parent
 SOURCE, MODULES = WEB / "src", WEB / "node_modules"
 WASM = MODULES / "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm"
