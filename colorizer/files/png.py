@@ -123,18 +123,20 @@ def _whole(file):
         return None
     width, height, bits, colour, _, _, interlaced = struct.unpack(">LLBBBBB", found[0][1][:13])
     passes = PASSES if interlaced else ((0, 0, 1, 1),)
-    blank, first = [], 0
+    there, blank = rows.getvalue(), []
+    whole = 0  # bytes of rows that are there from end to end: the next one builds on the last
     for left, top, across, down in passes:
         columns, lines = -(-(width - left) // across), -(-(height - top) // down)
         if columns > 0 and lines > 0:
             row = _gray_row(columns, bits, colour)
-            first = first or len(row)
+            left_over = max(0, len(there) - sum(map(len, blank)))
+            whole += min(left_over // len(row), lines) * len(row)
             blank.append(row * lines)
     blank = b"".join(blank)
-    there = rows.getvalue()[: len(blank)]
-    if len(there) == len(blank) or len(there) < first:
+    if not whole or len(there) >= len(blank):
         return None
-    return _png([*found, (b"IDAT", zlib.compress(there + blank[len(there) :], 1)), (b"IEND", b"")])
+    filled = there[:whole] + blank[whole:]
+    return _png([*found, (b"IDAT", zlib.compress(filled, 1)), (b"IEND", b"")])
 
 
 def _gray_row(columns, bits, colour) -> bytes:

@@ -36,7 +36,7 @@ def make(folder):
 
 def _formats(folder, right):
     for suffix in (*formats.SUFFIXES, ""):
-        if suffix in (".hif", ".jpf", ".apng", ".mpo"):
+        if suffix in (".hif", ".jpf", ".apng", ".mpo", ".pdf"):
             continue
         format = {
             **dict.fromkeys((".jfif", ".jif", ".jpe"), "JPEG"),
@@ -119,7 +119,9 @@ def _damage(folder, right, wrong):
         wrong |= {f"{kind}.{suffix}": none for kind in ("empty", "text", "noise")}
     for suffix in ("png", "gif", "bmp"):
         content = (folder / f"colour.{suffix}").read_bytes()
-        (folder / f"cut.{suffix}").write_bytes(content[: len(content) // 2])
+        # What there is of a PNG is read, so that it is cut before its first row.
+        length = 45 if suffix == "png" else len(content) // 2
+        (folder / f"cut.{suffix}").write_bytes(content[:length])
         wrong[f"cut.{suffix}"] = "it is damaged"
     os.mkfifo(folder / "pipe.jpg")
     (folder / "nothing behind.jpg").symlink_to(folder / "no such file.jpg")

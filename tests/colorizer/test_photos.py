@@ -242,8 +242,7 @@ def test_what_is_no_photograph_is_refused_with_a_reason(tmp_path):
     (tmp_path / "folder.jpg").mkdir()
     bomb(tmp_path / "bomb.png")
     Image.fromarray(quarters()).save(tmp_path / "cut.png")
-    content = (tmp_path / "cut.png").read_bytes()
-    (tmp_path / "cut.png").write_bytes(content[: len(content) * 2 // 3])
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:45])
     for name, reason in (
         ("empty.jpg", "no picture in a known format"),
         ("text.jpg", "no picture in a known format"),
