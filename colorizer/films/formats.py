@@ -1,4 +1,7 @@
-"""What films are written in, without PyAV: a table of containers and one of codecs."""
+"""What films are written in, without PyAV: a table of containers and one of codecs.
+
+`python -m colorizer.films.formats` prints the table of docs/files.md.
+"""
 
 import dataclasses
 import functools
@@ -328,3 +331,18 @@ def _by_number(path) -> list:
     """Return a key by which frame-2 comes before frame-10."""
     parts = re.split(r"(\d+)", path.name)
     return [int(part) if part.isdecimal() else part for part in parts]
+
+
+def table() -> str:
+    """Return the containers, and what a film in each becomes, as a table in Markdown."""
+    rows = [("films", "suffixes", "written as", "`--codec`, the default first"), ("---",) * 4]
+    for container in CONTAINERS:
+        suffixes = ", ".join((*container.suffixes, *container.shared)) or ".gif"
+        becomes = container_of(f"film{container.written_as}") if container.written_as else container
+        codecs = ", ".join(becomes.codecs)
+        rows.append((container.name, suffixes, container.written_as or "the same", codecs))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+if __name__ == "__main__":
+    print(table())

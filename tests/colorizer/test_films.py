@@ -1089,6 +1089,11 @@ def test_the_table_of_containers_is_whole():
         assert codec.quality is None or f"{name} {codec.quality}" in text
 
 
+def test_the_docs_have_the_table_of_containers():
+    """`python -m colorizer.films.formats` prints it."""
+    assert film_formats.table() in (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+
+
 def test_films_are_told_by_what_they_hold(tmp_path):
     for suffix in (c.suffixes[0] for c in CONTAINERS if c.muxer):
         path = write_film(tmp_path / f"film{suffix}", count=2, sound=False)
