@@ -4,6 +4,9 @@ import * as UTIF from "utif2";
 import { MOST_MEGAPIXELS } from "./colorizer.js";
 import { rowsOf } from "./resize.js";
 
+// None, fax 3 and 4, LZW, JPEG, deflate, PackBits, and deflate's older number.
+const TIFF_PACKINGS = [1, 3, 4, 5, 7, 8, 32773, 32946];
+
 let latest = {}; // the file that was decoded last, which is often asked for again
 
 /**
@@ -54,11 +57,15 @@ async function decode(file) {
   }
 }
 
-/** Decode the first page of a TIFF. */
+/** Decode the first page of a TIFF of 1 to 16 bits. Of others UTIF would make black ones. */
 async function decodeTiff(bytes) {
   try {
     const [page] = UTIF.decode(bytes);
-    check(page.t256[0], page.t257[0]);
+    const { t256: [width], t257: [height], t258: bits = [1], t259: [packing = 1] = [] } = page;
+    const whole = (page.t339 ?? [1]).every((format) => format === 1);
+    const upright = (page.t274?.[0] ?? 1) === 1;
+    if (bits[0] > 16 || !whole || !upright || !TIFF_PACKINGS.includes(packing)) throw new Error();
+    check(width, height);
     UTIF.decodeImage(bytes, page);
     const data = new Uint8ClampedArray(UTIF.toRGBA8(page));
     return await createImageBitmap(new ImageData(data, page.width, page.height));
