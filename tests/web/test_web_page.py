@@ -450,6 +450,9 @@ def test_the_page_can_reach_nothing(visit):
         def do_GET(self):
             heard.append(self.path)
 
+        def log_message(self, *said):
+            pass
+
     heard = []
     with http.server.HTTPServer(("127.0.0.1", 0), Listener) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
