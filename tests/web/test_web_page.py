@@ -243,6 +243,7 @@ def test_what_cannot_be_read_gets_one_sentence_and_the_others_their_colours(tmp_
         button = visitor.page.get_by_role("button", name=f"{path.name}, cannot be opened")
         button.click()
         visitor.says(sentence)
+        expect(visitor.find("#failure")).to_have_text(sentence)
     visitor.page.get_by_role("button", name="scan.tif, in colour").click()
     expect(visitor.find("#sheet")).to_be_visible()
     assert visitor.pixels().shape == (300, 451, 3)
