@@ -56,8 +56,8 @@ async function decode(file) {
   try {
     const bitmap = await createImageBitmap(file);
     check(bitmap.width, bitmap.height);
-    const text = new TextDecoder("latin1").decode(await file.slice(0, PROFILE_WITHIN).arrayBuffer());
-    if (!/ICC_PROFILE|iCCP/.test(text)) return bitmap;
+    const begin = await file.slice(0, PROFILE_WITHIN).arrayBuffer();
+    if (!/ICC_PROFILE|iCCP/.test(new TextDecoder("latin1").decode(begin))) return bitmap;
     const stored = await createImageBitmap(file, { colorSpaceConversion: "none" });
     return alike(bitmap, stored) ? stored : bitmap;
   } catch ({ message }) {
