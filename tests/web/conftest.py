@@ -87,11 +87,17 @@ def browser():
         browser.close()
 
 
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A host of static files that tells nobody of it."""
+
+    def log_message(self, *said):
+        pass
+
+
 @pytest.fixture(scope="session")
 def site(built):
     """Serve the site, as any host of static files would, and return its address."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=built / "site")
-    handler.log_message = lambda *given: None
+    handler = functools.partial(Quiet, directory=built / "site")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -210,13 +210,15 @@ def test_exif_stays_and_the_file_says_that_it_was_colorized(tmp_path, visit):
 
 def test_what_cannot_be_read_gets_one_sentence_and_the_others_their_colours(tmp_path, visit):
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(CAT.read_bytes()[:3000])
+    broken.write_bytes(CAT.read_bytes()[:300])
     large = tmp_path / "large.png"
     Image.new("1", (10_000, 10_000)).save(large)
     heic = tmp_path / "phone.heic"
     pillow_heif.from_pillow(Image.open(CAT)).save(heic)
     odd = tmp_path / "odd.tif"
     tifffile.imwrite(odd, np.zeros((40, 40), np.float64))
+    packed = tmp_path / "packed.tif"
+    tifffile.imwrite(packed, np.zeros((40, 40, 3), np.uint8), compression="webp")
     scan = tmp_path / "scan.tif"
     Image.open(CAT).convert("L").save(scan)
     text = tmp_path / "notes.txt"
@@ -229,6 +231,8 @@ def test_what_cannot_be_read_gets_one_sentence_and_the_others_their_colours(tmp_
         "can: colorize.py --input phone.heic",
         odd: "odd.tif is a TIFF of a kind that this page cannot read; this can: "
         "colorize.py --input odd.tif",
+        packed: "packed.tif is a TIFF of a kind that this page cannot read; this can: "
+        "colorize.py --input packed.tif",
         text: "notes.txt is damaged, or is no photograph that a browser can read.",
     }
     visitor = visit()
@@ -239,6 +243,7 @@ def test_what_cannot_be_read_gets_one_sentence_and_the_others_their_colours(tmp_
         button = visitor.page.get_by_role("button", name=f"{path.name}, cannot be opened")
         button.click()
         visitor.says(sentence)
+        expect(visitor.find("#failure")).to_have_text(sentence)
     visitor.page.get_by_role("button", name="scan.tif, in colour").click()
     expect(visitor.find("#sheet")).to_be_visible()
     assert visitor.pixels().shape == (300, 451, 3)
@@ -445,6 +450,9 @@ def test_the_page_can_reach_nothing(visit):
     class Listener(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             heard.append(self.path)
+
+        def log_message(self, *said):
+            pass
 
     heard = []
     with http.server.HTTPServer(("127.0.0.1", 0), Listener) as server:

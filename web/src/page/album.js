@@ -54,7 +54,8 @@ export function createAlbum(colorizer, on) {
     element("sheet").hidden = photo?.state !== "done";
     if (photo?.state === "stopped") photo.state = "waiting";
     if (photo?.state === "done") on.show(photo);
-    if (photo?.state === "failed") explain(photo.failure, photo.file.name);
+    element("failure").hidden = photo?.state !== "failed";
+    if (photo?.state === "failed") fail(photo);
     if (photos.some(({ state }) => state === "waiting")) running ??= colorizeAll();
     draw();
   }
@@ -89,10 +90,18 @@ export function createAlbum(colorizer, on) {
     } catch (error) {
       Object.assign(photo, { state: "failed", failure: error });
       photo.forget();
-      explain(error, photo.file.name);
+      fail(photo);
     }
     if (photo === album.current) wait();
     draw();
+  }
+
+  /** Say why a photograph cannot be shown, and say it where it would be. */
+  function fail(photo) {
+    const sentence = explain(photo.failure, photo.file.name);
+    if (photo !== album.current) return;
+    element("failure").hidden = false;
+    element("failure").textContent = sentence;
   }
 
   album.drawMini = async (photo) => {

@@ -14,9 +14,7 @@ export function wait(name, ...values) {
 }
 
 /** Say why something with a file failed: its message is the name of a text, or a browser's own. */
-export function explain({ message }, file) {
-  say(isText(message) ? message : "memory", file);
-}
+export const explain = ({ message }, file) => say(isText(message) ? message : "memory", file);
 
 let stopper = null;
 let last = Promise.resolve();
