@@ -39,6 +39,8 @@ FIRST_DEVIATION = 0.001
 LIKENESS_WIDTH = 32
 # How much likeness the longer side of a picture costs, times what the network makes of it.
 NEARNESS = 20.0
+# How often colours go from place to place that looks like it, before they are painted.
+GATHERINGS = 2
 # How much a place of which no colour is known is looked at.
 UNKNOWN = 1e-9
 # Chroma over 110 is mostly below 0.3, features are about 1: this makes it heard among them.
@@ -172,9 +174,11 @@ def gather(chroma, decoded, look_alike):
     query, key = look_alike(layers.Concatenate(name="gather_places")(parts), "gather")
     own = layers.AveragePooling2D(4, dtype="float32", name="gather_own")(chroma)
     key = layers.Reshape((-1, LIKENESS_WIDTH + 4), name="gather_keys")(key)
-    values = layers.Reshape((-1, 2), dtype="float32", name="gather_values")(own)
     shares = ops.softmax(ops.einsum("bhwc,bnc->bhwn", query, key))
-    found = ops.einsum("bhwn,bnc->bhwc", shares, values)
+    found = own
+    for _ in range(GATHERINGS):
+        values = layers.Reshape((-1, 2), dtype="float32")(found)
+        found = ops.einsum("bhwn,bnc->bhwc", shares, values)
     return chroma + enlarge(found - own, 4, "gather_change", dtype="float32")
 
 
