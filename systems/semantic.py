@@ -6,6 +6,7 @@ takes them from there to what belongs to them. Where nothing is known it coloriz
 """
 
 import dataclasses
+import functools
 
 from colorizer.chroma import CHROMA_SCALE
 from colorizer.pixels import shrink, to_unit
@@ -39,8 +40,6 @@ FIRST_DEVIATION = 0.001
 LIKENESS_WIDTH = 32
 # How much likeness the longer side of a picture costs, times what the network makes of it.
 NEARNESS = 20.0
-# How often colours go from place to place that looks like it, before they are painted.
-GATHERINGS = 2
 # How much a place of which no colour is known is looked at.
 UNKNOWN = 1e-9
 # Chroma over 110 is mostly below 0.3, features are about 1: this makes it heard among them.
@@ -83,10 +82,12 @@ class SemanticSettings(Settings):
     turned_share: float = 0.2
     # Of those with known places, the share of which one thing is given points and, mostly, another
     # colour: what is beside it keeps its own.
-    thing_share: float = 0.5
+    thing_share: float = 0
     # The share of pictures that are made old before the network sees them.
     aged_share: float = 0.6
-    # Weight of the loss on pairs of places, `agreement.difference`.
+    # How often colours go from place to place that looks like it, before they are painted: to be
+    # tried, as are the share above and the weight of the loss on pairs, `agreement.difference`.
+    gatherings: int = 0
     difference_weight: float = 0
     # Widths of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's sides.
     decoder_widths: tuple = (128, 96, 64, 32)
@@ -159,11 +160,11 @@ class Likeness:
         return query, layers.Concatenate(name=f"{name}_key")(key)
 
 
-def gather(chroma, decoded, look_alike):
+def gather(chroma, decoded, look_alike, times):
     """Make chroma (B, H/2, W/2, 2) agree with that of places that look alike, by attention at 1/8.
 
-    As far as the mean of a place of 4x4 is from the mean of those like it, so far it is moved: what
-    is finer stays.
+    So many `times` colours go from place to place. As far as the mean of a place of 4x4 is then from
+    what it was, so far the place is moved: what is finer stays.
 
     Source: the self-attention of Zhang et al. 2019 (SAGAN), here over colours; non-local means,
     Buades et al. 2005.
@@ -176,7 +177,7 @@ def gather(chroma, decoded, look_alike):
     key = layers.Reshape((-1, LIKENESS_WIDTH + 4), name="gather_keys")(key)
     shares = ops.softmax(ops.einsum("bhwc,bnc->bhwn", query, key))
     found = own
-    for _ in range(GATHERINGS):
+    for _ in range(times):
         values = layers.Reshape((-1, 2), dtype="float32")(found)
         found = ops.einsum("bhwn,bnc->bhwc", shares, values)
     return chroma + enlarge(found - own, 4, "gather_change", dtype="float32")
@@ -262,10 +263,16 @@ def correct(automatic, known, decoded, look_alike):
 
 
 def automatic_chroma(decoded, look_alike):
-    """Return the chroma that is painted alone, (B, H/2, W/2, 2), from what was decoded."""
-    conv = chroma_convolution("automatic")
-    each = layers.Rescaling(CHROMA_SCALE, dtype="float32", name="each")(conv(decoded[-1]))
-    return layers.Identity(dtype="float32", name="automatic")(gather(each, decoded, look_alike))
+    """Return the chroma that is painted alone, (B, H/2, W/2, 2), each place for itself."""
+    return chroma_of(decoded[-1], "automatic")
+
+
+def agreeing_chroma(decoded, look_alike, times):
+    """Return the chroma that is painted alone, (B, H/2, W/2, 2), alike where places look alike."""
+    each = chroma_convolution("automatic")(decoded[-1])
+    each = layers.Rescaling(CHROMA_SCALE, dtype="float32", name="each")(each)
+    agreeing = gather(each, decoded, look_alike, times)
+    return layers.Identity(dtype="float32", name="automatic")(agreeing)
 
 
 def build_generator(
@@ -413,7 +420,10 @@ class Semantic(System):
 
     def build(self):
         """Build the generator as the settings say."""
-        return build_generator(self.settings.seed, self.settings.decoder_widths)
+        settings, head = self.settings, automatic_chroma
+        if settings.gatherings:
+            head = functools.partial(agreeing_chroma, times=settings.gatherings)
+        return build_generator(settings.seed, settings.decoder_widths, head)
 
     def draw(self, random, gray, rgb):
         """Return a batch as the step takes it: gray, colour, known places, what is changed there.

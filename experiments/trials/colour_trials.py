@@ -34,24 +34,12 @@ class TrialSettings(semantic.SemanticSettings):
     last_crop: int = 160
     # Weight of another loss of training/agreement.py.
     disagreement: float = 0
-    # Whether places that look alike make their colours agree.
-    gather: bool = True
-
-
-def each_alone(decoded, look_alike):
-    """Return automatic chroma without what makes places agree."""
-    return semantic.chroma_of(decoded[-1], "automatic")
 
 
 class Trial(semantic.Semantic):
     """The semantic generator with whatever a trial adds."""
 
     Settings = TrialSettings
-
-    def build(self):
-        if self.settings.gather:
-            return super().build()
-        return semantic.build_generator(self.settings.seed, head=each_alone)
 
     def losses_alone(self, automatic, lightness, truth):
         alone, perceptual = super().losses_alone(automatic, lightness, truth)
@@ -62,14 +50,17 @@ class Trial(semantic.Semantic):
 
 
 TRIALS = {
-    "as_it_is": {"aged_share": 0, "gather": False},
-    "alone": {"gather": False},
-    "aged_3": {"aged_share": 0.3},
+    "as_it_is": {"aged_share": 0},
     "aged": {},
-    "encoder": {"encoder_rate": 0.1},
+    "aged_3": {"aged_share": 0.3},
+    "aged_encoder": {"encoder_rate": 0.1},
+    "gathered": {"gatherings": 1},
+    "gathered_twice": {"gatherings": 2},
     "disagreement": {"disagreement": 0.3},
     "difference": {"difference_weight": 1},
-    "difference_3": {"difference_weight": 3},
+    "things": {"thing_share": 0.5},
+    "all": {"gatherings": 2, "thing_share": 0.5},
+    "all_difference": {"gatherings": 2, "thing_share": 0.5, "difference_weight": 0.3},
 }
 
 

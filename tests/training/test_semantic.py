@@ -444,7 +444,13 @@ def turned_by(*angles):
 def model(tmp_path_factory):
     data = prepare(tmp_path_factory.mktemp("semantic"), size=64, train=4, test=2)
     settings = semantic.SemanticSettings(
-        batch_size=4, crop=32, last_crop=64, epochs=400, data=str(data)
+        batch_size=4,
+        crop=32,
+        last_crop=64,
+        epochs=400,
+        data=str(data),
+        gatherings=2,
+        thing_share=0.5,
     )
     return semantic.Semantic(settings, dataset.open_split(data, "train"))
 
@@ -493,7 +499,9 @@ def test_one_thing_is_given_another_colour_than_the_truth(model):
 def test_places_that_look_alike_agree_and_others_do_not():
     chroma = layers.Input((None, None, 2))
     features = [layers.Input((None, None, 2)) for _ in range(4)]
-    model = keras.Model([chroma, *features], semantic.gather(chroma, features, semantic.Likeness()))
+    model = keras.Model(
+        [chroma, *features], semantic.gather(chroma, features, semantic.Likeness(), times=2)
+    )
     kernel = np.zeros((1, 1, 6, semantic.LIKENESS_WIDTH), np.float32)
     kernel[0, 0, 2:4, :2] = 8 * np.eye(2)  # of the features at 1/8
     model.get_layer("spread_likeness").set_weights([kernel, np.zeros(semantic.LIKENESS_WIDTH)])
