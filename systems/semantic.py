@@ -163,8 +163,8 @@ class Likeness:
 def gather(chroma, decoded, look_alike, times):
     """Make chroma (B, H/2, W/2, 2) agree with that of places that look alike, by attention at 1/8.
 
-    So many `times` colours go from place to place. As far as the mean of a place of 4x4 is then from
-    what it was, so far the place is moved: what is finer stays.
+    So many `times` colours go from place to place. As far as the mean of a place of 4x4 is then
+    from what it was, so far the place is moved: what is finer stays.
 
     Source: the self-attention of Zhang et al. 2019 (SAGAN), here over colours; non-local means,
     Buades et al. 2005.
