@@ -37,6 +37,8 @@ import tensorflow as tf
 from keras import ops
 
 SAMPLE_PICTURES = 8
+# How long a run goes on before what it has learned is on the disk.
+CHECKPOINT_SECONDS = 600
 TEST_FIGURES = ("test_ssim", "test_psnr", "test_colourfulness")
 
 # ------------------------------------------------------------------------ the paper's settings
@@ -235,12 +237,14 @@ def fit(system, settings, resume=False, splits=None) -> int:
         )
         steps_an_epoch = train_split.pictures // settings.batch_size
         step = devices.distributed(strategy, model.train_step)
+        seconds = 0.0
         while progress.epoch < settings.epochs and not interrupted():
             started = time.monotonic()
             train_epoch(train_split, model, step, progress, interrupted)
+            seconds += time.monotonic() - started
             if progress.step == steps_an_epoch:
-                seconds = time.monotonic() - started
                 finish_epoch(test_split, model, progress, history, seconds)
+                seconds = 0.0
             # Last: an epoch that was killed before it is done again.
             if devices.is_chief():
                 runs.save(checkpoints, progress.epoch * steps_an_epoch + progress.step)
@@ -337,9 +341,11 @@ def colourful_part(split, least):
 def train_epoch(split, model, step, progress, interrupted) -> None:
     """Train from where `progress` stands to the end of its epoch, or until `interrupted()`.
 
-    Raises UserError on a loss that is not finite.
+    Stops after CHECKPOINT_SECONDS as well, to go on when they are saved. Raises UserError on a loss
+    that is not finite.
     """
     settings = model.settings
+    due = time.monotonic() + CHECKPOINT_SECONDS
     epoch, first = int(progress.epoch), int(progress.step)
     bar = Progress(
         desc=f"epoch {epoch + 1}/{settings.epochs}",
@@ -359,7 +365,7 @@ def train_epoch(split, model, step, progress, interrupted) -> None:
             progress.totals.assign_add([losses[name] for name in model.LOSSES])
             bar.update(settings.batch_size)
             bar.set_postfix({name.split("_")[0]: f"{loss:.3f}" for name, loss in losses.items()})
-            if interrupted():
+            if interrupted() or time.monotonic() > due:
                 break
 
 

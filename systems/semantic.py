@@ -6,11 +6,12 @@ takes them from there to what belongs to them. Where nothing is known it coloriz
 """
 
 import dataclasses
+import functools
 
 from colorizer.chroma import CHROMA_SCALE
-from colorizer.pixels import to_unit
-from pictures import dataset, places
-from training import colour, losses, steps
+from colorizer.pixels import shrink, to_unit
+from pictures import ageing, dataset, places, things
+from training import agreement, colour, losses, steps
 from training.efficientnet import (
     TOTAL_STRIDE,
     build_encoder,
@@ -79,6 +80,15 @@ class SemanticSettings(Settings):
     # more than what is likely.
     unknown_share: float = 0.1
     turned_share: float = 0.2
+    # Of those with known places, the share of which one thing is given points and, mostly, another
+    # colour: what is beside it keeps its own.
+    thing_share: float = 0
+    # The share of pictures that are made old before the network sees them.
+    aged_share: float = 0.6
+    # How often colours go from place to place that looks like it, before they are painted: to be
+    # tried, as are the share above and the weight of the loss on pairs, `agreement.difference`.
+    gatherings: int = 0
+    difference_weight: float = 0
     # Widths of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's sides.
     decoder_widths: tuple = (128, 96, 64, 32)
     # What an earlier training left, to go on from with other pictures or for longer.
@@ -114,7 +124,66 @@ def known_cells(values, mask, factor, name):
     return sums / (share + 1e-4), any_known
 
 
-def spread(x, values, mask):
+class Likeness:
+    """What tells which places look alike: the same wherever in the network it is asked."""
+
+    def __init__(self):
+        """Make its layers, which learn from hints and from what is painted alone."""
+        self.likeness = layers.Conv2D(LIKENESS_WIDTH, 1, name="spread_likeness")
+        self.reach = layers.Conv2D(1, 1, activation="softplus", name="spread_reach")
+
+    def __call__(self, x, name):
+        """Return what a place asks, and what it answers: (B, h, w, LIKENESS_WIDTH + 4) each.
+
+        Their product is how alike two places of features `x` (B, h, w, C) are, less for their
+        distance.
+        """
+        likeness, reach = self.likeness(x), self.reach(x)
+        rows, columns = (ops.cast(positions(x, axis), "float32") for axis in (1, 2))
+        longest = ops.maximum(ops.max(rows), ops.max(columns)) + 1
+        nothing = 0 * x[..., :1]
+        rows = rows[None, :, None, None] / longest + nothing
+        columns = columns[None, None, :, None] / longest + nothing
+        # Its product with another place's is minus the squared distance, times what reach says.
+        far = NEARNESS * reach
+        squared = rows**2 + columns**2
+        query = layers.Concatenate(name=f"{name}_query")(
+            [
+                likeness / np.sqrt(LIKENESS_WIDTH),
+                2 * far * rows,
+                2 * far * columns,
+                -far * squared,
+                -far,
+            ]
+        )
+        key = [likeness, rows, columns, nothing + 1, squared]
+        return query, layers.Concatenate(name=f"{name}_key")(key)
+
+
+def gather(chroma, decoded, look_alike, times):
+    """Make chroma (B, H/2, W/2, 2) agree with that of places that look alike, by attention at 1/8.
+
+    So many `times` colours go from place to place. As far as the mean of a place of 4x4 is then
+    from what it was, so far the place is moved: what is finer stays.
+
+    Source: the self-attention of Zhang et al. 2019 (SAGAN), here over colours; non-local means,
+    Buades et al. 2005.
+    """
+    sixteenth, eighth, quarter, _ = decoded
+    # The places of `correct`, half as large: likeness is a linear layer.
+    parts = [layers.UpSampling2D(2)(sixteenth), eighth, layers.AveragePooling2D(2)(quarter)]
+    query, key = look_alike(layers.Concatenate(name="gather_places")(parts), "gather")
+    own = layers.AveragePooling2D(4, dtype="float32", name="gather_own")(chroma)
+    key = layers.Reshape((-1, LIKENESS_WIDTH + 4), name="gather_keys")(key)
+    shares = ops.softmax(ops.einsum("bhwc,bnc->bhwn", query, key))
+    found = own
+    for _ in range(times):
+        values = layers.Reshape((-1, 2), dtype="float32")(found)
+        found = ops.einsum("bhwn,bnc->bhwc", shares, values)
+    return chroma + enlarge(found - own, 4, "gather_change", dtype="float32")
+
+
+def spread(x, values, mask, look_alike):
     """Give every place what is known of places that are near it and look like it.
 
     `x` (B, 2 h, 2 w, C) are features at 1/4, `values` (B, 4 h, 4 w, 2) what is known where `mask`
@@ -124,27 +193,8 @@ def spread(x, values, mask):
     Source: attention, Vaswani et al. 2017, in which only known places are looked at, or none; the
     idea of colour that spreads by likeness is Levin et al. 2004.
     """
-    likeness = layers.Conv2D(LIKENESS_WIDTH, 1, name="spread_likeness")(x)
     none = layers.Conv2D(1, 1, name="spread_none")(x)  # the likeness of no place at all
-    reach = layers.Conv2D(1, 1, activation="softplus", name="spread_reach")(x)
-    rows, columns = (ops.cast(positions(x, axis), "float32") for axis in (1, 2))
-    longest = ops.maximum(ops.max(rows), ops.max(columns)) + 1
-    nothing = 0 * x[..., :1]
-    rows = rows[None, :, None, None] / longest + nothing
-    columns = columns[None, None, :, None] / longest + nothing
-    # Its product with another place's is minus the squared distance, times what reach says.
-    far = NEARNESS * reach
-    squared = rows**2 + columns**2
-    query = layers.Concatenate(name="spread_query")(
-        [
-            likeness / np.sqrt(LIKENESS_WIDTH),
-            2 * far * rows,
-            2 * far * columns,
-            -far * squared,
-            -far,
-        ]
-    )
-    key = layers.Concatenate(name="spread_key")([likeness, rows, columns, nothing + 1, squared])
+    query, key = look_alike(x, "spread")
     quarter_mask = layers.MaxPooling2D(2, name="spread_mask")(mask)
     key, any_known = known_cells(key, quarter_mask, 2, "spread_key")
     values, _ = known_cells(values, mask, 4, "spread_values")
@@ -157,12 +207,17 @@ def spread(x, values, mask):
     return ops.einsum("bhwn,bnc->bhwc", shares, values), ops.einsum("bhwn,bnc->bhwc", shares, known)
 
 
+def chroma_convolution(name):
+    """Return the layer that turns features into chroma over CHROMA_SCALE, near 0 at first."""
+    start = keras.initializers.RandomNormal(stddev=FIRST_DEVIATION)
+    return layers.Conv2D(
+        2, 3, padding="same", kernel_initializer=start, dtype="float32", name=f"{name}_conv"
+    )
+
+
 def chroma_of(x, name):
     """Convolve features into chroma in Lab's units, which begins near 0 and is float32."""
-    start = keras.initializers.RandomNormal(stddev=FIRST_DEVIATION)
-    x = layers.Conv2D(
-        2, 3, padding="same", kernel_initializer=start, dtype="float32", name=f"{name}_conv"
-    )(x)
+    x = chroma_convolution(name)(x)
     return layers.Rescaling(CHROMA_SCALE, dtype="float32", name=name)(x)
 
 
@@ -180,7 +235,7 @@ def decode(features, widths):
     return decoded  # 8x8x128, 16x16x96, 32x32x64, 64x64x32
 
 
-def correct(automatic, known, decoded):
+def correct(automatic, known, decoded, look_alike):
     """Correct chroma (B, H/2, W/2, 2) in Lab's units by what is known, and where nothing is, not.
 
     As far as known colours are from the automatic ones, so far, by their share, are the colours of
@@ -196,7 +251,7 @@ def correct(automatic, known, decoded):
     places = layers.Concatenate(name="places")(
         [layers.UpSampling2D(factor)(x) for factor, x in zip(factors, coarser, strict=True)]
     )
-    found, share = spread(places, amiss, mask)
+    found, share = spread(places, amiss, mask, look_alike)
     found, share = enlarge(found, 2, "found"), enlarge(share, 2, "share")
     parts = layers.Concatenate(name="chromas")([automatic, found, amiss * mask])
     parts = layers.Rescaling(KNOWN_SCALE / CHROMA_SCALE, name="chromas_scaled")(parts)
@@ -207,9 +262,17 @@ def correct(automatic, known, decoded):
     return automatic + found + share * chroma_of(x, "correction")
 
 
-def automatic_chroma(decoded):
-    """Return the chroma that is painted alone, (B, H/2, W/2, 2), from what was decoded."""
+def automatic_chroma(decoded, look_alike):
+    """Return the chroma that is painted alone, (B, H/2, W/2, 2), each place for itself."""
     return chroma_of(decoded[-1], "automatic")
+
+
+def agreeing_chroma(decoded, look_alike, times):
+    """Return the chroma that is painted alone, (B, H/2, W/2, 2), alike where places look alike."""
+    each = chroma_convolution("automatic")(decoded[-1])
+    each = layers.Rescaling(CHROMA_SCALE, dtype="float32", name="each")(each)
+    agreeing = gather(each, decoded, look_alike, times)
+    return layers.Identity(dtype="float32", name="automatic")(agreeing)
 
 
 def build_generator(
@@ -235,9 +298,10 @@ def build_generator(
         padded_known = pad(padded_known, axis, TOTAL_STRIDE // 2, "pad_known")
     rgb = layers.Concatenate(name="gray_as_rgb")([padded] * 3)  # 128x128x3
     decoded = decode(efficientnet_lite(rgb), widths)
-    automatic = head(decoded)  # 64x64x2
+    look_alike = Likeness()
+    automatic = head(decoded, look_alike)  # 64x64x2
     vivid = layers.Rescaling(VIVIDNESS, dtype="float32", name="vivid")(automatic)
-    chroma = correct(vivid, padded_known, decoded)  # 64x64x2
+    chroma = correct(vivid, padded_known, decoded, look_alike)  # 64x64x2
     chroma = layers.Identity(dtype="float32", name="prediction")(chroma)
     chroma = enlarge(chroma, 2, "chroma_full", dtype="float32")  # 128x128x2
     painted = colour.srgb_from_lab(colour.lightness_from_gray(gray), crop(chroma, gray))
@@ -278,11 +342,17 @@ def known_colours(truth, mask):
     return ops.concatenate([soft * mask / CHROMA_SCALE, mask], axis=-1)
 
 
-def turn_hues(chroma, angles):
-    """Turn the hues of chroma (B, h, w, 2) by angles (B,) in radians."""
+def turn(chroma, where, changes):
+    """Return chroma (B, h, w, 2) that is changed by as much as `where` (B, h, w, 1) says.
+
+    `changes` (B, 4) are the angle in radians by which hues are turned, a factor, and an offset's a
+    and b in Lab's units.
+    """
     a, b = chroma[..., 0], chroma[..., 1]
-    cos, sin = ops.cos(angles)[:, None, None], ops.sin(angles)[:, None, None]
-    return ops.stack([cos * a - sin * b, sin * a + cos * b], axis=-1)
+    angle, factor, *offset = (changes[:, None, None, each] for each in range(4))
+    cos, sin = factor * ops.cos(angle), factor * ops.sin(angle)
+    turned = ops.stack([cos * a - sin * b + offset[0], sin * a + cos * b + offset[1]], axis=-1)
+    return chroma + where * (turned - chroma)
 
 
 def perceptual_loss(encoder, painted, truth):
@@ -350,10 +420,13 @@ class Semantic(System):
 
     def build(self):
         """Build the generator as the settings say."""
-        return build_generator(self.settings.seed, self.settings.decoder_widths)
+        settings, head = self.settings, automatic_chroma
+        if settings.gatherings:
+            head = functools.partial(agreeing_chroma, times=settings.gatherings)
+        return build_generator(settings.seed, settings.decoder_widths, head)
 
     def draw(self, random, gray, rgb):
-        """Return a batch as the step takes it: gray, colour, known places, turns of the hues.
+        """Return a batch as the step takes it: gray, colour, known places, what is changed there.
 
         Gray and colour alone for a step that is not whole.
         """
@@ -361,21 +434,40 @@ class Semantic(System):
         step = int(self.generator_optimizer.iterations)
         crop = settings.crop if step < self.last_step else settings.last_crop
         gray, rgb = dataset.flip_and_crop(random, gray, rgb, crop)
+        gray, rgb = ageing.age(random, gray, rgb, settings.aged_share)
         if step % settings.whole_every:
             return to_unit(gray), to_unit(rgb)
-        mask = places.draw(random, len(gray), gray.shape[1] // 2, settings.unknown_share)
-        angles = random.uniform(-np.pi, np.pi, len(gray)).astype(np.float32)
-        turned = random.random(len(gray)) < settings.turned_share
-        angles[~(turned & mask.any(axis=(1, 2, 3)))] = 0
-        return to_unit(gray), to_unit(rgb), mask, angles
+        return to_unit(gray), to_unit(rgb), *self.draw_known(random, rgb)
+
+    def draw_known(self, random, rgb):
+        """Draw known places, and what is said there of pictures uint8 (B, H, W, 3), as `turn` does.
+
+        Returns the mask of the places and where chroma is changed, float32 (B, H/2, W/2, 1) both,
+        and the changes, float32 (B, 4).
+        """
+        settings = self.settings
+        mask = places.draw(random, len(rgb), rgb.shape[1] // 2, settings.unknown_share)
+        where, changes = np.ones_like(mask), np.zeros((len(rgb), 4), np.float32)
+        changes[:, 1] = 1
+        known = mask.any(axis=(1, 2, 3))
+        turned = known & (random.random(len(rgb)) < settings.turned_share)
+        changes[turned, 0] = random.uniform(-np.pi, np.pi, turned.sum())
+        for number in np.flatnonzero(known & (random.random(len(rgb)) < settings.thing_share)):
+            half = shrink(rgb[number], *mask.shape[1:3])
+            found = things.draw(random, half, mask[number, ..., 0])
+            if found is not None:
+                where[number, ..., 0], changes[number] = found
+        return mask, where, changes
 
     def train_step(self, *batch):
         """Train on one batch, all or, of a batch without known places, the decoder alone."""
         return self.decoder_step(*batch) if len(batch) == 2 else self.whole_step(*batch)
 
     def losses_alone(self, automatic, lightness, truth):
-        """Return the smooth L1 and the perceptual loss of the chroma that is painted alone."""
+        """Return the loss on chroma and the perceptual loss of what is painted alone."""
         alone = losses.smooth_l1(automatic, truth, self.rarity)
+        if self.settings.difference_weight:
+            alone += self.settings.difference_weight * agreement.difference(automatic, truth)
         painted, true_rgb = (colour.srgb_from_lab(lightness, each) for each in (automatic, truth))
         return alone, perceptual_loss(self.frozen, painted, true_rgb)
 
@@ -399,14 +491,15 @@ class Semantic(System):
         }
 
     @tf.function
-    def whole_step(self, grayscale, ground_truth, mask, angles):
+    def whole_step(self, grayscale, ground_truth, mask, where, changes):
         """Train all of the generator on one batch; return the losses, by name.
 
         Grayscale (B, H, W, 1) and ground truth (B, H, W, 3), float32 in [0, 1]; mask
-        (B, H/2, W/2, 1) float32, 1 where colours are known; angles (B,) float32, in radians.
+        (B, H/2, W/2, 1) float32, 1 where colours are known; `where` and `changes` as `turn` takes
+        them, of the truth that is known.
         """
         lightness, truth = halved(grayscale, ground_truth)
-        turned = turn_hues(truth, angles)
+        turned = turn(truth, where, changes)
         with tf.GradientTape() as tape:
             automatic, chroma = self.predictor(
                 [grayscale, known_colours(turned, mask)], training=True

@@ -1,18 +1,22 @@
 """Prepare the photographs to train on: take them out of git directories, shrink, sort out.
 
-    python experiments/data/gather_photographs.py photographs.tsv.xz repositories photographs \
-        --tests imagenet_sample --leave-out left_out.txt
+    python experiments/data/gather_photographs.py photographs.tsv.xz more.tsv.xz repositories \
+        photographs --tests imagenet_sample --leave-out left_out.txt
 
-Reads a list (tier, repository, blob and path of each picture), a git directory of each repository
+Reads lists (tier, repository, blob and path of each picture), a git directory of each repository
 (repositories/owner+name, or repo/ or .git/ in it), folders of test pictures, of which no
 near-duplicate is kept, and a list of blobs that are no photographs of the world. Writes
 photographs/<source>/<number>.jpg at a short side of 256 pixels, photographs/manifest.tsv with a
 line for each that is kept, and photographs/dropped.tsv with the reason for each that is not; those
-lie in photographs-dropped/, where prepare_data.py does not find them.
-What has been prepared is not prepared again, so it can be stopped and started as one likes.
+lie in photographs-dropped/, where prepare_data.py does not find them, and in photographs-apart/
+what is kept for judging and never trained on.
+What has been prepared is not prepared again, so it can be stopped and started as one likes: a
+repository that comes later, or whose git directory is deleted when its pictures are out of it, is
+taken in by the same command.
 """
 
 import argparse
+import collections
 import csv
 import functools
 import hashlib
@@ -22,6 +26,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -44,7 +49,13 @@ LEFT_OUT = {
     "JoelOscarsson/dl-assignment": "the flowers of Kounteyo98/Data again, turned",
     "HaoPeiwen/multi-label-natural-scene-classification": "from Corel, as BSDS500 is",
     "pomatokyo/mini-imagenet": "a sample of ImageNet, from which the test pictures are drawn too",
+    "prajnasb/observations": "faces, half of them with pasted masks",
 }
+
+# One photograph in so many is kept for judging, never trained on: by a hash of its content. Its
+# near-duplicates are dropped with it, as those of the test pictures are.
+APART_EVERY = 250
+APART = "kept for judging"
 
 # The largest share of all that one source may be; and what all the face crops together may be.
 SOURCE_SHARE = 1 / 8
@@ -93,17 +104,41 @@ MANIFEST = (
 )
 
 
-def read_list(path) -> list:
-    """Return the rows of a list (.tsv or .tsv.xz) as dictionaries, in its order, A before B."""
-    opened = lzma.open if path.suffix == ".xz" else open
-    with opened(path, "rt", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+def read_lists(paths) -> list:
+    """Return the rows of lists (.tsv or .tsv.xz) as dictionaries, in their order, A before B."""
+    rows = []
+    for path in paths:
+        opened = lzma.open if path.suffix == ".xz" else open
+        with opened(path, "rt", encoding="utf-8", newline="") as file:
+            rows += csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
     counts = Counter()
     for row in rows:
         row["source"] = row["repository"]
         row["number"] = counts[row["source"]]
         counts[row["source"]] += 1
     return sorted(rows, key=lambda row: row["tier"])
+
+
+def by_content(row) -> bytes:
+    """Return what puts rows in an order by chance that is the same in every run."""
+    return hashlib.sha1(row["blob"].encode()).digest()
+
+
+def part_of(rows, share) -> list:
+    """Return a share of the rows by chance: a larger share holds all of a smaller one."""
+    most = share * 2**32
+    return [row for row in rows if int.from_bytes(by_content(row)[:4]) < most]
+
+
+def worth_preparing(rows) -> list:
+    """Leave out most of a source of which a cap keeps few: twice its share is prepared."""
+    counts, most = Counter(row["source"] for row in rows), {}
+    for source, share in SHARES.items():
+        theirs = [row for row in rows if row["source"] == source]
+        few = int(2 * share * len(rows))
+        if counts[source] > few:
+            most[source] = {row["blob"] for row in sorted(theirs, key=by_content)[:few]}
+    return [row for row in rows if row["blob"] in most.get(row["source"], (row["blob"],))]
 
 
 def git_directory(folder, source) -> Path | None:
@@ -257,15 +292,17 @@ def measure(pixels) -> dict:
     gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     window = np.ones((3, 3), np.uint8)
     contrast = cv2.dilate(gray, window) - cv2.erode(gray, window)
-    levels = pixels.astype(np.int32)
-    fine = np.bincount(((levels >> 4) @ (256, 16, 1)).reshape(-1), minlength=4096)
-    coarse = np.bincount(((levels >> 5) @ (64, 8, 1)).reshape(-1), minlength=512)
+    red, green, blue = (channel.astype(np.uint16) for channel in cv2.split(pixels))
+    fine = (red >> 4) << 8 | (green >> 4) << 4 | blue >> 4
+    coarse = (red >> 5) << 6 | (green >> 5) << 3 | blue >> 5
+    fine = np.bincount(fine.reshape(-1), minlength=4096)
+    coarse = np.bincount(coarse.reshape(-1), minlength=512)
     return {
         "width": width,
         "height": height,
         "colourfulness": f"{colourfulness(pixels):.1f}",
         "tint": f"{tint(pixels):.2f}",
-        "white": f"{(pixels.min(axis=2) >= 250).mean():.3f}",
+        "white": f"{(np.minimum(np.minimum(red, green), blue) >= 250).mean():.3f}",
         "border": f"{border(gray):.2f}",
         "flat": f"{(contrast <= 1).mean():.3f}",
         "colours": int((fine > height * width / 5000).sum()),
@@ -321,7 +358,36 @@ def dropped_of(output) -> Path:
     return output.with_name(f"{output.name}-dropped")
 
 
-def gather(rows, folder, output) -> Counter:
+def apart_of(output) -> Path:
+    """Return the folder beside the output folder for what is kept for judging."""
+    return output.with_name(f"{output.name}-apart")
+
+
+def prepared(content):
+    """Return a picture as JPEG, and what is measured of it; or None and the name of an error."""
+    # Whatever a public picture holds must not stop the other hundred thousand.
+    try:
+        picture = prepare(content)
+        measured = measure(np.asarray(picture))
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=QUALITY)
+    except Exception as error:
+        return None, type(error).__name__
+    return file.getvalue(), measured
+
+
+def in_order(pool, contents):
+    """Yield what `prepared` makes of each of `contents`, with a few at work at a time."""
+    waiting = collections.deque()
+    for content in contents:
+        waiting.append(pool.submit(prepared, content))
+        if len(waiting) > 32:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def gather(rows, folder, output, pool) -> Counter:
     """Prepare and measure the pictures of one source that are not yet; return what went wrong."""
     source = rows[0]["source"]
     directory = git_directory(folder, source)
@@ -329,22 +395,18 @@ def gather(rows, folder, output) -> Counter:
         print(f"{source}: no git directory in {folder}: left out for now", file=sys.stderr)
         return Counter()
     troubles = Counter()
-    contents = blobs(directory, [row["blob"] for row in rows])
+    contents = (content for _, content in blobs(directory, [row["blob"] for row in rows]))
     with (output / "measures.tsv").open("a+b") as table:
         end_line(table)
-        for row, (_, content) in zip(tqdm(rows, desc=source[:40]), contents, strict=True):
-            # Whatever a public picture holds must not stop the other hundred thousand.
-            try:
-                picture = prepare(content)
-                measured = {**row, **measure(np.asarray(picture))}
-                file = io.BytesIO()
-                picture.save(file, "JPEG", quality=QUALITY)
-            except Exception as error:
-                troubles[f"{source}: {type(error).__name__}"] += 1
+        answers = in_order(pool, contents)
+        for row, (content, found) in zip(tqdm(rows, desc=source[:40]), answers, strict=True):
+            if content is None:
+                troubles[f"{source}: {found}"] += 1
                 continue
-            write_whole(output / name_of(row), file.getvalue())
-            (dropped_of(output) / name_of(row)).unlink(missing_ok=True)
-            measured["path"] = " ".join(row["path"].split())
+            write_whole(output / name_of(row), content)
+            for other in (dropped_of(output), apart_of(output)):
+                (other / name_of(row)).unlink(missing_ok=True)
+            measured = {**row, **found, "path": " ".join(row["path"].split())}
             line = "\t".join(str(measured[name]) for name in MEASURES) + "\n"
             table.write(line.encode())
     return troubles
@@ -444,7 +506,7 @@ def drop_over(rows, sources, share, reason) -> bool:
     theirs = [row for row in kept if row["source"] in sources]
     most = int(share / (1 - share) * (len(kept) - len(theirs)))
     # By a hash of the content: the same ones in every run, and not the first of one class.
-    theirs.sort(key=lambda row: hashlib.sha1(row["blob"].encode()).digest())
+    theirs.sort(key=by_content)
     for row in theirs[most:]:
         row["reason"] = reason
     return len(theirs) > most
@@ -470,9 +532,11 @@ def choose(measures, tests, left_out=()) -> list:
             row["reason"] = "held out"
         elif row["blob"] in left_out:
             row["reason"] = row["reason"] or "poster, drawing or collage"
+        elif not int.from_bytes(by_content(row)[-4:]) % APART_EVERY:
+            row["reason"] = row["reason"] or APART
     # First, because each picture is compared with all others.
     cap(rows)
-    held_out = [row for row in rows if row["source"] in HELD_OUT]
+    held_out = [row for row in rows if row["source"] in HELD_OUT or row["reason"] == APART]
     if held_out:
         held_out = np.concatenate([bits(held_out, name) for name in ("dhash", "dhash_centre")])
         tests = np.concatenate([tests, held_out, mirrored(held_out)])
@@ -482,15 +546,18 @@ def choose(measures, tests, left_out=()) -> list:
 
 
 def move(rows, output) -> None:
-    """Put each picture where it belongs: below the output folder, or that of the dropped ones."""
+    """Put each picture where it belongs: below the output folder, or one beside it."""
     for row in tqdm(rows, desc="moving"):
-        here, there = output / name_of(row), dropped_of(output) / name_of(row)
+        folders = output, dropped_of(output), apart_of(output)
+        here = folders[0]
         if row["reason"]:
-            here, there = there, here
-        if there.exists():
-            here.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(there, here)
-        row["file"] = os.path.relpath(here, output)
+            here = folders[2 if row["reason"] == APART else 1]
+        for folder in folders:
+            there = folder / name_of(row)
+            if folder != here and there.exists():
+                (here / name_of(row)).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(there, here / name_of(row))
+        row["file"] = os.path.relpath(here / name_of(row), output)
 
 
 def write_choice(rows, output) -> None:
@@ -519,17 +586,19 @@ def report(rows, troubles) -> None:
 
 
 def run(options) -> None:
-    """Gather every source of the list, then choose."""
-    rows = [row for row in read_list(options.list) if row["source"] not in LEFT_OUT]
+    """Gather every source of the lists, then choose."""
+    rows = [row for row in read_lists(options.lists) if row["source"] not in LEFT_OUT]
+    wanted = worth_preparing(part_of(rows, options.share))
     done = read_measures(options.output / "measures.tsv")
     options.output.mkdir(parents=True, exist_ok=True)
     troubles = Counter()
-    for source in dict.fromkeys(row["source"] for row in rows):
-        missing = [
-            row for row in rows if row["source"] == source and (source, row["number"]) not in done
-        ]
-        if missing:
-            troubles += gather(missing, options.repositories, options.output)
+    cv2.setNumThreads(1)
+    with ThreadPoolExecutor(options.threads) as pool:
+        for source in dict.fromkeys(row["source"] for row in wanted):
+            theirs = [row for row in wanted if row["source"] == source]
+            missing = [row for row in theirs if (source, row["number"]) not in done]
+            if missing:
+                troubles += gather(missing, options.repositories, options.output, pool)
     measured = read_measures(options.output / "measures.tsv")
     keys = [(row["source"], row["number"]) for row in rows]
     left_out = set(options.leave_out.read_text().split()) if options.leave_out else ()
@@ -543,7 +612,9 @@ def run(options) -> None:
 def main(argv=None) -> int:
     """Run from the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("list", type=Path, help="photographs.tsv or .tsv.xz")
+    parser.add_argument(
+        "lists", type=Path, nargs="+", metavar="LIST", help="photographs.tsv or .tsv.xz, and others"
+    )
     parser.add_argument("repositories", type=Path, help="folder of git directories, owner+name/")
     parser.add_argument("output", type=Path, help="folder to write to")
     parser.add_argument(
@@ -553,6 +624,15 @@ def main(argv=None) -> int:
         default=[],
         metavar="FOLDER",
         help="folders of test pictures, of which no near-duplicate is kept (default: none)",
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="at work side by side (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1,
+        help="of the listed pictures to prepare; a larger one later adds to it (default: all)",
     )
     parser.add_argument(
         "--leave-out", type=Path, help="text file of blobs that are not kept (default: none)"

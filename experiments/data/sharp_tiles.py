@@ -139,7 +139,7 @@ def run(arguments) -> None:
     if directory is None:
         raise errors.UserError(f"{arguments.repositories} has no git directory of {BSDS500}")
     print(f"{BSDS500}: {cut_bsds500(random, directory, arguments.output)} tiles")
-    rows = gather.read_list(arguments.list)
+    rows = gather.read_lists([arguments.list])
     for source, wanted in WANTED.items():
         directory = gather.git_directory(arguments.repositories, source)
         if directory is None:

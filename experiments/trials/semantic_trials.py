@@ -78,14 +78,14 @@ class Trial(semantic.Semantic):
         return semantic.build_generator(self.settings.seed, self.settings.decoder_widths, head=bins)
 
     @tf.function
-    def train_step(self, grayscale, ground_truth, mask, angles):
+    def train_step(self, grayscale, ground_truth, mask, where, changes):
         """Train on one batch, as the semantic system takes it, and return the losses, by name."""
         settings = self.settings
         half_gray = ops.average_pool(grayscale, 2, strides=2)
         lightness = colour.lightness_from_gray(half_gray)
         truth = settings.enhanced * losses.true_chroma(ground_truth, half_gray)
         true_rgb = colour.srgb_from_lab(lightness, truth)
-        turned = semantic.turn_hues(truth, angles)
+        turned = semantic.turn(truth, where, changes)
         with tf.GradientTape() as tape, tf.GradientTape() as adversary_tape:
             known = semantic.known_colours(turned, mask)
             automatic, chroma, *others = self.predictor([grayscale, known], training=True)
@@ -131,7 +131,7 @@ class Trial(semantic.Semantic):
         }
 
 
-def bins(decoded):
+def bins(decoded, look_alike):
     """Return the automatic chroma as the annealed mean of a distribution over bins, at 1/4."""
     logits = layers.Conv2D(len(colour.bins()), 1, dtype="float32", name="bins")(decoded[-2])
     chroma = enlarge(colour.annealed_mean(logits), 2, "automatic_quarter", dtype="float32")

@@ -177,6 +177,60 @@ def test_a_second_run_makes_nothing_again(gather, arguments, tmp_path, monkeypat
     assert len(prepared) == 5
 
 
+def test_a_larger_share_adds_to_a_smaller_one(gather, arguments, tmp_path):
+    output = tmp_path / "photographs"
+    numbers = []
+    for share in ("0.3", "0.7", "1"):
+        gather.main([*arguments, "--share", share])
+        numbers.append(set(gather.read_measures(output / "measures.tsv")))
+    assert numbers[0] < numbers[1] < numbers[2]
+    assert len(numbers[0]) < 9
+    assert len(numbers[2]) == 14
+    # What is there stays chosen when less is asked for.
+    manifest = (output / "manifest.tsv").read_bytes()
+    gather.main([*arguments, "--share", "0"])
+    assert (output / "manifest.tsv").read_bytes() == manifest
+
+
+def test_lists_count_as_one(gather, arguments, tmp_path):
+    lines = (tmp_path / "list.tsv").read_text().splitlines(keepends=True)
+    (tmp_path / "list.tsv").write_text("".join(lines[:4]))
+    (tmp_path / "more.tsv").write_text("".join([lines[0], *lines[4:]]))
+    gather.main([arguments[0], str(tmp_path / "more.tsv"), *arguments[1:]])
+    kept = table(tmp_path / "photographs" / "manifest.tsv")
+    assert len(kept) == 5
+    assert len({row["file"] for row in kept.values()}) == 5
+
+
+def test_some_are_kept_for_judging_and_their_copies_are_not_trained_on(
+    gather, arguments, tmp_path, monkeypatch
+):
+    rows = gather.read_lists([tmp_path / "list.tsv"])
+    (good,) = (row for row in rows if row["path"] == "good.jpg")
+    digest = int.from_bytes(gather.by_content(good)[-4:])
+    # The one number that leaves nothing of this picture's digest, and something of the others'.
+    monkeypatch.setattr(gather, "APART_EVERY", digest)
+    gather.main(arguments)
+    output = tmp_path / "photographs"
+    dropped = table(output / "dropped.tsv")
+    assert dropped["good.jpg"]["reason"] == gather.APART
+    assert dropped["copy.jpg"]["reason"] == "near a test picture"
+    apart = list((tmp_path / "photographs-apart").rglob("*.jpg"))
+    assert [path.relative_to(tmp_path / "photographs-apart").as_posix() for path in apart] == [
+        gather.name_of(dropped["good.jpg"])
+    ]
+    assert "good.jpg" not in table(output / "manifest.tsv")
+
+
+def test_of_a_source_that_is_capped_not_all_is_prepared(gather, monkeypatch):
+    monkeypatch.setattr(gather, "SHARES", {"a/much": 1 / 10})
+    rows = [{"source": "a/much", "blob": f"m{number}"} for number in range(500)]
+    rows += [{"source": "a/few", "blob": f"f{number}"} for number in range(500)]
+    sources = [row["source"] for row in gather.worth_preparing(rows)]
+    assert sources.count("a/few") == 500
+    assert sources.count("a/much") == 200
+
+
 def test_a_source_without_its_git_directory_is_named(gather, arguments, tmp_path, capsys):
     shutil.rmtree(tmp_path / "repositories")
     assert gather.main(arguments) == 0

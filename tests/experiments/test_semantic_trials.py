@@ -53,10 +53,10 @@ def test_the_automatic_chroma_is_the_mean_of_a_distribution(trial, batch):
 
 
 def test_what_is_added_counts_by_its_weight(trial, batch):
-    gray, rgb, mask, angles = batch
+    gray, rgb, mask, where, changes = batch
     half_gray = ops.average_pool(gray, 2, strides=2)
     truth = 1.2 * losses.true_chroma(rgb, half_gray)
-    turned = trials.semantic.turn_hues(truth, angles)
+    turned = trials.semantic.turn(truth, where, changes)
     known = ops.convert_to_numpy(trials.semantic.known_colours(turned, mask))
     *_, fourth, fifth, bins = trial.predictor([gray, known], training=True)
     entropy = losses.bins_cross_entropy(bins, ops.average_pool(truth, 2, strides=2), trial.rarity)

@@ -302,7 +302,9 @@ def spreading(likeness, reach, none=-9.0):
     """Return `spread` of two features as a model of this likeness, reach, and likeness of none."""
     features, values = layers.Input((None, None, 2)), layers.Input((None, None, 2))
     mask = layers.Input((None, None, 1))
-    model = keras.Model([features, values, mask], semantic.spread(features, values, mask))
+    look_alike = semantic.Likeness()
+    spread = semantic.spread(features, values, mask, look_alike)
+    model = keras.Model([features, values, mask], spread)
     kernel = np.zeros((1, 1, 2, semantic.LIKENESS_WIDTH), np.float32)
     kernel[0, 0, :2, :2] = likeness * np.eye(2)
     model.get_layer("spread_likeness").set_weights([kernel, np.zeros(semantic.LIKENESS_WIDTH)])
@@ -371,10 +373,14 @@ def test_known_colours_are_those_of_the_truth_where_the_mask_says():
     assert (known[0, 6] == 0).all()
 
 
-def test_hues_are_turned_and_nothing_else():
-    chroma = np.array([[[[30.0, 0]]], [[[0, 20.0]]]], np.float32)
-    turned = array(semantic.turn_hues(chroma, np.array([np.pi / 2, 0], np.float32)))
-    np.testing.assert_allclose(turned[:, 0, 0], [[0, 30], [0, 20]], atol=1e-4)
+def test_chroma_is_turned_scaled_and_moved_where_it_is_said_and_nowhere_else():
+    chroma = np.broadcast_to(np.float32([30, 10]), (3, 1, 2, 2))
+    where = np.zeros((3, 1, 2, 1), np.float32)
+    where[:, :, 1] = 1
+    changes = np.array([[np.pi / 2, 1, 0, 0], [0, 0, 0, 0], [np.pi, 2, 5, -5]], np.float32)
+    turned = array(semantic.turn(chroma, where, changes))
+    np.testing.assert_allclose(turned[:, 0, 0], chroma[:, 0, 0])
+    np.testing.assert_allclose(turned[:, 0, 1], [[-10, 30], [0, 0], [-55, -25]], atol=1e-4)
 
 
 # ---------------------------------------------------------------------------------- the losses
@@ -429,11 +435,22 @@ def test_cross_entropy_has_its_closed_forms():
 # ------------------------------------------------------------------------------- the training
 
 
+def turned_by(*angles):
+    """Return the changes that turn the hues of pictures by these angles, and nothing else."""
+    return np.array([(angle, 1, 0, 0) for angle in angles], np.float32)
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     data = prepare(tmp_path_factory.mktemp("semantic"), size=64, train=4, test=2)
     settings = semantic.SemanticSettings(
-        batch_size=4, crop=32, last_crop=64, epochs=400, data=str(data)
+        batch_size=4,
+        crop=32,
+        last_crop=64,
+        epochs=400,
+        data=str(data),
+        gatherings=2,
+        thing_share=0.5,
     )
     return semantic.Semantic(settings, dataset.open_split(data, "train"))
 
@@ -450,14 +467,60 @@ def test_the_perceptual_loss_is_nothing_at_the_truth_and_more_the_farther_from_i
     assert 0.01 < found[1] < found[2]
 
 
-def test_a_batch_is_gray_colour_places_and_turns(model):
+def test_a_batch_is_gray_colour_places_and_what_is_changed_there(model):
     rgb = np.random.default_rng(0).integers(0, 256, (64, 64, 64, 3), dtype=np.uint8)
-    gray, truth, mask, angles = model.draw(np.random.default_rng(0), rgb[..., :1], rgb)
-    np.testing.assert_array_equal(gray, truth[..., :1])
+    given = model.draw(np.random.default_rng(0), rgb[..., :1], rgb)
+    gray, truth, mask, where, changes = given
+    aged = (gray != truth[..., :1]).any(axis=(1, 2, 3))
+    assert 0.4 < aged.mean() < 0.8
     assert gray.shape == (64, 32, 32, 1)
-    assert mask.shape == (64, 16, 16, 1)
+    assert mask.shape == where.shape == (64, 16, 16, 1)
+    angles = changes[:, 0]
     assert (angles[~mask.any(axis=(1, 2, 3))] == 0).all()
+    # Noise has no things.
     assert 0.03 < (angles != 0).mean() < 0.3
+    assert (where == 1).all()
+    np.testing.assert_array_equal(changes[:, 1], 1)
+
+
+def test_one_thing_is_given_another_colour_than_the_truth(model):
+    rgb = np.full((40, 64, 64, 3), (60, 150, 70), np.uint8)
+    rgb[:, 16:48, 16:40] = 180, 60, 60
+    *_, mask, where, changes = model.draw(np.random.default_rng(0), rgb[..., :1], rgb)
+    partly = (where == 0).any(axis=(1, 2, 3))
+    assert 0.1 < partly.mean() < 0.7
+    for told, thing, change in zip(mask[partly], where[partly], changes[partly], strict=True):
+        assert told[thing > 0].any()
+        assert 0 < thing.mean() < 0.6
+        assert change.shape == (4,)
+    assert (changes[partly, 1] == 0).any()
+
+
+def test_places_that_look_alike_agree_and_others_do_not():
+    chroma = layers.Input((None, None, 2))
+    features = [layers.Input((None, None, 2)) for _ in range(4)]
+    model = keras.Model(
+        [chroma, *features], semantic.gather(chroma, features, semantic.Likeness(), times=2)
+    )
+    kernel = np.zeros((1, 1, 6, semantic.LIKENESS_WIDTH), np.float32)
+    kernel[0, 0, 2:4, :2] = 8 * np.eye(2)  # of the features at 1/8
+    model.get_layer("spread_likeness").set_weights([kernel, np.zeros(semantic.LIKENESS_WIDTH)])
+    model.get_layer("spread_reach").set_weights([np.zeros((1, 1, 6, 1)), np.array([-20.0])])
+    kinds = np.zeros((1, 8, 8, 2), np.float32)
+    kinds[:, :, :4, 0] = kinds[:, :, 4:, 1] = 1
+    # Above one colour and below another in each kind.
+    painted = np.zeros((1, 32, 32, 2), np.float32)
+    painted[0, :16, :16], painted[0, 16:, :16] = (30, 0), (10, 0)
+    painted[0, :, 16:] = 0, -20
+    fine = np.indices((32, 32)).sum(axis=0) % 2 * 2.0 - 1
+    painted[..., 1] += fine
+    others = np.zeros((1, 4, 4, 2)), kinds, np.zeros((1, 16, 16, 2)), np.zeros((1, 32, 32, 2))
+    found = array(model([painted, *(each.astype(np.float32) for each in others)]))
+    np.testing.assert_allclose(found[0, 2:14, 2:10, 0], 20, atol=0.3)
+    np.testing.assert_allclose(found[0, 18:30, 2:10, 0], 20, atol=0.3)
+    np.testing.assert_allclose(found[0, :, 22:, 0], 0, atol=0.3)
+    # What is finer than a place stays.
+    np.testing.assert_allclose(found[0, :, 22:, 1], (fine - 20)[:, 22:], atol=0.3)
 
 
 def test_the_last_tenth_of_the_steps_sees_larger_parts(model):
@@ -534,7 +597,7 @@ def test_the_loss_is_of_the_automatic_and_of_the_corrected_colours(model):
     }
     assert len({round(value, 1) for value in expected.values()}) == 3
     model.generator_optimizer.iterations.assign(0)
-    found = dict(model.train_step(gray, rgb, mask, np.full(4, np.pi, np.float32)))
+    found = dict(model.train_step(gray, rgb, mask, np.ones_like(mask), turned_by(*4 * [np.pi])))
     # Three steps of four have none of it: their mean is that of all.
     found["known_loss"] /= 4
     assert {name: float(found[name]) for name in expected} == pytest.approx(expected, rel=1e-3)
@@ -550,7 +613,7 @@ def test_three_steps_of_four_teach_the_decoder_alone(model):
     for step in range(8):
         iterations.assign(step)
         kinds.append(len(model.draw(np.random.default_rng(0), rgb[..., :1], rgb)))
-    assert kinds == [4, 2, 2, 2, 4, 2, 2, 2]
+    assert kinds == [5, 2, 2, 2, 5, 2, 2, 2]
     iterations.assign(21)
     batch = model.draw(np.random.default_rng(0), rgb[..., :1], rgb)
     before = {each.path: array(each) for each in model.generator.trainable_variables}
@@ -561,12 +624,13 @@ def test_three_steps_of_four_teach_the_decoder_alone(model):
         for each in model.generator.trainable_variables
         if (array(each) != before[each.path]).any()
     }
-    assert moved == {"up4_conv", "up3_conv", "up2_conv", "up1_conv", "automatic_conv"}
+    decoder = {"up4_conv", "up3_conv", "up2_conv", "up1_conv", "automatic_conv"}
+    assert moved == {*decoder, "spread_likeness", "spread_reach"}
     # It is the same step but for what is known.
     mask = np.zeros((4, 16, 16, 1), np.float32)
     for each in model.generator.trainable_variables:
         each.assign(before[each.path])
-    whole = model.train_step(*batch, mask, np.zeros(4, np.float32))
+    whole = model.train_step(*batch, mask, np.ones_like(mask), turned_by(0, 0, 0, 0))
     for name in ("automatic_loss", "perceptual_loss"):
         assert float(found[name]) == pytest.approx(float(whole[name]), rel=1e-5)
     total = found["automatic_loss"] + 5 * found["perceptual_loss"]
@@ -587,8 +651,8 @@ def test_it_learns_the_colour_that_it_is_told(model):
     truth = array(losses.true_chroma(np.float32(rgb) / 255, mask))
     for _ in range(10):
         for _ in range(40):
-            angles = random.choice([0, np.pi], 4).astype(np.float32)
-            model.train_step(np.float32(gray) / 255, np.float32(rgb) / 255, mask, angles)
+            batch = np.float32(gray) / 255, np.float32(rgb) / 255, mask, np.ones_like(mask)
+            model.train_step(*batch, turned_by(*random.choice([0, np.pi], 4)))
         agreements = []
         for sign in (1, -1):
             known = array(semantic.known_colours(sign * truth, mask))
