@@ -94,10 +94,10 @@ def _document(file):
         document.close()
 
 
-def pages(file) -> int:
-    """Count the pages of an open PDF."""
+def pages(file, most):
+    """Return the places of an open PDF's first `most` pages, and whether there are more."""
     with LOCK, _document(file) as document:
-        return len(document)
+        return list(range(min(len(document), most))), len(document) > most
 
 
 def _area(picture) -> float:

@@ -145,15 +145,10 @@ def pages(path):
             format = formats.of_content(file)
             if format is None or "pages" not in format.holds:
                 return [0], ""
-            if format.key == "PDF":
-                found = list(range(min(pdf.pages(file), MOST_PAGES + 1)))
-            else:
-                found = tiff.pages(file, MOST_PAGES + 1)
+            places, more = {"PDF": pdf.pages, "TIFF": tiff.pages}[format.key](file, MOST_PAGES)
     except Exception:
         return [0], ""
-    if len(found) > MOST_PAGES:
-        return found[:MOST_PAGES], f"only its first {MOST_PAGES} pages"
-    return found or [0], ""
+    return places or [0], f"only its first {MOST_PAGES} pages" if more else ""
 
 
 def bytes_needed(image, scale=1) -> int:
@@ -163,6 +158,8 @@ def bytes_needed(image, scale=1) -> int:
     """
     width, height = image.size
     each = BYTES_A_PIXEL if bits_of(image) <= 8 else BYTES_A_DEEP_PIXEL
+    if getattr(image, "has_transparency_data", False):
+        each *= 2
     own = getattr(image, "bytes_a_pixel", 0)
     return width * height * (own + each * scale**2) + getattr(image, "bytes_a_tile", 0)
 

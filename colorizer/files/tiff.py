@@ -65,7 +65,8 @@ class DeepTiff:
         self.tag_v2 = page  # for its offset, as Pillow's
         self.bits = page.bitspersample
         # As stored, in another order or type, and scaled.
-        self.bytes_a_pixel = page.samplesperpixel * (2 * -(-self.bits // 8) + 8)
+        scaled = 0 if self.bits in (8, 16) else 8
+        self.bytes_a_pixel = page.samplesperpixel * (2 * -(-self.bits // 8) + scaled)
         self.bytes_a_tile = page.samplesperpixel * -(-self.bits // 8) * _tile_pixels(page)
         self.remarks = []
 
@@ -144,18 +145,17 @@ def _tile_pixels(page) -> int:
     return page.tilewidth * page.tilelength if page.is_tiled else 0
 
 
-def pages(file, most) -> list[int]:
+def pages(file, most):
     """Return the places of an open TIFF's photographs among its first `most` pages.
 
-    Thumbnails and masks are none. Raises whatever damage makes tifffile raise.
+    Thumbnails and masks are none. Returns also whether there are more pages. Raises whatever damage
+    makes tifffile raise.
     """
     file.seek(0)
-    found = tifffile.TiffFile(file, _multifile=False)
-    return [
-        place
-        for place, page in enumerate(itertools.islice(found.pages, most))
-        if not page.subfiletype & (THUMBNAIL | MASK)
-    ]
+    looked = list(itertools.islice(tifffile.TiffFile(file, _multifile=False).pages, most + 1))
+    kinds = [page.subfiletype for page in looked[:most]]
+    places = [place for place, kind in enumerate(kinds) if not kind & (THUMBNAIL | MASK)]
+    return places, len(looked) > most
 
 
 def _check(page) -> int:
