@@ -13,19 +13,31 @@ by what it is.
 """
 
 import contextlib
+import ctypes
 import io
 import itertools
 import logging
 import struct
+from pathlib import Path
 
 from colorizer.files import exif
 
 import numpy as np
+import PIL
 import tifffile
 from PIL import Image
 
 # What it would print about a file that is damaged is in the file's failure.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+# Pillow's libtiff has no logger, and writes to the terminal; its handlers are taken out.
+for _place in (
+    Path(PIL.__file__).parents[1] / "pillow.libs",
+    Path(PIL.__file__).parent / ".dylibs",
+):
+    for _library in _place.glob("libtiff*"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(str(_library)).TIFFSetErrorHandler(None)
+            ctypes.CDLL(str(_library)).TIFFSetWarningHandler(None)
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4}
