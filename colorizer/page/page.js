@@ -29,7 +29,7 @@
     if (!area || !event.isPrimary || event.button !== 0) return;
     start = { area, image: event.target, place: placeOf(event, event.target) };
     event.preventDefault(); // the browser would drag the picture itself
-    event.target.focus({ preventScroll: true });
+    document.getElementById(area).focus({ preventScroll: true });
   });
   document.addEventListener("pointerup", (event) => {
     if (start) send(start.area, start.place, placeOf(event, start.image));
@@ -52,14 +52,15 @@
   const hideCursor = () => document.getElementById("cursor")?.remove();
 
   document.addEventListener("keydown", (event) => {
-    const area = areaOf(event.target);
-    if (!area) return;
+    const area = event.target.id;
+    const image = AREAS[area] && event.target.querySelector("img");
+    if (!image) return;
     const step = event.shiftKey ? 0.005 : 0.03;
     const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     if (move[event.key]) {
       cursor.x = Math.min(1, Math.max(0, cursor.x + step * move[event.key][0]));
       cursor.y = Math.min(1, Math.max(0, cursor.y + step * move[event.key][1]));
-      showCursor(event.target);
+      showCursor(image);
     } else if (event.key === "Enter" || event.key === " ") {
       send(area, [cursor.x, cursor.y], [cursor.x, cursor.y]);
     } else if (event.key === "Delete" && area === "picture") {
@@ -73,6 +74,24 @@
   });
   document.addEventListener("focusout", hideCursor);
   document.addEventListener("scroll", hideCursor, true);
+
+  // A zoomed picture is wider than its place, which scrolls.
+  let zoomed = 1;
+  window.colorizer.zoom = (times) => {
+    zoomed = times;
+    const picture = document.getElementById("picture");
+    const image = picture.querySelector("img");
+    delete picture.dataset.zoomed;
+    if (times > 1 && image) {
+      picture.style.setProperty("--zoomed", `${times * image.getBoundingClientRect().width}px`);
+      picture.dataset.zoomed = times;
+    }
+  };
+  document.addEventListener(
+    "load",
+    (event) => areaOf(event.target) === "picture" && window.colorizer.zoom(zoomed),
+    true,
+  );
 
   document.addEventListener(
     "change",
@@ -88,11 +107,12 @@
     element && element.getAttribute(name) !== value && element.setAttribute(name, value);
   const nameAll = () => {
     for (const [id, name] of Object.entries(NAMES)) {
-      const image = document.querySelector(`#${id} img`);
-      set(image, "tabindex", "0");
-      set(image, "role", "application");
-      set(image, "aria-label", name);
-      set(image?.closest("button"), "tabindex", "-1"); // Gradio's own, which does nothing
+      // Its picture is another one after each change; what has the focus stays.
+      const area = document.getElementById(id);
+      set(area, "tabindex", "0");
+      set(area, "role", "application");
+      set(area, "aria-label", name);
+      set(area?.querySelector("img")?.closest("button"), "tabindex", "-1"); // it does nothing
     }
     for (const button of document.querySelectorAll("#likely button, #recent button")) {
       const colour = button.querySelector("[style*=background]")?.style.backgroundColor;

@@ -154,7 +154,7 @@ class SingleTab:
         radius.input(self.resize, [radius, strength], views, **latest_only)
         strength.input(self.show, strength, views, **latest_only)
         clean_up.input(self.clean, [clean_up, strength], views, **slow)
-        zoom.input(js="z => document.getElementById('picture').style.setProperty('--zoom', z)")
+        zoom.input(js="window.colorizer.zoom")
         for button, change in ((undo, self.undo), (remove, self.remove), (clear, self.clear)):
             button.click(change, strength, views, **quick)
         for event in (reference.upload, reference.clear):
