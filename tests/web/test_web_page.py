@@ -309,9 +309,9 @@ def test_cleaning_and_enlarging_are_those_of_the_command_and_stop(tmp_path, visi
         visitor.says("grain.png is clean.")
         out = colorize(tmp_path / flags[0], "--input", path, *flags)
         assert share_alike(visitor.pixels(), photos.read_rgb(out / "grain.png")) >= 0.999
-    visitor.page.get_by_role("radio", name="Leave as it is").check()
-    visitor.says("grain.png is in colour.")
-    assert visitor.pixels().shape == (150, 200, 3)
+        visitor.page.get_by_role("radio", name="Leave as it is").check()
+        visitor.says("grain.png is in colour.")
+        assert visitor.pixels().shape == (150, 200, 3)
 
     large = flat(tmp_path / "large.png", 90, (1700, 1700))
     visitor.open(large)
