@@ -7,12 +7,6 @@ import { rowsOf } from "./resize.js";
 // None, fax 3 and 4, LZW, JPEG, deflate, PackBits, and deflate's older number.
 const TIFF_PACKINGS = [1, 3, 4, 5, 7, 8, 32773, 32946];
 
-// A profile stands among the first bytes of a file. What it changes by so many levels at most, in a
-// picture shrunk to so many pixels a side, stays as it is stored, as with colorizer/files/icc.py.
-const PROFILE_WITHIN = 1 << 17;
-const SAME_LEVELS = 2;
-const SAMPLE = 128;
-
 let latest = {}; // the file that was decoded last, which is often asked for again
 
 /**
@@ -56,20 +50,11 @@ async function decode(file) {
   try {
     const bitmap = await createImageBitmap(file);
     check(bitmap.width, bitmap.height);
-    const begin = await file.slice(0, PROFILE_WITHIN).arrayBuffer();
-    if (!/ICC_PROFILE|iCCP/.test(new TextDecoder("latin1").decode(begin))) return bitmap;
-    const stored = await createImageBitmap(file, { colorSpaceConversion: "none" });
-    return alike(bitmap, stored) ? stored : bitmap;
+    return bitmap;
   } catch ({ message }) {
     if (message === "large") throw new Error(message);
     throw new Error(/^....ftyp(hei|hev|mif|msf)/s.test(head) ? "heic" : "broken");
   }
-}
-
-/** Tell whether a profile changes a picture so little that it is sRGB under another name. */
-function alike(...bitmaps) {
-  const [one, other] = bitmaps.map((bitmap) => sourceOfBitmap(bitmap).draw(SAMPLE, SAMPLE).data);
-  return one.every((level, place) => Math.abs(level - other[place]) <= SAME_LEVELS);
 }
 
 /** Decode the first page of a TIFF of 1 to 16 bits. Of others UTIF would make black ones. */

@@ -292,7 +292,7 @@ const clicks = {
   undo: () => step("undo"),
   redo: () => step("redo"),
   remove: () => remove(selected),
-  clear: () => decide({ points: [], strokes: null }),
+  clear: () => decide({ points: [], strokes: null }, "pointsGone"),
   close: () => album.close(album.current),
   closeAll: album.closeAll,
   about: () => element("aboutDialog").showModal(),
