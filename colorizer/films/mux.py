@@ -100,7 +100,7 @@ class Encoding:
         if _samples_of_colour(source) > _samples_of_colour(written):
             losses.append("it has fewer samples of colour than before (4:2:0)")
         if film.codec in LOSSLESS and self.codec != "ffv1":
-            losses.append(f"it is compressed with loss, which {film.codec} is not")
+            losses.append(f"it was stored without loss ({film.codec}), and is not now")
         if losses:
             losses[-1] += " (--codec prores or ffv1 keeps more)"
         if film.light_levels:
