@@ -494,9 +494,9 @@ def test_codecs_to_edit_bring_their_container(tmp_path, run, codec, name):
 @pytest.mark.parametrize(
     ("settings", "remark"),
     [
-        ({"codec": "ffv1"}, "it is compressed with loss, which ffv1 is not"),
+        ({"codec": "ffv1"}, "it was stored without loss (ffv1), and is not now"),
         ({"codec": "ffv1", "pix_fmt": "yuv422p10le"}, "its 10 bits became 8; it has fewer samples"),
-        ({"codec": "ffv1", "pix_fmt": "gray"}, "it is compressed with loss"),
+        ({"codec": "ffv1", "pix_fmt": "gray"}, "it was stored without loss"),
         ({}, ""),
     ],
 )
