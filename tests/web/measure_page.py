@@ -25,7 +25,7 @@ PHOTOGRAPHS = 4
 
 
 def processes(root) -> list:
-    """Return the process `root` and all below it."""
+    """Return the browser's processes below the process `root`."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -36,7 +36,8 @@ def processes(root) -> list:
     found = [root]
     for each in found:
         found += [process for process, parent in parents.items() if parent == each]
-    return found
+    names = {process: Path(f"/proc/{process}/comm") for process in found}
+    return [process for process, name in names.items() if "chrom" in name.read_text()]
 
 
 def used(root) -> tuple[float, float]:
