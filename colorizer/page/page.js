@@ -118,6 +118,12 @@
       const colour = button.querySelector("[style*=background]")?.style.backgroundColor;
       if (colour) set(button, "aria-label", `The colour ${colour}`);
     }
+    // Gradio's text speaks of uploading; page.css has another one.
+    for (const text of document.querySelectorAll("[data-testid=upload-text]")) {
+      for (const node of text.childNodes) {
+        if (node.nodeType === Node.TEXT_NODE && node.data.trim()) node.data = "";
+      }
+    }
     for (const button of document.querySelectorAll("button.upload-container")) {
       const label = button.closest(".block")?.querySelector("[data-testid=block-label]");
       if (label) set(button, "aria-label", label.textContent.trim());

@@ -352,7 +352,7 @@ def test_the_keyboard_sets_points_and_all_has_names(tmp_path, visit):
     assert visitor.page.locator("#message[role=status]").count() == 1
     for name in ("#result", "#press-picture", "#press-palette"):  # no stops of Tab
         assert not visitor.page.locator(name).is_visible()
-    assert "Click to Upload" not in visitor.page.locator("body").inner_text()
+    assert "Upload" not in visitor.page.locator("body").inner_text()
 
 
 def test_keep_sets_a_point_in_the_colour_that_is_there(tmp_path, visit):
