@@ -17,11 +17,10 @@ demo: $(VENV)/installed-colorize
 app: $(VENV)/installed-app
 	@$(BIN)/python app.py --browser
 
-web: $(VENV)/installed-dev
-	@npm --prefix web ci --silent
+web: $(VENV)/installed-dev web/node_modules
 	@$(BIN)/python web/build.py
 
-test: $(VENV)/installed-dev
+test: $(VENV)/installed-dev web/node_modules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -33,6 +32,10 @@ $(MADE):
 	@rm -rf $(VENV)
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
+
+# The tests of web/ are skipped without npm.
+web/node_modules: web/package-lock.json
+	@if command -v npm >/dev/null; then npm --prefix web ci --silent && touch $@; fi
 
 # A stamp for what each command needs: set-up runs again only when a file it read has changed.
 $(VENV)/installed-colorize: requirements-colorize.txt $(MADE)
