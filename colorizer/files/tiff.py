@@ -27,8 +27,9 @@ import PIL
 import tifffile
 from PIL import Image
 
-# What it would print about a file that is damaged is in the file's failure.
-logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+# What they would print about a file that is damaged is in the file's failure.
+for _name in ("tifffile", "PIL"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 # Pillow's libtiff has no logger, and writes to the terminal; its handlers are taken out.
 for _place in (
     Path(PIL.__file__).parents[1] / "pillow.libs",

@@ -66,6 +66,7 @@ def test_more_than_8_bits_are_read_and_kept(tmp_path, name):
     loaded = load(tmp_path / name)
     assert loaded.pixels.dtype == np.uint16
     near(loaded.pixels, expected, tolerance)
+    assert loaded.pixels.max() == 65535
     near(photos.read_rgb(tmp_path / name), np.broadcast_to(expected / 257, (48, 64, 3)), 4)
     for format in FORMATS:
         if "depth" not in format.holds:
