@@ -71,42 +71,42 @@ def write_run(folder, system=train.PaperGAN, **settings):
 
 
 def publish(script, run, evaluation, *more):
-    flags = ["--run", str(run), "--name", "shipped", "--evaluation", f"test={evaluation}", *more]
+    flags = ["--run", str(run), "--name", "published", "--evaluation", f"test={evaluation}", *more]
     return script("measures.publish").main(flags)
 
 
 def test_publishing_and_the_table_of_it(script, folder, capsys):
     assert publish(script, *write_run(folder, epochs=3)) == 0
-    assert (folder / "weights" / "shipped.keras").read_bytes() == b"keras"
-    assert (folder / "weights" / "shipped.onnx").read_bytes() == b"onnx"
-    card = json.loads((folder / "weights" / "shipped.json").read_text())
+    assert (folder / "weights" / "published.keras").read_bytes() == b"keras"
+    assert (folder / "weights" / "published.onnx").read_bytes() == b"onnx"
+    card = json.loads((folder / "weights" / "published.json").read_text())
     assert (card["epochs"], card["epochs_planned"], card["training_seconds"]) == (2, 3, 20)
     assert card["system"] == "train.PaperGAN"
     assert card["settings"]["pixel_weight"] == 100
     assert card["metrics"]["test"]["generated"]["psnr"] == 23.456
-    results = folder / "experiments" / "results" / "shipped"
+    results = folder / "experiments" / "results" / "published"
     assert sorted(path.name for path in results.iterdir()) == ["history.csv", "test.json"]
     assert json.loads((results / "test.json").read_text())["data"] == "pictures"
 
     capsys.readouterr()
-    assert script("measures.results_table").main(["shipped/test"]) == 0
+    assert script("measures.results_table").main(["published/test"]) == 0
     header, rule, gray, model, truth = capsys.readouterr().out.splitlines()
     assert header == "| pictures |  | PSNR dB | colourfulness |"  # no FID was measured
     assert rule.count("|") == header.count("|")
     assert gray == "| 1,000 test | gray copy | 24.00 | 0.0 |"
-    assert model == "|  | shipped | 23.46 | 19.5 |"
+    assert model == "|  | published | 23.46 | 19.5 |"
     assert truth == "|  | truth | — | 38.2 |"
 
     assert (
         script("measures.results_table").main(
-            ["shipped/test", "--columns", "colourfulness", "psnr"]
+            ["published/test", "--columns", "colourfulness", "psnr"]
         )
         == 0
     )
     header, rule, _, model, _ = capsys.readouterr().out.splitlines()
     assert header == "| pictures |  | colourfulness | PSNR dB |"
     assert rule == "| --- | --- | ---: | ---: |"
-    assert model == "|  | shipped | 19.5 | 23.46 |"
+    assert model == "|  | published | 19.5 | 23.46 |"
 
 
 @pytest.mark.parametrize("name", train.SYSTEMS)
@@ -114,7 +114,7 @@ def test_the_cards_command_gives_the_same_settings_again(script, folder, name):
     system = train.SYSTEMS[name]
     run, evaluation = write_run(folder, system, epochs=3, seed=5, data="my data", learning_rate=0.5)
     assert publish(script, run, evaluation, "--figures-only") == 0
-    card = json.loads((folder / "experiments" / "results" / "shipped" / "card.json").read_text())
+    card = json.loads((folder / "experiments" / "results" / "published" / "card.json").read_text())
     python, file, *flags = shlex.split(card["command"])
     assert (python, file) == ("python", "train.py")
     (run / "config.json").unlink()  # or the command would be refused
@@ -127,7 +127,7 @@ def test_the_card_says_how_many_pictures_of_what_it_was_trained_on(script, folde
     data = prepare(folder / "prepared", size=32, train=6, test=2)
     run, evaluation = write_run(folder, data=str(data))
     assert publish(script, run, evaluation) == 0
-    card = json.loads((folder / "weights" / "shipped.json").read_text())
+    card = json.loads((folder / "weights" / "published.json").read_text())
     assert sum(card["pictures"].values()) == 6
     assert set(card["pictures"]) == set(dataset.read_manifest(data)["classes"])
 
@@ -135,7 +135,7 @@ def test_the_card_says_how_many_pictures_of_what_it_was_trained_on(script, folde
 def test_the_card_of_a_variant_names_the_experiment(script, folder):
     run, evaluation = write_run(folder, epochs=10, dilations=False)
     assert publish(script, run, evaluation) == 0
-    card = json.loads((folder / "weights" / "shipped.json").read_text())
+    card = json.loads((folder / "weights" / "published.json").read_text())
     assert (
         card["command"] == "python experiments/trials/variants.py ingredients  # without_dilation"
     )
@@ -151,7 +151,7 @@ def test_a_run_that_nothing_repeats_is_not_published(script, folder, capsys):
 def test_figures_are_published_without_weights(script, folder):
     assert publish(script, *write_run(folder), "--figures-only") == 0
     assert not (folder / "weights").exists()
-    results = folder / "experiments" / "results" / "shipped"
+    results = folder / "experiments" / "results" / "published"
     assert json.loads((results / "card.json").read_text())["training_seconds"] == 20
     assert json.loads((results / "test.json").read_text())["images"] == 1000
 
