@@ -1039,6 +1039,55 @@ def test_films_in_colour_can_be_left_alone(tmp_path, run):
     assert "1 colorized, 1 in colour and copied as they are" in printed
 
 
+def test_a_picture_beside_the_film_is_kept_and_not_taken_for_it(tmp_path, run):
+    """The cover of an MP4 is a video stream of one picture."""
+    (tmp_path / "in").mkdir()
+    red = np.full((32, 32, 3), (200, 40, 30), np.uint8)
+    with av.open(str(tmp_path / "in" / "film.mp4"), "w") as output:
+        cover = output.add_stream("mjpeg", 25, width=32, height=32, pix_fmt="yuvj420p")
+        cover.disposition = av.stream.Disposition.attached_pic
+        stream = output.add_stream("libx264", 25, width=64, height=48, pix_fmt="yuv420p")
+        for each, pictures in ((cover, [red]), (stream, [picture(n) for n in range(5)])):
+            for pixels in pictures:
+                name = "rgb24" if pixels.ndim == 3 else "gray"
+                output.mux(each.encode(av.VideoFrame.from_ndarray(pixels, format=name)))
+            output.mux(each.encode(None))
+    status, printed = run("--keep-colour")
+    assert status == 0, printed
+    assert "1 colorized, 0 failed" in printed
+    packets = []
+    for folder in ("in", "out"):
+        with av.open(str(tmp_path / folder / "film.mp4")) as container:
+            (cover,) = filter(decode.is_cover, container.streams.video)
+            (film,) = (stream for stream in container.streams.video if stream != cover)
+            assert (film.width, film.frames) == (64, 5)
+            packets.append([bytes(packet) for packet in container.demux(cover) if packet.size])
+    assert packets[0] == packets[1]
+
+
+@pytest.mark.parametrize(
+    ("tint", "share", "coloured"), [(4, 1, False), (12, 1, True), (90, 0.01, True), (90, 0, False)]
+)
+def test_a_frame_is_gray_where_hardly_a_sample_has_colour(tint, share, coloured):
+    samples = np.full((72, 64), 128, np.uint8)
+    samples[:48] = picture(3)
+    samples[48 : 48 + max(1, round(12 * share))] += np.uint8(tint if share else 0)
+    frame = av.VideoFrame.from_ndarray(samples, format="yuv420p")
+    assert (decode.pixels_of(frame).shape[2] == 3) == coloured
+
+
+def test_times_count_from_the_film_s_start(tmp_path):
+    """This one begins at 2 seconds, which players call 0."""
+    times = [60000 + 1001 * number for number in range(4)]
+    path = write_film(tmp_path / "film.mkv", times=times, sound=False)
+    film = decode.probe(path)
+    assert film.start == pytest.approx(2, abs=0.1)
+    with decode.reading(path, film) as frames:
+        seconds = [float(film.seconds(decoded.time)) for decoded in frames]
+    np.testing.assert_allclose(np.diff(seconds), float(1 / RATE), atol=0.001)
+    assert 0 <= seconds[0] < 0.2
+
+
 def test_finished_films_are_skipped(tmp_path, run):
     write_film(tmp_path / "in" / "film.mp4", count=3)
     assert "1 colorized, 0 failed" in run()[1]
