@@ -103,7 +103,7 @@ class SingleTab:
                 likely = swatches("Likely there", "likely")
                 recent = swatches("Last used", "recent")
                 radius = gr.Slider(0.1, 5, 1, step=0.1, label="Size of a point", elem_id="radius")
-                zoom = gr.Slider(1, 4, 1, step=0.5, label="Zoom", elem_id="zoom")
+                zoom = gr.Slider(1, 4, 1, step=0.5, label="Zoom", interactive=True, elem_id="zoom")
                 strength = strength_slider("single")
                 clean_up = clean_up_choice("single")
                 with gr.Accordion("Colours from another photograph", open=False):
@@ -154,7 +154,7 @@ class SingleTab:
         radius.input(self.resize, [radius, strength], views, **latest_only)
         strength.input(self.show, strength, views, **latest_only)
         clean_up.input(self.clean, [clean_up, strength], views, **slow)
-        zoom.input(js="window.colorizer.zoom")
+        zoom.input(None, zoom, None, js="(times) => window.colorizer.zoom(times)")
         for button, change in ((undo, self.undo), (remove, self.remove), (clear, self.clear)):
             button.click(change, strength, views, **quick)
         for event in (reference.upload, reference.clear):
