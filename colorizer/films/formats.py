@@ -57,17 +57,17 @@ CODECS = {
     "vp9": Codec("libvpx-vp9", 24, {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}),
     "mpeg2": Codec(
         "mpeg2video",
-        3,
-        {"flags": "+qscale", "bf": "2", "g": "15"},
+        2,
+        {"bf": "2", "g": "15"},
         ("yuv420p", "yuv420p"),
         quantized=True,
         full_range=False,
-        interlaced={scan: {"flags": "+qscale+ilme+ildct"} for scan in ("tff", "bff")},
+        interlaced={scan: {"flags": "+ilme+ildct"} for scan in ("tff", "bff")},
     ),
     "mpeg4": Codec(
         "mpeg4",
-        3,
-        {"flags": "+qscale"},
+        2,
+        {},
         ("yuv420p", "yuv420p"),
         quantized=True,
         full_range=False,
@@ -96,12 +96,13 @@ CODECS = {
 class Container:
     """A container of films: what it is called, its suffixes, FFmpeg's names of what reads it.
 
-    `muxer` is FFmpeg's name of what writes it, with `options`; a film in a container that is read
-    alone is `written_as` one of another suffix. `codecs`, keys of CODECS, are those that it holds,
-    the one that players expect first. `begins` are the beginnings of such files, each of pairs of a
-    place, in bytes, and what stands there. `shared` suffixes also belong to files of other kinds,
-    so that content decides. With `one_time` it has one time for each frame, not one for decoding
-    and one for showing, so frames have to be coded in the order of showing.
+    `muxer` is FFmpeg's name of what writes it, with `options`, and with `phone_options` where a tag
+    is named like com.apple.make; with `any_tag` it holds tags of any name. A film in a container
+    that is read alone is `written_as` one of another suffix. `codecs`, keys of CODECS, are those
+    that it holds, the one that players expect first. `begins` are the beginnings of such files,
+    each of pairs of a place, in bytes, and what stands there. `shared` suffixes also belong to
+    files of other kinds, so that content decides. With `one_time` it has one time for each frame,
+    not one for decoding and one for showing, so frames have to be coded in the order of showing.
     """
 
     name: str
@@ -113,13 +114,15 @@ class Container:
     written_as: str = ""
     shared: tuple = ()
     options: dict = dataclasses.field(default_factory=dict)
+    phone_options: dict = dataclasses.field(default_factory=dict)
+    any_tag: bool = False
     one_time: bool = False
 
 
 ISO = ("h264", "hevc", "av1", "vp9", "mpeg2", "mpeg4")
 OLD = ("mpeg4", "mpeg2", "h264", "av1", "vp9", "ffv1")
-# With this, MP4 and MOV hold the tags of phones as well.
-TAGS = {"movflags": "use_metadata_tags"}
+# With this, MP4 and MOV hold the tags of phones, but no cover.
+PHONE = {"movflags": "use_metadata_tags"}
 
 
 def _every(step, first, count=3) -> tuple:
@@ -131,7 +134,7 @@ def _every(step, first, count=3) -> tuple:
 # some frames only, which suits MPEG-2; AVI and Windows Media have `one_time`, which suits MPEG-4.
 # Flash has two, but begins at 0, so that frames coded earlier would make it begin later.
 CONTAINERS = (
-    Container("MP4", (".mp4", ".m4v", ".f4v"), ("mov",), "mp4", ISO, options=TAGS),
+    Container("MP4", (".mp4", ".m4v", ".f4v"), ("mov",), "mp4", ISO, phone_options=PHONE),
     Container("3GP", (".3gp", ".3g2"), ("mov",), "3gp", ("h264", "mpeg4")),
     Container(
         "MOV",
@@ -141,7 +144,7 @@ CONTAINERS = (
         ("h264", "hevc", "mpeg2", "mpeg4", "prores"),
         # Before QuickTime had a type it began with any of these.
         (((4, b"moov"),), ((4, b"mdat"),), ((4, b"wide"),), ((4, b"ftypqt"),)),
-        options=TAGS,
+        phone_options=PHONE,
     ),
     Container(
         "Matroska",
@@ -150,8 +153,9 @@ CONTAINERS = (
         "matroska",
         (*ISO, "prores", "ffv1"),
         (((0, b"\x1a\x45\xdf\xa3"),),),
+        any_tag=True,
     ),
-    Container("WebM", (".webm",), ("matroska",), "webm", ("vp9", "av1")),
+    Container("WebM", (".webm",), ("matroska",), "webm", ("vp9", "av1"), any_tag=True),
     Container("AVI", (".avi", ".divx"), ("avi",), "avi", OLD, (((8, b"AVI "),),), one_time=True),
     Container(
         "MPEG",
@@ -194,9 +198,19 @@ CONTAINERS = (
         "asf",
         OLD[:-1],
         (((0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),),),
+        any_tag=True,
         one_time=True,
     ),
-    Container("Flash", (".flv",), ("flv",), "flv", ("h264",), (((0, b"FLV\1"),),), one_time=True),
+    Container(
+        "Flash",
+        (".flv",),
+        ("flv",),
+        "flv",
+        ("h264",),
+        (((0, b"FLV\1"),),),
+        any_tag=True,
+        one_time=True,
+    ),
     Container("DV", (".dv", ".dif"), ("dv",), begins=(((0, b"\x1f\x07\0"),),), written_as=".mov"),
     Container(
         "MXF",

@@ -17,8 +17,6 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
-LAMBDA = 118  # FFmpeg's unit of a quantizer
-
 # So many seconds a film may end before its file says: containers count in different ways.
 SLACK = 1
 
@@ -128,7 +126,7 @@ class Encoding:
         factor = codec.quality if self.quality is None else self.quality
         options = dict(codec.options)
         if codec.quantized:
-            options["global_quality"] = str(LAMBDA * factor)
+            options |= {"qmin": str(factor), "qmax": str(factor)}
         elif codec.quality is not None:
             options["crf"] = str(factor)
         if film.scan is not Scan.PROGRESSIVE and not film.deinterlace:
@@ -202,9 +200,9 @@ def assemble(source, target, encoding, segments, last_length, mark, enter) -> li
     with whole as (container, main), replacing(target) as temporary:
         tags = _kept(container.metadata, OWN_METADATA) if container else {}
         chapters, left_out = container.chapters() if container else [], []
-        with av.open(
-            os.fspath(temporary), "w", format=holder.muxer, options=holder.options
-        ) as output:
+        options = holder.phone_options if any("." in name for name in tags) else {}
+        options = holder.options | options
+        with av.open(os.fspath(temporary), "w", format=holder.muxer, options=options) as output:
             output.metadata.update(tags | _mark_tags(mark, tags, holder))
             coloured, copies = None, {}
             for stream in container.streams if container else ():
@@ -236,7 +234,7 @@ def assemble(source, target, encoding, segments, last_length, mark, enter) -> li
                 left_out += _broken_off(container, main, end)
         if "mov" in holder.demuxers:
             _add_xmp(source, temporary, mark)
-        left_out += _missing_tags(temporary, tags, chapters, mark)
+        left_out += _missing(temporary, 1 + len(copies), tags, chapters, mark)
         enter(temporary)
     return left_out
 
@@ -262,13 +260,13 @@ def _is_made_anew(stream) -> bool:
 
 
 def _mark_tags(mark, tags, container) -> dict:
-    """Return the tags that say how a film was made; AVI has one for all that has no name there."""
+    """Return the tags that say how a film was made; a comment where others have no place."""
     said = {
         "DigitalSourceType": xmp.SOURCE_TYPES + mark.source_type,
         "CreatorTool": mark.tool,
         "History": f"colorized with {mark.model}, {mark.settings}, from {mark.source_sha256}",
     }
-    if "avi" not in container.demuxers:
+    if container.any_tag:
         return said
     return {"comment": "; ".join([*filter(None, [tags.get("comment")]), *said.values()])}
 
@@ -283,9 +281,10 @@ def _add_xmp(source, path, mark) -> None:
         file.write(boxes.uuid(boxes.XMP, xmp.marked(packet, mark)))
 
 
-def _missing_tags(path, tags, chapters, mark) -> list[str]:
-    """Say what tags and marks a finished file does not hold."""
+def _missing(path, streams, tags, chapters, mark) -> list[str]:
+    """Say what streams, tags and marks a finished file does not hold."""
     with opened(path) as (container, _):
+        lost = streams - sum(stream.type in COPIED for stream in container.streams)
         values = {text.strip() for text in container.metadata.values()}
         names = {name.lower() for name in container.metadata}
         marked = any(mark.tool in value for value in values)
@@ -295,6 +294,8 @@ def _missing_tags(path, tags, chapters, mark) -> list[str]:
             if name.lower() not in names and text.strip() not in values
         ]
         remarks = [f"its {', '.join(missing)} was left out"] if missing else []
+        if lost > 0:
+            remarks.append(f"{lost} of its streams cannot be read any more")
         if len(container.chapters()) < len(chapters):
             remarks.append(f"its {len(chapters)} chapters were left out")
     if not marked and "mov" not in container_of(path).demuxers:

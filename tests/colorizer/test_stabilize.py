@@ -179,6 +179,24 @@ def test_a_cut_is_told_and_a_pan_a_fade_and_a_flash_are_none():
     assert changed(flash) == [0, 7]
 
 
+@pytest.mark.parametrize(
+    ("around", "step", "cut"), [(0, 14, False), (0, 16, True), (20, 40, False), (20, 70, True)]
+)
+def test_a_cut_changes_more_than_15_levels_and_3_times_as_much_as_what_is_around(around, step, cut):
+    levels = np.cumsum([10, around, around, step, around, around])
+    film = [np.full(SIZE, level, np.uint8) for level in levels]
+    assert (stabilize.find_transition(film[:3], film[3:]) is Transition.CUT) == cut
+
+
+def test_single_pixels_are_trusted_like_those_around_them():
+    gray, still = np.full(SIZE, 128, np.uint8), np.zeros((*SIZE, 2), np.float32)
+    back = still.copy()
+    back[40, 60] = (6, 0)
+    trust = stabilize._warp(gray, gray, back, still).trust
+    np.testing.assert_allclose(trust[37:44, 57:64], 48 / 49, atol=1e-5)
+    assert trust[36, 60] == pytest.approx(1)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_cuts_are_told_at_the_ends_of_a_film(count):
     film = pan(10) + pan(count, seed=5)
