@@ -91,23 +91,23 @@ class Encoding:
 
     def losses(self) -> list[str]:
         """Return phrases about what of the film's pictures is not in the coloured ones."""
-        film, losses = self.film, []
-        source, written = (av.VideoFormat(name) for name in (film.pixel_format, self.pixel_format))
-        if film.bits > (bits := max(component.bits for component in written.components)):
-            losses.append(f"its {film.bits} bits became {bits}")
-        if _samples_of_colour(source) > _samples_of_colour(written):
-            losses.append("it has fewer samples of colour than before (4:2:0)")
-        if film.codec in LOSSLESS and self.codec != "ffv1":
-            losses.append(f"it was stored without loss ({film.codec}), and is not now")
-        if losses:
-            losses[-1] += " (--codec prores or ffv1 keeps more)"
-        if film.light_levels:
-            losses.append("its light levels of HDR10 were left out")
+        film, losses, less = self.film, [], []
         if film.has_alpha:
             losses.append("what is transparent was laid on white")
         if film.size[0] % 2 or film.size[1] % 2:
             height, width = film.size
             losses.append(f"{width}x{height} pixels became even by doubling the last row or column")
+        if film.light_levels:
+            losses.append("its light levels of HDR10 were left out")
+        source, written = (av.VideoFormat(name) for name in (film.pixel_format, self.pixel_format))
+        if film.bits > (bits := max(component.bits for component in written.components)):
+            less.append(f"its {film.bits} bits became {bits}")
+        if film.codec != "gif" and _samples_of_colour(source) > _samples_of_colour(written):
+            less.append("it has fewer samples of colour than before (4:2:0)")
+        if film.codec in LOSSLESS and self.codec != "ffv1":
+            less.append(f"it was stored without loss ({film.codec}), and is not now")
+        if less:
+            losses.append("; ".join(less) + " (--codec prores or ffv1 keeps more)")
         return losses
 
     def configure(self, context) -> None:

@@ -677,7 +677,7 @@ def test_odd_sides_grow_by_a_pixel(tmp_path, run, size):
     write_film(tmp_path / "in" / "film.mkv", 3, codec="ffv1", size=size, pix_fmt="gray")
     status, printed = run()
     assert status == 0
-    assert f"{width}x{height} pixels became even" in printed
+    assert f"film.mkv: {width}x{height} pixels became even" in printed
     painted = frames_of(tmp_path / "out" / "film.mkv")[0]
     assert painted.shape == (height + height % 2, width + width % 2, 3)
 
@@ -717,7 +717,7 @@ def test_what_is_transparent_is_laid_on_white(tmp_path, run):
     )
     status, printed = run("--strength", "0")
     assert status == 0, printed
-    assert "what is transparent was laid on white" in printed
+    assert "clear.gif: what is transparent was laid on white" in printed
     first = frames_of(tmp_path / "out" / "clear.mp4")[0]
     assert first[:16].mean() < 10
     assert first[32:].mean() > 245
