@@ -168,7 +168,9 @@ class Guard:
             if not message.get("more_body"):
                 break
         try:
-            foreign = _names_a_url(json.loads(body or b"null"), f"http://{headers['host']}/")
+            content = json.loads(body or b"null")
+            foreign = _names_a_url(content, f"http://{headers['host']}/")
+            foreign = foreign or _names_a_file_outside(content, self.folder.resolve().parent)
         except (ValueError, RecursionError) as error:
             raise Refused(400, "The request is no JSON.") from error
         if foreign:
@@ -257,6 +259,18 @@ def _is_address(name) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _names_a_file_outside(data, folder) -> bool:
+    """Tell whether JSON names a file, as Gradio does by `path`, that lies outside of a folder."""
+    if isinstance(data, list):
+        return any(_names_a_file_outside(each, folder) for each in data)
+    if not isinstance(data, dict):
+        return False
+    path = data.get("path")
+    if isinstance(path, str) and not Path(path).resolve().is_relative_to(folder):
+        return True
+    return any(_names_a_file_outside(each, folder) for each in data.values())
 
 
 def _names_a_url(data, own) -> bool:
