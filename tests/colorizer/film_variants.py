@@ -18,9 +18,15 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 from colorizer import cli
 from colorizer.films.formats import CONTAINERS
 
+import numpy as np
 import standins
 import test_films
 from test_films import packets_of, times_of
+
+
+def noise(number, height, width):
+    """Return a gray frame, uint8 (h, w), so large when coded that it has a time of its own."""
+    return np.random.default_rng(number).integers(0, 256, (height, width), np.uint8)
 
 
 def sources(folder):
@@ -29,7 +35,9 @@ def sources(folder):
         suffix = (container.suffixes or ("",))[0]
         if not container.muxer:
             continue
-        one, two = (test_films.write_film(folder / f"{n}{suffix}", n) for n in (20, 9))
+        one, two = (
+            test_films.write_film(folder / f"{n}{suffix}", n, size=(96, 128)) for n in (20, 9)
+        )
         content = one.read_bytes()
         for codec in container.codecs:
             whole = folder / f"{codec}-whole{suffix}"
@@ -69,6 +77,7 @@ def trouble(source, codec, model, output) -> str:
 def main() -> int:
     """Colorize all of them; return how many are wrong."""
     count = wrong = 0
+    test_films.picture = noise
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         model = standins.save_brown(folder / "brown.onnx")

@@ -815,12 +815,12 @@ def test_an_interlaced_film_that_does_not_say_so_is_found(tmp_path, first):
     scan = decode.probe(write(tmp_path / "fields.mkv", 6)).scan
     assert scan is (decode.Scan.BOTTOM_FIRST if first else decode.Scan.TOP_FIRST)
     assert decode.probe(write(tmp_path / "frames.mkv", 0)).scan is decode.Scan.PROGRESSIVE
-    # Moving up by a row a frame, each row is where its neighbour was, as in two fields.
-    picture = np.ascontiguousarray(picture.T)
+    # Moving up by two rows a frame, each row is where one of its field was.
+    picture = cv2.imread(str(ROOT / "samples" / "palace.jpg"), cv2.IMREAD_GRAYSCALE)[:, :96]
     with av.open(str(tmp_path / "up.mkv"), "w") as output:
         stream = output.add_stream("ffv1", 25, width=96, height=160, pix_fmt="gray")
         for number in range(20):
-            gray = np.ascontiguousarray(picture[number : number + 160])
+            gray = np.ascontiguousarray(picture[2 * number : 2 * number + 160])
             output.mux(stream.encode(av.VideoFrame.from_ndarray(gray, format="gray")))
         output.mux(stream.encode(None))
     assert decode.probe(tmp_path / "up.mkv").scan is decode.Scan.PROGRESSIVE
@@ -1157,7 +1157,9 @@ def test_the_table_of_containers_is_whole():
         assert codec.encoder in av.codecs_available
     text = cli.arguments().format_help().replace("\n", " ")
     text = " ".join(text.split())
-    assert "h264; vp9 in .webm; mpeg4 in .avi, .divx, .wmv, .asf; mpeg2 in .mpg," in text
+    for container in (c for c in CONTAINERS if c.codecs and c.codecs[0] != "h264"):
+        for suffix in container.suffixes:
+            assert re.search(rf"{container.codecs[0]} in [^;)]*\{suffix}\b", text)
     for name, codec in film_formats.CODECS.items():
         assert codec.quality is None or f"{name} {codec.quality}" in text
 
