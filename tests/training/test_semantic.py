@@ -478,8 +478,6 @@ def test_a_batch_is_gray_colour_places_and_what_is_changed_there(model):
     angles = changes[:, 0]
     assert (angles[~mask.any(axis=(1, 2, 3))] == 0).all()
     assert (angles != 0).mean() > 0.03
-    assert (where == 1).all()
-    np.testing.assert_array_equal(changes[:, 1], 1)
 
 
 def test_one_thing_is_given_another_colour_than_the_truth(model):
