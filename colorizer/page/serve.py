@@ -86,6 +86,8 @@ class Page:
 
             views = [*single.layout, *single.views]
             self.blocks.load(enter, [token, strength], views, js=TOKEN, show_progress="hidden")
+            # With such an event, browsers hold a heartbeat, by which the guard knows open tabs.
+            self.blocks.unload(lambda: None)
         self.blocks.queue(default_concurrency_limit=WORKERS)
 
     def app(self, **guarded):

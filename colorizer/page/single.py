@@ -90,7 +90,7 @@ class SingleTab:
                             ("Undo", "undo"),
                             ("Remove point", "remove"),
                             ("Remove all", "clear"),
-                            ("Close photograph", "close"),
+                            ("Close", "close"),
                         )
                     )
                 message = gr.Markdown(elem_id="message")

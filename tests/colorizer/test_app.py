@@ -522,7 +522,7 @@ def test_what_is_no_film_for_the_page_is_a_sentence(tmp_path, visit):
     assert visitor.download("#save-film", tmp_path / "downloads").name == "street-colorized.mkv"
     assert not visitor.page.locator("#player video").count()
     # In the other tabs a film is named.
-    visitor.page.get_by_role("tab", name="One at a time").click()
+    visitor.page.get_by_role("tab", name="One photograph").click()
     visitor.upload(tmp_path / "street.mkv")
     visitor.page.get_by_text("street.mkv is a film").wait_for()
 

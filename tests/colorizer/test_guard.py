@@ -421,6 +421,10 @@ def test_a_port_that_is_taken_is_a_sentence_and_without_one_the_next_is_taken(mo
             assert other.getsockname()[1] != port
 
 
+def test_browsers_are_asked_for_a_heartbeat(ask):
+    assert json.loads(ask("/config")[2])["connect_heartbeat"] is True
+
+
 def test_a_tab_is_there_while_its_heartbeat_is():
     beats = []
 
