@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -50,7 +51,9 @@ def ask(served):
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if own and method == "POST":
             headers = {"Origin": f"http://{host}", "Content-Type": "application/json"} | headers
-        connection.request(method, path, body, {"Host": host} | headers)
+        # Refused, a body need not be taken to its end.
+        with contextlib.suppress(BrokenPipeError):
+            connection.request(method, path, body, {"Host": host} | headers)
         answer = connection.getresponse()
         result = answer.status, answer.headers, answer.read(10_000_000)
         connection.close()
