@@ -147,11 +147,12 @@ def start_gray(layer) -> None:
     layer.set_weights([kernel, bias - 3])
 
 
-def build_discriminator(channels=3, seed=0):
+def build_discriminator(channels=3, seed=0, slope=0):
     """Build the paper's discriminator, which tells photographs from generated pictures.
 
     Maps (B, H, W, 3) float32 RGB in [0, 1] to (B, 1) float32, the probability that the picture is
-    a photograph. With more `channels` it sees more of a picture than its RGB.
+    a photograph. With more `channels` it sees more of a picture than its RGB; with a `slope` its
+    ReLUs are leaky.
 
     Source: the paper, "4 convolutional 2d layers with relu activation", on RGB pictures alone.
     """
@@ -167,7 +168,8 @@ def build_discriminator(channels=3, seed=0):
             kernel_initializer="he_normal",
             name=f"conv{number}",
         )(x)
-        x = layers.ReLU(name=f"relu{number}")(x)  # 60x60x32, 30x30x64, 15x15x128, 8x8x128
+        # 60x60x32, 30x30x64, 15x15x128, 8x8x128
+        x = layers.ReLU(negative_slope=slope, name=f"relu{number}")(x)
     x = layers.GlobalAveragePooling2D(name="average")(x)  # 128
     probability = layers.Dense(1, activation="sigmoid", dtype="float32", name="probability")(x)
     return keras.Model(picture, probability, name="discriminator")

@@ -66,6 +66,10 @@ class PaperSettings(Settings):
     # Ingredients of the paper's generator, to be left out by experiments.
     dilations: bool = True
     skips: bool = True
+    # What it claims Adam and ReLU are better than: SGD, here with momentum, instead of both Adams,
+    # and LeakyReLU in the discriminator.
+    momentum: float | None = None
+    discriminator_slope: float = 0
 
 
 # ----------------------------------------------------------------------------------- the losses
@@ -128,17 +132,21 @@ class PaperGAN(System):
         options = {"dilations": settings.dilations, "skips": settings.skips}
         with steps.precision(settings.precision):
             self.generator = models.build_generator(seed=settings.seed, **options)
-            self.discriminator = models.build_discriminator(seed=settings.seed)
+            self.discriminator = models.build_discriminator(
+                seed=settings.seed, slope=settings.discriminator_slope
+            )
         # What is kept is full precision whatever it was trained in, so that it runs anywhere.
         self.averaged = models.build_generator(seed=settings.seed, **options)
         self.averaged.set_weights(self.generator.get_weights())
-        rate, betas = settings.learning_rate, settings.betas
-        self.generator_optimizer = steps.ready(
-            keras.optimizers.Adam(rate, *betas), self.generator, settings
-        )
-        self.discriminator_optimizer = steps.ready(
-            keras.optimizers.Adam(rate, *betas), self.discriminator, settings
-        )
+        self.generator_optimizer = steps.ready(self.optimizer(), self.generator, settings)
+        self.discriminator_optimizer = steps.ready(self.optimizer(), self.discriminator, settings)
+
+    def optimizer(self):
+        """Return an optimizer as the settings say."""
+        rate, momentum = self.settings.learning_rate, self.settings.momentum
+        if momentum is None:
+            return keras.optimizers.Adam(rate, *self.settings.betas)
+        return keras.optimizers.SGD(rate, momentum)
 
     def draw(self, random, gray, rgb):
         """Return a batch as the step takes it: gray, colour, labels of real and generated ones."""

@@ -86,11 +86,28 @@ def cells(values, columns):
     return [metric.published(values.get(key)) for key, metric in columns.items()]
 
 
+def over_seeds(rows, columns):
+    """Return the text of one row's cells: the mean over the results of several seeds, the range.
+
+    A metric that was not measured with every seed is that of the first.
+    """
+    texts = []
+    for key, metric in columns.items():
+        values = [row.get(key) for row in rows]
+        text = metric.published(values[0])
+        if len(rows) > 1 and None not in values:
+            ends = metric.published(min(values)), metric.published(max(values))
+            text = f"{metric.published(sum(values) / len(values))} ({ends[0]} to {ends[1]})"
+        texts.append(text)
+    return texts
+
+
 def table(names, chosen=COLUMNS) -> str:
     """Return the table of the results `names`, each NAME/SET, with the `chosen` of COLUMNS.
 
     Neighbours of one SET share its gray copy, which comes first, and its truth, which comes last.
-    A metric of which none of them has a figure has no column.
+    A metric of which none of them has a figure has no column. What other seeds gave, below
+    NAME_seed1 and so on, goes into the mean and the range of the result's row.
     """
     measured = {name: read(name) for name in names}
     figures = [result["generated"].items() for result in measured.values()]
@@ -109,7 +126,9 @@ def table(names, chosen=COLUMNS) -> str:
         label = f"{first['images']:,} {pictures.replace('_', ' ')}"
         lines.append([label, "gray copy", *cells(first["gray_copy"], columns)])
         for name, result in results.items():
-            lines.append(["", name.replace("_", " "), *cells(result["generated"], columns)])
+            rows = [result["generated"], *other_seeds(name, pictures)]
+            label = name.replace("_", " ") + (f", {len(rows)} seeds" if len(rows) > 1 else "")
+            lines.append(["", label, *over_seeds(rows, columns)])
         truth = {key: first.get(f"true_{key}") for key in columns}
         lines.append(["", "truth", *cells(truth, columns)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -118,6 +137,12 @@ def table(names, chosen=COLUMNS) -> str:
 def read(name) -> dict:
     """Return the metrics of the result `name`, NAME/SET."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def other_seeds(name, pictures) -> list:
+    """Return what was measured of a result on a set of pictures with other seeds than 0."""
+    found = sorted(RESULTS.glob(f"{name}_seed*/{pictures}.json"))
+    return [read(f"{path.parent.name}/{pictures}")["generated"] for path in found]
 
 
 def meanings() -> str:

@@ -22,6 +22,14 @@ INGREDIENTS = {
     "two_discriminator_updates": paper(discriminator_updates=2),
     "without_dilation": paper(dilations=False),
     "without_skips": paper(skips=False),
+    "leaky_discriminator": paper(discriminator_slope=0.2),
+}
+# Adam beside SGD at three rates, of which none is known to be right.
+OPTIMIZERS = {
+    "paper_1_epoch": paper(epochs=1),
+    "sgd_rate_1e_2": paper(epochs=1, momentum=0.9, learning_rate=1e-2),
+    "sgd_rate_1e_3": paper(epochs=1, momentum=0.9, learning_rate=1e-3),
+    "sgd_rate_1e_4": paper(epochs=1, momentum=0.9, learning_rate=1e-4),
 }
 # pix2pix and VGG-16 need for one epoch as long as the others for ten.
 REFERENCES = {
@@ -35,4 +43,4 @@ REFERENCES = {
     "regress_10_epochs": reference(regress.Regress, 10),
     "classify_10_epochs": reference(classify.Classify, 10),
 }
-GROUPS = {"ingredients": INGREDIENTS, "systems": REFERENCES}
+GROUPS = {"ingredients": INGREDIENTS, "systems": REFERENCES, "optimizers": OPTIMIZERS}

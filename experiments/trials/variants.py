@@ -1,10 +1,11 @@
 """Measure what each part of a recipe does: the same training without it, or with another.
 
     python experiments/trials/variants.py ingredients
-    python experiments/trials/variants.py systems --sample imagenet_sample
+    python experiments/trials/variants.py systems --sample imagenet_sample --seed 1
 
 `ingredients` are the paper's, 10 epochs each on data/. `systems` are those that the paper compares
-itself with, for as many epochs on data/ as their names say.
+itself with, for as many epochs on data/ as their names say. `optimizers` are Adam and SGD. What is
+measured with another seed than 0 is called NAME_seed1 and so on; results_table.py prints the mean.
 
 Writes, for each variant, a run below outputs/variants/, its evaluations, and
 experiments/results/NAME/: test.json, sample.json with --sample, history.csv. Stopped at any moment,
@@ -32,7 +33,11 @@ from training import runs
 def measure_all(arguments) -> int:
     """Measure every variant in turn; stop at the first that does not finish."""
     for name, (system, settings) in recipes.GROUPS[arguments.group].items():
-        settings = dataclasses.replace(settings, output=f"outputs/variants/{name}")
+        if arguments.seed:
+            name = f"{name}_seed{arguments.seed}"
+        settings = dataclasses.replace(
+            settings, seed=arguments.seed, output=f"outputs/variants/{name}"
+        )
         status = measure(name, system, settings, arguments)
         if status:
             return status
@@ -64,6 +69,7 @@ def command(arguments) -> str:
     """Return the command that goes on with what these arguments began."""
     words = ["python", "experiments/trials/variants.py", arguments.group]
     for flag, given in (
+        ("--seed", arguments.seed),
         ("--sample", arguments.sample),
         ("--inception-weights", arguments.inception_weights),
     ):
@@ -97,6 +103,7 @@ def main(argv=None) -> int:
     )
     parser.add_argument("group", choices=recipes.GROUPS, help="which recipe")
     parser.add_argument("--sample", type=Path, help="folder of photographs to evaluate on as well")
+    parser.add_argument("--seed", type=int, default=0, help="of the trainings (default: 0)")
     parser.add_argument("--inception-weights", type=Path, help="as evaluate.py takes it")
     return errors.run(measure_all, parser.parse_args(argv))
 

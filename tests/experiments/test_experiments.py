@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -255,7 +256,34 @@ def test_every_published_variant_has_a_recipe_and_no_two_are_the_same(script):
         "enlarge_photo",
         "restore",
     }
-    assert names == published - no_variants
+    assert {re.sub(r"_seed\d+$", "", name) for name in published - no_variants} <= names
+
+
+def test_a_seed_has_its_own_run_and_result(script, monkeypatch, folder, prepared, narrow_networks):
+    settings = {"data": str(prepared), "epochs": 1, "batch_size": 4}
+    variants = one_variant(script, monkeypatch, train.PaperGAN, **settings)
+    arguments = ["ingredients", "--inception-weights", "no file.h5"]
+    assert variants.main(arguments) == 0
+    assert variants.main([*arguments, "--seed", "2"]) == 0
+    runs_of = [Path("outputs/variants", name) for name in ("tiny", "tiny_seed2")]
+    seeds = [json.loads((run / "config.json").read_text())["settings"]["seed"] for run in runs_of]
+    assert seeds == [0, 2]
+    first, second = ((run / "history.csv").read_text() for run in runs_of)
+    assert first != second
+    assert (folder / "experiments" / "results" / "tiny_seed2" / "test.json").exists()
+
+
+def test_the_table_has_the_mean_over_seeds(script, monkeypatch, tmp_path):
+    tables = script("measures.results_table")
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    for name, psnr in (("one", 20), ("one_seed1", 23), ("one_seed2", 21.5), ("alone", 25)):
+        result = {"images": 4, "ssim_threshold": 0.8, "gray_copy": {"psnr": 19}}
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "test.json").write_text(json.dumps(result | {"generated": {"psnr": psnr}}))
+    lines = tables.table(["one/test", "alone/test"], ["psnr"]).splitlines()
+    assert lines[3] == "|  | one, 3 seeds | 21.50 (20.00 to 23.00) |"
+    assert lines[4] == "|  | alone | 25.00 |"
 
 
 # ------------------------------------------------------------------------------ the benchmarks
