@@ -37,14 +37,15 @@ ORTHOCHROMATIC = 0.05, 0.35, 0.60
 SOFT_SIGMA, SOFT_SIDE = 1.6, 256
 GRAIN = 0.13
 FADED_BLACK, FADED_WHITE = 60, 188
-# What is done to the gray picture, in this order.
+# What is done to the gray picture, in this order: grain that has not faded with the print disturbs a
+# colorizer most.
 KINDS = {
     "clean": (),
     "ortho": ("ortho",),
     "soft": ("soft",),
     "grain": ("grain",),
     "faded": ("faded",),
-    "all four": ("ortho", "soft", "grain", "faded"),
+    "all four": ("ortho", "soft", "faded", "grain"),
 }
 # Pairs of places so far apart, in pixels of a picture of half of SIDE, and how alike their true
 # chroma has to be: the weight is exp(-d^2 / ALIKE).
@@ -61,10 +62,10 @@ def make_old(rgb, kinds, random) -> np.ndarray:
         gray = to_unit(rgb) @ np.array(ORTHOCHROMATIC, np.float32)
     if "soft" in kinds:
         gray = cv2.GaussianBlur(gray, (0, 0), SOFT_SIGMA * max(gray.shape) / SOFT_SIDE)
-    if "grain" in kinds:
-        gray = np.clip(gray + GRAIN * random.standard_normal(gray.shape, np.float32), 0, 1)
     if "faded" in kinds:
         gray = (FADED_BLACK + (FADED_WHITE - FADED_BLACK) * gray) / 255
+    if "grain" in kinds:
+        gray = np.clip(gray + GRAIN * random.standard_normal(gray.shape, np.float32), 0, 1)
     return to_uint8(gray)[..., np.newaxis]
 
 

@@ -48,6 +48,8 @@ def test_each_kind_of_age_is_what_it_says():
     assert np.abs(np.diff(edge)).max() == pytest.approx(step / 1.4 / np.sqrt(2 * np.pi), rel=0.1)
     grain = (old("grain") - clean)[:, :112]
     assert grain.std() == pytest.approx(0.13 * 255, rel=0.08)
+    # What is faded keeps its grain.
+    assert (old("faded", "grain") - faded)[:, :112].std() == pytest.approx(0.13 * 255, rel=0.08)
     assert np.corrcoef(grain[:, 1:].ravel(), grain[:, :-1].ravel())[0, 1] < 0.05
 
 
