@@ -16,6 +16,8 @@ import numpy as np
 # How often each happens to a picture that is aged. Film and curve always do.
 EVEN_LIGHT, SHARP, WITHOUT_GRAIN = 0.5, 0.4, 0.3
 WHOLE, WITHOUT_FRAME, UNCOMPRESSED = 0.75, 0.8, 0.5
+# How often grain, or a scanner's noise, comes after the fading, so that it is as strong as ever.
+FADED_FIRST = 0.5
 
 # How much of the gray is red, green and blue light, of sRGB's values. Panchromatic film sees about
 # what the eye does; orthochromatic is blind to red; film before 1880 saw blue alone.
@@ -55,15 +57,15 @@ def age(random, gray, rgb, share):
 def age_one(random, rgb):
     """Return an old print of a picture, uint8 (H, W, 3), and where it has a frame, bool (H, W)."""
     picture = develop(random, expose(random, rgb))
-    even, sharp, clean, whole, open_, raw = random.random(6) < (
+    even, sharp, clean, whole, open_, raw, faded_first = random.random(7) < (
         *(EVEN_LIGHT, SHARP, WITHOUT_GRAIN),
-        *(WHOLE, WITHOUT_FRAME, UNCOMPRESSED),
+        *(WHOLE, WITHOUT_FRAME, UNCOMPRESSED, FADED_FIRST),
     )
     if not even:
         picture = light_unevenly(random, picture)
     if not sharp:
         picture = soften(random, picture)
-    if not clean:
+    if not clean and not faded_first:
         picture = add_grain(random, picture)
     if not whole:
         picture = break_up(random, picture)
@@ -71,6 +73,8 @@ def age_one(random, rgb):
     if not open_:
         picture, frame = put_in_frame(random, picture)
     picture = np.clip(fade(random, picture), 0, 1)
+    if not clean and faded_first:
+        picture = np.clip(add_grain(random, picture), 0, 1)
     return (picture if raw else compress(random, picture)), frame
 
 

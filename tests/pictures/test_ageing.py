@@ -130,3 +130,21 @@ def test_old_prints_still_show_their_pictures():
     found = [alike(a[..., 0][i], g[..., 0][i]) for a, g, i in zip(aged, gray, inside, strict=True)]
     assert np.median(found) > 0.6
     assert (np.array(found) < 0.98).mean() > 0.7
+
+
+def test_grain_comes_before_the_fading_and_as_often_after_it(monkeypatch):
+    called = []
+    for name in ("add_grain", "fade"):
+        real = getattr(ageing, name)
+        monkeypatch.setattr(
+            ageing, name, lambda *given, name=name, real=real: called.append(name) or real(*given)
+        )
+    orders = []
+    for seed in range(100):
+        called.clear()
+        picture, _ = ageing.age_one(np.random.default_rng(seed), np.zeros((32, 32, 3), np.uint8))
+        assert 0 <= picture.min() <= picture.max() <= 1
+        orders.append(tuple(called))
+    assert set(orders) == {("add_grain", "fade"), ("fade", "add_grain"), ("fade",)}
+    assert 20 < orders.count(("fade", "add_grain")) < 50
+    assert 20 < orders.count(("add_grain", "fade")) < 50
