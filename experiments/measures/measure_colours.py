@@ -37,8 +37,8 @@ ORTHOCHROMATIC = 0.05, 0.35, 0.60
 SOFT_SIGMA, SOFT_SIDE = 1.6, 256
 GRAIN = 0.13
 FADED_BLACK, FADED_WHITE = 60, 188
-# What is done to the gray picture, in this order: grain that has not faded with the print disturbs a
-# colorizer most.
+# What is done to the gray picture, in this order: grain that has not faded with the print disturbs
+# a colorizer most.
 KINDS = {
     "clean": (),
     "ortho": ("ortho",),
