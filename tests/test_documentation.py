@@ -13,7 +13,7 @@ from colorizer.files import photos
 
 import numpy as np
 import pytest
-from conftest import coloured_pictures
+from generated import coloured_pictures
 from skimage.color import rgb2lab
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from conftest import quarters
+from generated import quarters
 from PIL import ExifTags, Image
 from test_photos import corners, load, near, photograph
 from test_tiff import store
