@@ -83,6 +83,8 @@ def encoded(photograph, target, quality=None, mark=None):
     if mark and "xmp" in target.holds:
         packet = xmp.marked(kept.xmp, mark, Image.MIME.get(target.key, ""))
         kept = dataclasses.replace(kept, xmp=packet)
+    elif mark:
+        remarks.append(f"{target.name} has no place for a mark that says how it was made")
     profile = photograph.icc_profile if "profile" in target.holds else b""
     channels = pixels if alpha is None else np.dstack([pixels, alpha])
     settings = dict(target.settings)
@@ -97,6 +99,8 @@ def encoded(photograph, target, quality=None, mark=None):
     elif target.key == "JPEG":
         content = jpeg.encode(_image(channels), kept, profile, settings)
     elif channels.dtype == np.uint16:
+        if target.key == "HEIF":
+            settings["bit_depth"] = 12 if photograph.bits > 10 else 10
         content = _deep(channels, kept, profile, settings, target)
     elif target.key == "PNG":
         content = png.encode(_image(channels), kept, profile)

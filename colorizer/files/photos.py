@@ -49,7 +49,7 @@ class Photograph:
     `icc_profile` are ready to be written, empty where the file had none. `remarks` are phrases for
     the user: what was damaged when it was read, what was left out when it was encoded. A JPEG of
     the same size, `quantization_of`, is written with tables like the source's, `quantization`; a
-    WebP that was `lossless` stays it.
+    WebP that was `lossless` stays it. `bits` are those of a sample in its file.
     """
 
     pixels: np.ndarray
@@ -61,6 +61,7 @@ class Photograph:
     quantization: list | None = None
     quantization_of: tuple | None = None
     lossless: bool = False
+    bits: int = 8
 
     @property
     def remark(self) -> str:
@@ -190,7 +191,7 @@ def load(image) -> Photograph:
     frames = _frames(image)
     if frames > 1:
         remarks.append(f"only the first of its {frames} frames")
-    quantization = getattr(image, "quantization", None)
+    quantization, bits = getattr(image, "quantization", None), bits_of(image)
     lossless = image.format == "WEBP" and _is_lossless_webp(image.fp)
     if image.format in ("JPEG", "MPO", "PNG"):
         salvaged = png.salvaged if image.format == "PNG" else jpeg.salvaged
@@ -200,7 +201,7 @@ def load(image) -> Photograph:
     pixels, alpha = decode(image, orientation)
     remarks += getattr(image, "remarks", [])
     photograph = Photograph(pixels, alpha, format, kept, icc.written(profile), remarks)
-    photograph.lossless = lossless
+    photograph.lossless, photograph.bits = lossless, bits
     if quantization:
         photograph.quantization = jpeg.tables_like(quantization, orientation >= 5)
         photograph.quantization_of = pixels.shape[:2]
