@@ -26,7 +26,7 @@ def fitting(photograph, target):
     if alpha is not None and "alpha" not in target.holds:
         lost.append("alpha, which is laid on white")
         pixels, alpha = on_white(pixels, alpha), None
-    if target.colours and len(np.unique(_packed(pixels))) > target.colours:
+    if target.colours and _image(pixels).getcolors(target.colours) is None:
         lost.append(f"more than {target.colours} colours")
     empty = Metadata()
     for field in dataclasses.fields(kept):
@@ -46,12 +46,6 @@ def fitting(photograph, target):
     if too_long:
         remarks.append(f"its {', '.join(too_long)} is too long for a {target.name} and left out")
     return pixels, alpha, kept, remarks
-
-
-def _packed(pixels) -> np.ndarray:
-    """Return one number for each colour of pixels (H, W, 1 or 3)."""
-    shifts = np.arange(pixels.shape[2]) * 16
-    return (pixels.astype(np.uint64) << shifts.astype(np.uint64)).sum(axis=2)
 
 
 def on_white(pixels, alpha) -> np.ndarray:

@@ -28,6 +28,8 @@ MOST_PAGES = 1000
 
 # Bytes that a pixel of the result takes on its way, of 8 bits a channel and of 16.
 BYTES_A_PIXEL, BYTES_A_DEEP_PIXEL = 10, 20
+# Encoders of these take as much again.
+HUNGRY = ("GIF", "WEBP")
 
 # HEIC is read by a library of its own.
 pillow_heif.register_heif_opener()
@@ -160,6 +162,8 @@ def bytes_needed(image, scale=1) -> int:
     width, height = image.size
     each = BYTES_A_PIXEL if bits_of(image) <= 8 else BYTES_A_DEEP_PIXEL
     if getattr(image, "has_transparency_data", False):
+        each *= 2
+    if image.format in HUNGRY:
         each *= 2
     own = getattr(image, "bytes_a_pixel", 0)
     return width * height * (own + each * scale**2) + getattr(image, "bytes_a_tile", 0)

@@ -61,7 +61,13 @@ CODECS = {
         light_levels="x265-params",
     ),
     "av1": Codec("libsvtav1", 25, {"preset": "8"}, light_levels="svtav1-params"),
-    "vp9": Codec("libvpx-vp9", 24, {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}),
+    # PyAV's VP9 has no more than 8 bits.
+    "vp9": Codec(
+        "libvpx-vp9",
+        24,
+        {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
+        ("yuv420p", "yuv420p"),
+    ),
     "mpeg2": Codec(
         "mpeg2video",
         2,
