@@ -192,7 +192,8 @@ class Parts:
 
     def finish(self) -> None:
         """Note that the segments reach to the film's end."""
-        (self.folder / "whole").touch()
+        with replacing(self.folder / "whole") as temporary:
+            temporary.touch()
 
     def remove(self) -> None:
         """Remove the segments."""
