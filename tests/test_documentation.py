@@ -6,6 +6,9 @@ import json
 import math
 import re
 import shlex
+import sys
+import types
+import zipfile
 from pathlib import Path
 
 from colorizer import tone
@@ -13,7 +16,7 @@ from colorizer.files import photos
 
 import numpy as np
 import pytest
-from conftest import coloured_pictures
+from generated import coloured_pictures
 from skimage.color import rgb2lab
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -168,6 +171,66 @@ def test_every_command_is_understood(page, only_parse):
             module.main(flags)
         if stopped.type is SystemExit:
             assert (stopped.value.code, flags) == (0, ["--help"]), command
+
+
+def notebook_cells():
+    """Return the sources of the notebook's cells that are code."""
+    notebook = json.loads(text_of(ROOT / "docs" / "colab.ipynb"))
+    assert (notebook["nbformat"], notebook["metadata"]["kernelspec"]["name"]) == (4, "python3")
+    for cell in notebook["cells"]:
+        own = {"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {}
+        assert cell == {
+            "cell_type": cell["cell_type"],
+            "metadata": {},
+            "source": cell["source"],
+            **own,
+        }
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if "outputs" in cell]
+    assert len(cells) >= 6
+    return cells
+
+
+def test_the_notebook_s_commands_are_understood(only_parse):
+    lines = "\n".join(notebook_cells()).splitlines()
+    found = python_commands([line.removeprefix("!") for line in lines if line[:1] == "!"])
+    assert {command.split()[0] for command in found} == {
+        "colorize.py",
+        "prepare_data.py",
+        "train.py",
+        "evaluate.py",
+    }
+    for command in found:
+        script, *flags = shlex.split(command)
+        with pytest.raises(Parsed):
+            module_of(script).main(flags)
+    for file in re.findall(r"install .*-r (\S+)", "\n".join(lines)):
+        assert (ROOT / file).exists()
+
+
+def test_the_notebook_colours_what_is_uploaded(newcomer, monkeypatch):
+    """Its cells run in order; what only Colab has stands in, and what trains is left out."""
+    saved = []
+    photograph = (newcomer / "photograph.jpg").read_bytes()
+    with zipfile.ZipFile(newcomer / "more.zip", "w") as archive:
+        archive.writestr("below/two.jpg", photograph)
+    more = (newcomer / "more.zip").read_bytes()
+    files = types.SimpleNamespace(
+        upload=lambda: {"one.jpg": photograph, "more.zip": more}, download=saved.append
+    )
+    shown = types.SimpleNamespace(Image=lambda path: path, display=saved.append)
+    for name, module in (("google.colab", types.SimpleNamespace(files=files)), ("google", None)):
+        monkeypatch.setitem(sys.modules, name, module or types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "IPython.display", shown)
+    names = {}
+    for cell in notebook_cells()[:4]:
+        lines = [line for line in cell.splitlines() if line[:1] not in ("%", "!")]
+        exec("\n".join(lines), names)
+        for command in python_commands([each[1:] for each in cell.splitlines() if each[:1] == "!"]):
+            script, *flags = shlex.split(command)
+            assert module_of(script).main(flags) == 0
+    assert {Path(path).name for path in saved[:-1]} == {"one-compare.jpg", "two-compare.jpg"}
+    with zipfile.ZipFile(newcomer / saved[-1]) as archive:
+        assert "below/two.jpg" in archive.namelist()
 
 
 def test_every_flag_exists(only_parse):

@@ -7,6 +7,7 @@ from pathlib import Path
 import colorizer
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -41,6 +42,20 @@ def test_every_dependency_has_a_lower_bound():
     for file in ("requirements-colorize.txt", "requirements-app.txt", "requirements.txt"):
         for requirement in requirements(file):
             assert re.fullmatch(r"[\w.-]+>=[\d.]+(,<[\d.]+)?", requirement), requirement
+
+
+@pytest.mark.parametrize("kind", ["app", "dev"])
+def test_the_locks_have_one_version_of_everything_that_is_asked_for(kind):
+    lock = (ROOT / f"requirements-{kind}.lock").read_text(encoding="utf-8")
+    pinned = re.findall(r"^([\w.-]+)==([\w.]+)", lock, re.M)
+    hashed = re.findall(r"^[\w.-]+==.* \\\n +--hash=sha256:[0-9a-f]{64}\b", lock, re.M)
+    locked = dict(pinned)
+    assert len(hashed) == len(pinned) == len(locked)
+    files = {"app": ["colorize", "app"], "dev": ["colorize", "app", "", "dev"]}[kind]
+    for file in files:
+        for asked in requirements(f"requirements{file and '-' + file}.txt"):
+            name, bounds = re.fullmatch(r"([\w-]+)(.*)", asked).groups()
+            assert SpecifierSet(bounds).contains(locked[name]), asked
 
 
 def test_the_version_is_that_of_the_change_log_and_the_citation():

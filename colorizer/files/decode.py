@@ -69,7 +69,8 @@ def _read_pnm(image, bits):
     if kind in (b"P5", b"P6"):
         values = np.frombuffer(image.fp.read(2 * count), ">u2")
     else:
-        values = np.array(image.fp.read().split()[:count], np.uint16)
+        # No more than so many numbers and some comments take.
+        values = np.array(image.fp.read(8 * count + 65536).split()[:count], np.uint16)
     if len(values) < count:
         raise ValueError("its pixels end too early")
     return _scaled(values.reshape(height, width, -1), most), None

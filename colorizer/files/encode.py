@@ -26,7 +26,7 @@ def fitting(photograph, target):
     if alpha is not None and "alpha" not in target.holds:
         lost.append("alpha, which is laid on white")
         pixels, alpha = on_white(pixels, alpha), None
-    if target.colours and len(np.unique(_packed(pixels))) > target.colours:
+    if target.colours and _image(pixels).getcolors(target.colours) is None:
         lost.append(f"more than {target.colours} colours")
     empty = Metadata()
     for field in dataclasses.fields(kept):
@@ -46,12 +46,6 @@ def fitting(photograph, target):
     if too_long:
         remarks.append(f"its {', '.join(too_long)} is too long for a {target.name} and left out")
     return pixels, alpha, kept, remarks
-
-
-def _packed(pixels) -> np.ndarray:
-    """Return one number for each colour of pixels (H, W, 1 or 3)."""
-    shifts = np.arange(pixels.shape[2]) * 16
-    return (pixels.astype(np.uint64) << shifts.astype(np.uint64)).sum(axis=2)
 
 
 def on_white(pixels, alpha) -> np.ndarray:
@@ -83,6 +77,8 @@ def encoded(photograph, target, quality=None, mark=None):
     if mark and "xmp" in target.holds:
         packet = xmp.marked(kept.xmp, mark, Image.MIME.get(target.key, ""))
         kept = dataclasses.replace(kept, xmp=packet)
+    elif mark:
+        remarks.append(f"{target.name} has no place for a mark that says how it was made")
     profile = photograph.icc_profile if "profile" in target.holds else b""
     channels = pixels if alpha is None else np.dstack([pixels, alpha])
     settings = dict(target.settings)
@@ -97,6 +93,8 @@ def encoded(photograph, target, quality=None, mark=None):
     elif target.key == "JPEG":
         content = jpeg.encode(_image(channels), kept, profile, settings)
     elif channels.dtype == np.uint16:
+        if target.key == "HEIF":
+            settings["bit_depth"] = 12 if photograph.bits > 10 else 10
         content = _deep(channels, kept, profile, settings, target)
     elif target.key == "PNG":
         content = png.encode(_image(channels), kept, profile)

@@ -28,6 +28,8 @@ MOST_PAGES = 1000
 
 # Bytes that a pixel of the result takes on its way, of 8 bits a channel and of 16.
 BYTES_A_PIXEL, BYTES_A_DEEP_PIXEL = 10, 20
+# Encoders of these take as much again.
+HUNGRY = ("GIF", "WEBP")
 
 # HEIC is read by a library of its own.
 pillow_heif.register_heif_opener()
@@ -49,7 +51,7 @@ class Photograph:
     `icc_profile` are ready to be written, empty where the file had none. `remarks` are phrases for
     the user: what was damaged when it was read, what was left out when it was encoded. A JPEG of
     the same size, `quantization_of`, is written with tables like the source's, `quantization`; a
-    WebP that was `lossless` stays it.
+    WebP that was `lossless` stays it. `bits` are those of a sample in its file.
     """
 
     pixels: np.ndarray
@@ -61,6 +63,7 @@ class Photograph:
     quantization: list | None = None
     quantization_of: tuple | None = None
     lossless: bool = False
+    bits: int = 8
 
     @property
     def remark(self) -> str:
@@ -160,6 +163,8 @@ def bytes_needed(image, scale=1) -> int:
     each = BYTES_A_PIXEL if bits_of(image) <= 8 else BYTES_A_DEEP_PIXEL
     if getattr(image, "has_transparency_data", False):
         each *= 2
+    if image.format in HUNGRY:
+        each *= 2
     own = getattr(image, "bytes_a_pixel", 0)
     return width * height * (own + each * scale**2) + getattr(image, "bytes_a_tile", 0)
 
@@ -190,7 +195,7 @@ def load(image) -> Photograph:
     frames = _frames(image)
     if frames > 1:
         remarks.append(f"only the first of its {frames} frames")
-    quantization = getattr(image, "quantization", None)
+    quantization, bits = getattr(image, "quantization", None), bits_of(image)
     lossless = image.format == "WEBP" and _is_lossless_webp(image.fp)
     if image.format in ("JPEG", "MPO", "PNG"):
         salvaged = png.salvaged if image.format == "PNG" else jpeg.salvaged
@@ -200,7 +205,7 @@ def load(image) -> Photograph:
     pixels, alpha = decode(image, orientation)
     remarks += getattr(image, "remarks", [])
     photograph = Photograph(pixels, alpha, format, kept, icc.written(profile), remarks)
-    photograph.lossless = lossless
+    photograph.lossless, photograph.bits = lossless, bits
     if quantization:
         photograph.quantization = jpeg.tables_like(quantization, orientation >= 5)
         photograph.quantization_of = pixels.shape[:2]

@@ -54,6 +54,13 @@ LOST = {37724: "layers of Photoshop", 52545: "Content Credentials (C2PA)"}
 # What Pillow reads: none, CCITT, LZW, JPEG, deflate, PackBits.
 PILLOWS = (1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773)
 
+# In these, each strip or tile is a file of a format, here Pillow's name of it, with its own size.
+PICTURES = {6: "JPEG", 7: "JPEG", 34927: "WEBP", 50001: "WEBP"} | dict.fromkeys(
+    (33003, 33004, 33005, 34712), "JPEG2000"
+)
+# Zstandard and LZMA; of others it is not known that they stop where the picture does.
+BOUNDED = (*PILLOWS, *PICTURES, 34925, 50000)
+
 # Tiles of so many pixels are small, whatever the picture's size is.
 SMALL_TILE = 1 << 20
 
@@ -91,15 +98,8 @@ class DeepTiff:
         """
         page = self.page
         colours = _check(page)
-        try:
-            values = page.asarray(maxworkers=1)
-        except ValueError as error:
-            if "compression" not in str(error).lower() and "codec" not in str(error).lower():
-                raise
-            raise Refused(
-                f"it is a TIFF compressed as {page.compression.name}, which is not supported; save "
-                "it without compression"
-            ) from error
+        self.check_parts()
+        values = page.asarray(maxworkers=1)
         if page.planarconfig == 2 and values.ndim == 3:
             values = np.moveaxis(values, 0, -1)
         values = values.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
@@ -126,6 +126,22 @@ class DeepTiff:
             inks = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
             return Image.frombytes("CMYK", self.size, inks.tobytes()), None
         return np.ascontiguousarray(pixels), alpha
+
+    def check_parts(self) -> None:
+        """Raise Refused where strips or tiles may become larger than the picture has room for."""
+        page, kind = self.page, int(self.page.compression)
+        if kind not in BOUNDED:
+            raise Refused(
+                f"it is a TIFF compressed as {getattr(page.compression, 'name', kind)}, which is "
+                "not supported; save it without compression"
+            )
+        room = _tile_pixels(page) or page.imagewidth * page.rowsperstrip
+        for place, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+            if kind in PICTURES and length:
+                self.fp.seek(place)
+                with Image.open(io.BytesIO(self.fp.read(length)), formats=[PICTURES[kind]]) as part:
+                    if part.width * part.height > room:
+                        raise Refused("it is damaged (a part of it is larger than the picture)")
 
 
 def opened(file, page=0):

@@ -21,6 +21,9 @@ CAMERA = "http://ns.google.com/photos/1.0/camera/"
 PANORAMA = "http://ns.google.com/photos/1.0/panorama/"
 DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
 
+# What is nested deeper than this is an attack.
+MOST_LEVELS = 100
+
 # Of these nothing is kept: gain maps, and films and pictures behind the picture, whose bytes are
 # gone.
 GONE = (
@@ -83,7 +86,7 @@ class Mark:
 def parse(packet):
     """Return an XMP packet (bytes) as a document, None where there is none.
 
-    Raises ValueError where it is damaged, or declares entities, which are an attack.
+    Raises ValueError where it is damaged, or an attack: it declares entities, or is nested deeply.
     """
     text = packet.strip(b"\0 \t\r\n")
     if not text:
@@ -94,6 +97,11 @@ def parse(packet):
         document = xml.dom.minidom.parseString(text)
     except (ExpatError, UnicodeError, LookupError) as error:
         raise ValueError(f"its XMP is damaged ({error})") from error
+    level = [document]
+    for _ in range(MOST_LEVELS):
+        level = [child for node in level for child in node.childNodes]
+    if level:
+        raise ValueError("its XMP is nested too deeply")
     if not document.getElementsByTagNameNS(RDF, "RDF"):
         raise ValueError("its XMP is damaged (it has no RDF)")
     return document

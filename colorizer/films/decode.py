@@ -10,6 +10,7 @@ import itertools
 import math
 import os
 import stat
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -42,12 +43,32 @@ WEIGHTS = {
 HIGH_DEFINITION = 720
 
 
-# Side data of HDR10.
-LIGHT_LEVELS = ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL")
-
-
 class FilmError(Exception):
     """A file cannot be read or written as a film; the message is one phrase that says why."""
+
+
+class LightLevels(NamedTuple):
+    """What HDR10 says of light: how bright the screen was, and how bright the film is.
+
+    `screen` has x and y of red, green, blue and white, and the least and the most of light in
+    candela per square metre, Fractions, or is empty; `film` has the most of a pixel and of a
+    frame's mean, the same, or is empty. Source: FFmpeg, libavutil/mastering_display_metadata.h.
+    """
+
+    screen: tuple = ()
+    film: tuple = ()
+
+    @classmethod
+    def of(cls, frame) -> "LightLevels":
+        """Return those of a frame."""
+        screen = frame.side_data.get("MASTERING_DISPLAY_METADATA")
+        film = frame.side_data.get("CONTENT_LIGHT_LEVEL")
+        numbers = struct.unpack_from("=22i", screen) if screen else ()
+        pairs = zip(numbers[:20:2], numbers[1:20:2], strict=True) if all(numbers[20:]) else ()
+        return cls(
+            tuple(Fraction(above, below or 1) for above, below in pairs),
+            struct.unpack_from("=2I", film) if film else (),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,10 +79,9 @@ class Film:
     which players turn it counterclockwise, and `matrix` the numbers that tell them so, or None.
     `codec` and `pixel_format` are FFmpeg's names; `bits` are those of a sample, `full_range` tells
     that they begin at 0; `colorspace`, a key of WEIGHTS, `color_primaries` and `color_trc` are
-    FFmpeg's numbers; with `light_levels` it says how bright a screen has to be. Where it is to be
-    deinterlaced, each frame of `scan` becomes two, and `time_base` and `rate` are those of the
-    fields. `frames` guesses their count, or is 0. `start` is when it begins, in seconds, from which
-    players count.
+    FFmpeg's numbers; `light_levels` are those of HDR10. Where it is to be deinterlaced, each frame
+    of `scan` becomes two, and `time_base` and `rate` are those of the fields. `frames` guesses
+    their count, or is 0. `start` is when it begins, in seconds, from which players count.
     """
 
     size: tuple
@@ -72,7 +92,7 @@ class Film:
     colorspace: int
     color_primaries: int
     color_trc: int
-    light_levels: bool
+    light_levels: LightLevels
     rotation: int
     matrix: tuple | None
     scan: Scan
@@ -188,7 +208,7 @@ def probe(path, max_megapixels=None, deinterlace=True) -> Film:
             colorspace=_colorspace(first),
             color_primaries=int(context.color_primaries),
             color_trc=int(context.color_trc),
-            light_levels=any(first.side_data.get(name) for name in LIGHT_LEVELS),
+            light_levels=LightLevels.of(first),
             rotation=round(first.rotation / 90) * 90 % 360,
             matrix=tuple(np.frombuffer(matrix, np.int32).tolist()) if matrix else None,
             scan=scan,

@@ -26,7 +26,8 @@ class Codec:
     and knows frame rates but no times; None is for codecs that need no such number. `pixel_formats`
     are FFmpeg's names of what films of 8 bits become, and of more. One without `full_range` cannot
     say that samples begin at 0, so players take them for limited range. `interlaced` are options
-    for films that stay interlaced, by the field that comes first. `suffix` is that of the container
+    for films that stay interlaced, by the field that comes first. `light_levels` is the option that
+    tells those of HDR10, empty where there is none. `suffix` is that of the container
     in which a film goes whose own does not hold the codec; empty where that is refused.
     """
 
@@ -37,6 +38,7 @@ class Codec:
     quantized: bool = False
     full_range: bool = True
     interlaced: dict = dataclasses.field(default_factory=dict)
+    light_levels: str = ""
     suffix: str = ""
 
 
@@ -52,9 +54,20 @@ CODECS = {
         ("yuv420p", "yuv420p"),
         interlaced=X264,
     ),
-    "hevc": Codec("libx265", 20, {"preset": "fast", "x265-params": "log-level=error"}),
-    "av1": Codec("libsvtav1", 25, {"preset": "8"}),
-    "vp9": Codec("libvpx-vp9", 24, {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}),
+    "hevc": Codec(
+        "libx265",
+        20,
+        {"preset": "fast", "x265-params": "log-level=error"},
+        light_levels="x265-params",
+    ),
+    "av1": Codec("libsvtav1", 25, {"preset": "8"}, light_levels="svtav1-params"),
+    # PyAV's VP9 has no more than 8 bits.
+    "vp9": Codec(
+        "libvpx-vp9",
+        24,
+        {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
+        ("yuv420p", "yuv420p"),
+    ),
     "mpeg2": Codec(
         "mpeg2video",
         2,

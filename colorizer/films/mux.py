@@ -97,7 +97,7 @@ class Encoding:
         if film.size[0] % 2 or film.size[1] % 2:
             height, width = film.size
             losses.append(f"{width}x{height} pixels became even by doubling the last row or column")
-        if film.light_levels:
+        if any(film.light_levels) and not CODECS[self.codec].light_levels:
             losses.append("its light levels of HDR10 were left out")
         source, written = (av.VideoFormat(name) for name in (film.pixel_format, self.pixel_format))
         if film.bits > (bits := max(component.bits for component in written.components)):
@@ -131,9 +131,30 @@ class Encoding:
             options["crf"] = str(factor)
         if film.scan is not Scan.PROGRESSIVE and not film.deinterlace:
             options |= codec.interlaced.get(film.scan.value, {})
+        if codec.light_levels and any(film.light_levels):
+            told = [options.get(codec.light_levels), *_told(film.light_levels, codec.light_levels)]
+            options[codec.light_levels] = ":".join(filter(None, told))
         context.options = options
         if self.container.one_time:
             context.max_b_frames = 0
+
+
+def _told(levels, option) -> list[str]:
+    """Return LightLevels as parameters of an encoder, by the option that takes them."""
+    names, of_xy, of_light, write = {
+        "x265-params": (("master-display", "max-cll"), 50_000, 10_000, round),
+        "svtav1-params": (("mastering-display", "content-light"), 1, 1, float),
+    }[option]
+    told = []
+    if levels.screen:
+        *xy, least, most = levels.screen
+        pairs = zip(xy[::2], xy[1::2], strict=True)
+        red, green, blue, white = (f"({write(x * of_xy)},{write(y * of_xy)})" for x, y in pairs)
+        light = f"({write(most * of_light)},{write(least * of_light)})"
+        told.append(f"{names[0]}=G{green}B{blue}R{red}WP{white}L{light}")
+    if levels.film:
+        told.append(f"{names[1]}={','.join(map(str, levels.film))}")
+    return told
 
 
 def _samples_of_colour(format) -> float:

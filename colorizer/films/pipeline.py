@@ -11,6 +11,7 @@ from colorizer.films import decode, stabilize
 from colorizer.films.hints import TrackedHints
 from colorizer.films.stabilize import AHEAD, BLOCK, CONTEXT, Prediction, Transition
 from colorizer.hints import drawing
+from colorizer.label import draw_label
 from colorizer.pixels import grayscale
 
 import numpy as np
@@ -203,6 +204,9 @@ class Painter:
         pixels = decode.pixels_of(frame.decoded.frame)
         chroma = np.rot90(chroma, -self.turns)
         painted = self.colorizer.paint(pixels, chroma, self.request.strength)
+        if self.request.label:
+            labelled = draw_label(np.rot90(painted, self.turns), self.request.label)
+            painted = np.rot90(labelled, -self.turns)
         return self.encoding.frame(painted, frame.decoded.time)
 
     def upright(self, raw) -> np.ndarray:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from colorizer import tone
 from colorizer.errors import shown
 from colorizer.files import photos
-from colorizer.films.decode import Decoded, Film, FilmError, fitted
+from colorizer.films.decode import Decoded, Film, FilmError, LightLevels, fitted
 from colorizer.films.interlace import Scan
 from colorizer.pixels import grayscale, high_bits
 
@@ -37,7 +37,7 @@ def probe(folder, max_megapixels=photos.MAX_MEGAPIXELS, deinterlace=True) -> Fil
         colorspace=1 if first.height >= 720 else 6,
         color_primaries=2,
         color_trc=2,
-        light_levels=False,
+        light_levels=LightLevels(),
         rotation=0,
         matrix=None,
         scan=Scan.PROGRESSIVE,

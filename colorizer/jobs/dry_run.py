@@ -8,6 +8,7 @@ from collections import Counter
 from colorizer.errors import shown
 from colorizer.files import metadata, photos
 from colorizer.jobs.photographs import check_pixels, hints_of
+from colorizer.jobs.run import films
 from colorizer.pixels import resize
 
 import numpy as np
@@ -26,8 +27,14 @@ def print_dry_run(planned, colorizer, request) -> int:
         print(f"{name}: skipped, finished earlier")
     for name in planned.kept:
         print(f"{name}: stays, changed since it was written")
+    moving = 0
     for job in planned.films:
-        print(f"{job.name}: a film, to {shown(job.target)}{_note(job)}")
+        what, failure = films().dry_run(job, request)
+        if failure:
+            failures.append((job.name, failure))
+            continue
+        moving += 1
+        print(f"{job.name}: a film, {what}, to {shown(job.target)}{_note(job)}")
     for job in planned.photographs:
         try:
             with photos.opened(job.source.path, request.max_megapixels, job.page) as image:
@@ -48,9 +55,9 @@ def print_dry_run(planned, colorizer, request) -> int:
     count = formats.total()
     kinds = ", ".join(f"{number} {format}" for format, number in formats.most_common())
     seconds = _seconds(colorizer, request.enlarger, count, made) if count else 0
-    films = f"{len(planned.films)} films and " if planned.films else ""
+    moving = f"{moving} films and " if planned.films else ""
     print(
-        f"would colorize {films}{count} photographs of {pixels / 1e6:.1f} megapixels"
+        f"would colorize {moving}{count} photographs of {pixels / 1e6:.1f} megapixels"
         f"{kinds and f' ({kinds})'} in about {_duration(seconds)}; {len(planned.skipped)} skipped, "
         f"{len(failures)} would fail; nothing was written"
     )

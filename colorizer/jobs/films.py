@@ -38,23 +38,51 @@ def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
 
     try:
         return _colorize_film(job, colorizer, request, writer, tell)
-    except decode.FilmError as error:
-        failure = str(error)
-    except decode.av.FFmpegError as error:
-        failure = f"it cannot be read or written: {decode.reason(error)}"
-    except OSError as error:
-        failure = f"it cannot be written: {(error.strerror or str(error)).lower()}"
     except BaseException as error:
-        failure = failure_of(error)
-    return Outcome(job, failure)
+        return Outcome(job, _failure_of(error))
+
+
+def dry_run(job, request) -> tuple[str, str]:
+    """Look at a film: return what it is, a phrase, and why it would fail, or an empty one."""
+    try:
+        film = _probe(job, request)
+        codec_of(job.target, request.codec)
+        if job.hints:
+            job.hints.read(*film.seen_sizes())
+    except BaseException as error:
+        return "", _failure_of(error)
+    height, width = film.size
+    return f"{width}x{height}, about {film.frames or 'an unknown number of'} frames", ""
+
+
+def _failure_of(error) -> str:
+    """Say in one phrase why a film failed; raises what is no failure: a stop."""
+    if isinstance(error, decode.FilmError):
+        return str(error)
+    if isinstance(error, decode.av.FFmpegError):
+        return f"it cannot be read or written: {decode.reason(error)}"
+    if isinstance(error, OSError):
+        return f"it cannot be written: {(error.strerror or str(error)).lower()}"
+    return failure_of(error)
+
+
+def _reader(job):
+    """Return the module that reads a film, and what it is to read."""
+    if isinstance(job.source, FrameFolder):
+        return sequence, job.source
+    return decode, job.source.path
+
+
+def _probe(job, request) -> decode.Film:
+    """Decode some frames of a film and tell what it is."""
+    reader, source = _reader(job)
+    return reader.probe(source, request.max_megapixels, not request.keep_interlaced)
 
 
 def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     """Colorize one film segment by segment and put it together."""
-    reader, source = decode, job.source.path
-    if isinstance(job.source, FrameFolder):
-        reader, source = sequence, job.source
-    film = reader.probe(source, request.max_megapixels, not request.keep_interlaced)
+    reader, source = _reader(job)
+    film = _probe(job, request)
     if film.in_colour and request.keep_colour and not job.hints:
         remark = "it stays where it is, because its results are in another format"
         if reader is decode and job.source.path.suffix == job.target.suffix:
@@ -164,7 +192,8 @@ class Parts:
 
     def finish(self) -> None:
         """Note that the segments reach to the film's end."""
-        (self.folder / "whole").touch()
+        with replacing(self.folder / "whole") as temporary:
+            temporary.touch()
 
     def remove(self) -> None:
         """Remove the segments."""

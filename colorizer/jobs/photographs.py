@@ -12,8 +12,8 @@ from colorizer.errors import shown
 from colorizer.files import formats, metadata, photos, xmp
 from colorizer.hints import drawing
 from colorizer.jobs.job import Outcome, Writer, failure_of
-from colorizer.jobs.label import draw_label
 from colorizer.jobs.request import Request
+from colorizer.label import draw_label
 from colorizer.pixels import grayscale, high_bits, resize
 
 import numpy as np

@@ -73,18 +73,18 @@ def run(request, colorizer, progress) -> Report:
                     colorize_photographs(jobs, colorizer, request, writer, add)
             for job in planned.films:
                 with progress(desc=job.name, unit=" frames", total=None) as bar:
-                    report.add(_films().colorize_film(job, colorizer, request, writer, bar))
+                    report.add(films().colorize_film(job, colorizer, request, writer, bar))
         except KeyboardInterrupt:
             report.stopped = True
     return report
 
 
-def _films():
+def films():
     """Import what colorizes films: a photograph need not wait for FFmpeg's libraries."""
     try:
-        from colorizer.jobs import films
+        from colorizer.jobs import films as module
     except ImportError as error:
         raise UserError(
             f"films need PyAV ({error}); run `pip install -r requirements-colorize.txt`"
         ) from error
-    return films
+    return module

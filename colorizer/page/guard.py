@@ -34,7 +34,7 @@ ROUTES = {
 }
 UPLOAD, HEARTBEAT = "/gradio_api/upload", "/gradio_api/heartbeat/"
 
-SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]+:|//)", re.IGNORECASE)  # not C: of Windows
+SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]+:|//)", re.IGNORECASE)
 
 # Gradio evaluates scripts of its own, and styles are inline.
 POLICY = "; ".join(
@@ -169,8 +169,8 @@ class Guard:
                 break
         try:
             content = json.loads(body or b"null")
-            foreign = _names_a_url(content, f"http://{headers['host']}/")
-            foreign = foreign or _names_a_file_outside(content, self.folder.resolve().parent)
+            own = f"http://{headers['host']}/"
+            foreign = _names_a_foreign_file(content, self.folder.resolve().parent, own)
         except (ValueError, RecursionError) as error:
             raise Refused(400, "The request is no JSON.") from error
         if foreign:
@@ -261,29 +261,21 @@ def _is_address(name) -> bool:
     return True
 
 
-def _names_a_file_outside(data, folder) -> bool:
-    """Tell whether JSON names a file, as Gradio does by `path`, that lies outside of a folder."""
+def _names_a_foreign_file(data, folder, own) -> bool:
+    """Tell whether JSON names a file, as Gradio does, that is not the page's.
+
+    That is a `path` outside of a folder, or a `url` elsewhere than below the page's `own`.
+    """
     if isinstance(data, list):
-        return any(_names_a_file_outside(each, folder) for each in data)
+        return any(_names_a_foreign_file(each, folder, own) for each in data)
     if not isinstance(data, dict):
         return False
-    path = data.get("path")
+    path, url = data.get("path"), data.get("url")
     if isinstance(path, str) and not Path(path).resolve().is_relative_to(folder):
         return True
-    return any(_names_a_file_outside(each, folder) for each in data.values())
-
-
-def _names_a_url(data, own) -> bool:
-    """Tell whether JSON names a file elsewhere than in the page's folder or below its `own` URL."""
-    if isinstance(data, list):
-        return any(_names_a_url(each, own) for each in data)
-    if not isinstance(data, dict):
-        return False
-    for key, allowed in (("path", ()), ("url", (own, "blob:", "data:"))):
-        text = data.get(key)
-        if isinstance(text, str) and SCHEME.match(text) and not text.startswith(allowed):
-            return True
-    return any(_names_a_url(each, own) for each in data.values())
+    if isinstance(url, str) and SCHEME.match(url) and not url.startswith((own, "blob:", "data:")):
+        return True
+    return any(_names_a_foreign_file(each, folder, own) for each in data.values())
 
 
 def _with_headers(send, cookie=""):

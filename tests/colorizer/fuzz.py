@@ -27,7 +27,7 @@ from colorizer.network import load_network
 
 import numpy as np
 import standins
-from conftest import quarters
+from generated import quarters
 from PIL import Image
 from test_metadata import KEPT
 from test_tiff import READ, store

@@ -7,7 +7,7 @@ from colorizer.files import formats, photos
 from colorizer.pixels import grayscale
 
 import numpy as np
-from conftest import STORED, quarters
+from generated import STORED, quarters
 from PIL import Image
 from test_tiff import COLOUR, READ, REFUSED, store
 

@@ -365,12 +365,7 @@ def test_keep_sets_a_point_in_the_colour_that_is_there(tmp_path, visit):
     assert not visitor.page.locator("#recent button").count()
 
 
-PHONE = pytest.param(
-    (390, 844), marks=pytest.mark.xfail(reason="a phone scrolls the picture out of sight")
-)
-
-
-@pytest.mark.parametrize("size", [(1366, 768), PHONE])
+@pytest.mark.parametrize("size", [(1366, 768), (390, 844)])
 def test_the_whole_picture_is_seen_with_its_colours(tmp_path, visit, size):
     visitor = visit(viewport=dict(zip(("width", "height"), size, strict=True)))
     for name in ("One photograph", "Many", "A film"):

@@ -6,7 +6,7 @@ from colorizer.pixels import grayscale, high_bits, resize, to_unit
 import cv2
 import numpy as np
 import pytest
-from conftest import quarters
+from generated import quarters
 from skimage.color import rgb2lab
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import standins
-from conftest import quarters
+from generated import quarters
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = [(np.uint8, 1), (np.uint8, 3), (np.uint16, 1), (np.uint16, 3)]

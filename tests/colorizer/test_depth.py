@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 import pillow_heif
 import pytest
-from conftest import quarters
+from generated import quarters
 from PIL import Image, ImageCms
 from test_metadata import ADOBE, gray_profile
 from test_photos import load, near, photograph

@@ -514,9 +514,10 @@ def test_what_the_codec_does_not_hold_is_in_one_remark(tmp_path, run, settings, 
     assert ("fewer samples" in printed) == ("422" in settings.get("pix_fmt", ""))
 
 
-def test_hdr10_light_levels_are_named(tmp_path, run):
+@pytest.mark.parametrize("codec", ["hevc", "av1", "vp9"])
+def test_hdr10_light_levels_stay_or_are_named(tmp_path, run, codec):
     levels = "log-level=error:hdr10=1:max-cll=1000,400:master-display=G(13250,34500)B(7500,3000)"
-    levels += "R(34000,16000)WP(15635,16450)L(10000000,1)"
+    levels += "R(34000,16000)WP(15635,16450)L(10000000,50)"
     write_film(
         tmp_path / "in" / "film.mkv",
         count=3,
@@ -524,7 +525,14 @@ def test_hdr10_light_levels_are_named(tmp_path, run):
         pix_fmt="yuv420p10le",
         options={"x265-params": levels},
     )
-    assert "its light levels of HDR10 were left out" in run("--codec", "hevc")[1]
+    printed = run("--codec", codec)[1]
+    assert ("its light levels of HDR10 were left out" in printed) == (codec == "vp9")
+    screen, film = decode.probe(tmp_path / "out" / "film.mkv").light_levels
+    assert film == (() if codec == "vp9" else (1000, 400))
+    # Red, green, blue and white, the least and the most of light.
+    expected = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329, 0.005, 1000)
+    assert np.allclose([float(number) for number in screen], expected[: len(screen)], rtol=0.01)
+    assert len(screen) == (0 if codec == "vp9" else 10)
 
 
 LEVELS = (33, 65, 193, 225)
@@ -564,7 +572,7 @@ def film_of(**properties):
         colorspace=6,
         color_primaries=2,
         color_trc=2,
-        light_levels=False,
+        light_levels=decode.LightLevels(),
         rotation=0,
         matrix=None,
         scan=decode.Scan.PROGRESSIVE,
@@ -1120,13 +1128,38 @@ def test_finished_films_are_skipped(tmp_path, run):
     assert "0 colorized, 1 skipped" in run("--quality", "40")[1]
 
 
-def test_a_dry_run_names_films_and_writes_nothing(tmp_path, run):
+def test_a_dry_run_looks_at_films_and_writes_nothing(tmp_path, run):
     write_film(tmp_path / "in" / "film.mp4", count=3)
     status, printed = run("--dry-run")
     assert status == 0
-    assert "film.mp4: a film, to " in printed
+    assert "film.mp4: a film, 64x48, about 3 frames, to " in printed
     assert "would colorize 1 films and 0 photographs" in printed
+    whole = (tmp_path / "in" / "film.mp4").read_bytes()
+    (tmp_path / "in" / "broken.mp4").write_bytes(whole[:200])
+    write_film(tmp_path / "in" / "wide.mkv", count=2, size=(64, 2000))
+    write_film(tmp_path / "in" / "web.webm", count=2)
+    status, printed = run("--dry-run", "--max-megapixels", "0.1", "--codec", "h264")
+    assert status == 1
+    assert "would fail: broken.mp4: it is damaged, or no film" in printed
+    assert "would fail: wide.mkv: it has 2000 x 64 pixels, more than 0.1 megapixels" in printed
+    assert "would fail: web.webm: .webm files hold no h264" in printed
+    assert "would colorize 1 films and 0 photographs" in printed
+    assert "3 would fail; nothing was written" in printed
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("matrix", [0, 90])
+def test_a_label_is_in_the_corner_that_is_seen(tmp_path, run, matrix):
+    write_film(tmp_path / "in" / "film.mp4", count=2, size=(300, 400), matrix=matrix, sound=False)
+    run()
+    plain = frames_of(tmp_path / "out" / "film.mp4")
+    assert "1 colorized" in run("--label")[1]
+    changed = np.abs(frames_of(tmp_path / "out" / "film.mp4")[1].astype(int) - plain[1]) > 40
+    rows, columns = np.nonzero(np.rot90(changed.any(axis=-1), matrix // 90))
+    height, width = (400, 300) if matrix else (300, 400)
+    assert len(rows) > 200
+    assert rows.min() > height - 40
+    assert columns.min() > width - 110
 
 
 def test_a_photograph_does_not_wait_for_what_films_need(tmp_path, model):

@@ -9,7 +9,7 @@ from colorizer.files.metadata import Metadata
 
 import numpy as np
 import pytest
-from conftest import quarters
+from generated import quarters
 from PIL import Image
 from test_metadata import KEPT
 from test_photos import corners, load, near, photograph

@@ -209,9 +209,16 @@ def test_no_file_is_named_by_a_url(ask, file):
 
 def test_the_pages_own_files_pass(served):
     own = f"http://127.0.0.1:{served.port}/"
-    file = {"path": "/tmp/a.png", "url": f"{own}gradio_api/file=/tmp/a.png"}
-    assert not guard._names_a_url({"data": [[file]]}, own)
-    assert not guard._names_a_url({"path": r"C:\photographs\a.png"}, own)
+    path = str(served.folder / "a.png")
+    file = {"path": path, "url": f"{own}gradio_api/file={path}"}
+    for data, foreign in (
+        ({"data": [[file]]}, False),
+        ({"path": path, "url": "blob:x"}, False),
+        ({"path": path, "url": "relative.png"}, False),
+        ({"data": [[file | {"path": "/etc/passwd"}]]}, True),
+        ([{"a": file | {"url": "http://example.com/a.png"}}], True),
+    ):
+        assert guard._names_a_foreign_file(data, served.folder, own) == foreign
 
 
 @pytest.mark.parametrize("body", [b"no JSON", b"[" * 100_000, b'{"a": ' * 100_000])

@@ -13,7 +13,7 @@ from colorizer.pixels import to_uint8, to_unit
 import numpy as np
 import pytest
 import standins
-from conftest import STORED, quarters
+from generated import STORED, quarters
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]

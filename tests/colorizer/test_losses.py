@@ -13,9 +13,10 @@ from colorizer.files.metadata import Metadata
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 import tifffile
-from conftest import quarters
+from generated import quarters
 from PIL import ExifTags, Image
 from test_photos import corners, load, near, photograph
 from test_tiff import store
@@ -317,6 +318,19 @@ def test_a_lossless_webp_stays_lossless(tmp_path):
         assert again.lossless == lossless
         explicit = loaded_from(tmp_path, photos.encode(loaded, quality=50))
         assert not explicit.lossless
+
+
+@pytest.mark.parametrize(("bits", "levels"), [(10, 1024), (12, 4096)])
+def test_heic_stays_as_deep_as_it_was(tmp_path, bits, levels):
+    ramp = np.linspace(0, 65535, 96 * 128).astype(np.uint16).reshape(96, 128, 1).repeat(3, 2)
+    heic = pillow_heif.from_bytes("RGB;16", (128, 96), ramp.tobytes())
+    heic.save(tmp_path / "a.heic", quality=-1, bit_depth=bits)
+    loaded = load(tmp_path / "a.heic")
+    assert loaded.bits == bits
+    assert len(np.unique(loaded.pixels)) > 0.9 * levels
+    again = loaded_from(tmp_path, photos.encode(loaded), "again.heic")
+    assert again.bits == bits
+    assert loaded.remarks == []
 
 
 def test_colours_that_a_gif_has_no_room_for_are_said():

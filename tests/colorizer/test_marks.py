@@ -5,7 +5,7 @@ import os
 import colorize
 from colorizer.files import photos, xmp
 from colorizer.files.source import sha256
-from colorizer.jobs.label import draw_label
+from colorizer.label import draw_label
 from colorizer.pixels import grayscale
 
 import numpy as np
@@ -53,6 +53,14 @@ def test_a_colorized_photograph_says_so(tmp_path, run, model, suffix):
         assert f"{model.name} (sha256 {sha256(model)[:12]})" in marks
         assert "strength 0.7" in marks
         assert sha256(source) in marks
+
+
+@pytest.mark.parametrize("suffix", ["gif", "bmp", "pgm"])
+def test_a_format_without_a_place_for_marks_says_so(tmp_path, run, capsys, suffix):
+    picture().save(tmp_path / "in" / f"a.{suffix}")
+    assert run() == 0
+    assert f"a.{suffix}: " in (printed := capsys.readouterr().out)
+    assert "has no place for a mark that says how it was made" in printed
 
 
 def test_what_was_only_restored_says_that_and_a_copy_says_nothing(tmp_path, run):

@@ -11,7 +11,7 @@ from colorizer.files.metadata import Metadata
 
 import numpy as np
 import pytest
-from conftest import quarters
+from generated import quarters
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 from test_photos import load, near, photograph
 

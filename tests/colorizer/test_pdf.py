@@ -6,7 +6,7 @@ from colorizer.files import photos
 
 import numpy as np
 import pytest
-from conftest import quarters
+from generated import quarters
 from PIL import Image
 from test_photos import corners, near
 

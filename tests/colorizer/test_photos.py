@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from conftest import BLUE, GREEN, STORED, WHITE, quarters
+from generated import BLUE, GREEN, STORED, WHITE, quarters
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms

@@ -18,7 +18,7 @@ from colorizer.pixels import grayscale, to_unit
 import numpy as np
 import pytest
 import standins
-from conftest import STORED
+from generated import STORED
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from test_known import reddish, steps

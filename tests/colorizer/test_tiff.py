@@ -10,7 +10,7 @@ from colorizer.pixels import high_bits
 import numpy as np
 import pytest
 import tifffile
-from conftest import STORED, quarters
+from generated import STORED, quarters
 from PIL import Image, ImageCms
 from test_photos import load, near
 

@@ -12,7 +12,7 @@ from colorizer.files.metadata import Metadata
 
 import numpy as np
 import pytest
-from conftest import quarters
+from generated import quarters
 from PIL import Image
 from test_photos import load, photograph
 

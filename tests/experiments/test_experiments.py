@@ -22,7 +22,7 @@ from training.settings import parse_arguments
 import keras
 import numpy as np
 import pytest
-from conftest import coloured_pictures, prepare
+from generated import coloured_pictures, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,7 +5,7 @@ from experiments.measures import hints
 
 import numpy as np
 import pytest
-from conftest import coloured_pictures
+from generated import coloured_pictures
 
 
 def test_a_patch_has_its_own_mean_where_it_is():

@@ -9,7 +9,7 @@ from training import features
 
 import numpy as np
 import pytest
-from conftest import coloured_pictures
+from generated import coloured_pictures
 from test_features import save_classifier
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ from training import colour, losses
 
 import numpy as np
 import pytest
-from conftest import prepare
+from generated import prepare
 from keras import ops
 
 STEPS = 12

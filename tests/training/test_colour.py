@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import skimage.color
-from conftest import gradients_of
+from generated import gradients_of
 from keras import ops
 
 EVERY_32ND = np.stack(np.meshgrid(*[np.linspace(0, 1, 33)] * 3, indexing="ij"), axis=-1)

@@ -13,7 +13,7 @@ from training import runs
 
 import numpy as np
 import pytest
-from conftest import NARROW, TRAIN, checkpoint_files, last_checkpoint
+from generated import NARROW, TRAIN, checkpoint_files, last_checkpoint
 
 ROOT = Path(train.__file__).parent
 # The parts of a batch are added up in another order than the whole, and Adam makes a full step of a

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import pytest
 import standins
-from conftest import gradients_of, last_checkpoint, prepare
+from generated import gradients_of, last_checkpoint, prepare
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from training import runs
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import checkpoint_files, prepare
+from generated import checkpoint_files, prepare
 from test_train import flags, one_line_error
 
 pytestmark = pytest.mark.usefixtures("narrow_networks", "no_onnx")

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import onnxruntime
 import pytest
-from conftest import gradients_of, prepare
+from generated import gradients_of, prepare
 from keras import layers, ops
 
 ROOT = Path(__file__).resolve().parents[2]

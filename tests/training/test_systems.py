@@ -13,7 +13,7 @@ from training import colour, cost, losses
 import keras
 import numpy as np
 import pytest
-from conftest import gradients_of, prepare
+from generated import gradients_of, prepare
 from keras import layers, ops
 
 

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 import onnxruntime
 import pytest
-from conftest import NARROW, TRAIN, checkpoint_files, last_checkpoint, prepare
+from generated import NARROW, TRAIN, checkpoint_files, last_checkpoint, prepare
 from keras import ops
 
 ROOT = Path(train.__file__).parent

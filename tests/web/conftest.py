@@ -12,11 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from visitor import PATIENCE, ROOT, Visitor
-
-# The first is the same engine without what draws windows, and the faster for it.
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+from visitor import CHROMIUM, PATIENCE, ROOT, Visitor
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="the page is tested with Playwright (requirements-dev.txt)"

@@ -14,11 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import conftest
 import numpy as np
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from visitor import ROOT, Visitor
+from visitor import CHROMIUM, ROOT, Visitor
 
 LARGE = 4000, 3000
 PHOTOGRAPHS = 4
@@ -67,7 +66,7 @@ def main(argv=None) -> int:
             paths.append(Path(folder, f"{number}.jpg"))
             Image.fromarray(np.roll(large, 100 * number, axis=1)).save(paths[-1], quality=90)
         browser = engine.chromium.launch(
-            executable_path=conftest.CHROMIUM, args=["--no-sandbox"], timeout=600_000
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=600_000
         )
         root = os.getpid()
 
