@@ -7,36 +7,39 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 
+from colorizer import chroma as chromas
 from colorizer.films import decode, stabilize
 from colorizer.films.hints import TrackedHints
-from colorizer.films.stabilize import AHEAD, BLOCK, CONTEXT, Prediction, Transition
+from colorizer.films.opinion import Opinion
+from colorizer.films.scenes import DARKEST, KEY_SIDE, Scene, exposed
+from colorizer.films.stabilize import AHEAD, BLOCK, Prediction, Transition
 from colorizer.hints import drawing
-from colorizer.pixels import grayscale
+from colorizer.pixels import grayscale, high_bits, shrink
 
 import numpy as np
 
 NO_HINTS = TrackedHints()
+
+# Lab L of every level of 8 bits.
+LIGHTNESS = (116 * chromas.lab_root(chromas.LINEAR_8) - 16).astype(np.float32)
 
 
 @dataclasses.dataclass
 class Memory:
     """What has to be known of a film up to a frame to go on behind it.
 
-    `frames` count what there is of it, `repeated` and `resized` those that are so, and `matched`
-    adds up the shares that look like the reference. `time` and `length` are those of the last
-    frame. `before` are the last CONTEXT + 1 frames or fewer, gray, uint8 (h, w) at the network's
-    size, `gray` the last one that was no flash, and `hints` lie in that one. `chroma`, float32
-    (h, w, 2), and `weight`, float32 (h, w), are what stabilize.Stabilizer carries on.
+    `frames` count what there is of it, `repeated` and `resized` those that are so. `time` and
+    `length` are those of the last frame. `gray` is the last one that was no flash, uint8 (h, w) at
+    the network's size, and `hints` lie in that one. `chroma`, float32 (h, w, 2), and `weight`,
+    float32 (h, w), are what stabilize.Stabilizer carries on.
     """
 
     frames: int = 0
     repeated: int = 0
     resized: int = 0
-    matched: float = 0
     time: int | None = None
     length: int = 0
-    before: list = dataclasses.field(default_factory=list)
-    gray: np.ndarray | None = None
+    gray: np.ndarray | Future | None = None
     hints: TrackedHints | Future = NO_HINTS
     chroma: np.ndarray | None = None
     weight: np.ndarray | None = None
@@ -44,7 +47,7 @@ class Memory:
     def arrays(self) -> dict:
         """Return it as arrays by name, for np.savez."""
         hints = _result(self.hints)
-        stored = {name: np.array(getattr(self, name)) for name in STORED}
+        stored = {name: np.array(_result(getattr(self, name))) for name in STORED}
         return stored | {"places": hints.places, "colours": hints.colours}
 
     @classmethod
@@ -52,7 +55,6 @@ class Memory:
         """Return what gave `arrays`, a mapping such as an open npz file, which may hold more."""
         stored = {name: arrays[name] for name in STORED}
         stored |= {name: array.item() for name, array in stored.items() if not array.ndim}
-        stored["before"] = list(stored["before"])
         return cls(**stored, hints=TrackedHints(arrays["places"], arrays["colours"]))
 
 
@@ -63,18 +65,56 @@ STORED = [field.name for field in dataclasses.fields(Memory) if field.name != "h
 class Frame:
     """A frame on its way: what was decoded, and what the workers make of it.
 
-    `small` is gray at the network's size, uint8 (h, w). `flow` is that from the last frame that was
-    no flash, or None at a cut; `chroma` what `Painter.predict` returns; `painted` the av.VideoFrame
-    to write. `memory` is what has to be known to go on behind it.
+    `number` counts from 0; `scene` and `opinion` are those that it belongs to. `small` is gray at
+    the network's size, without bars and at full exposure, uint8 (h, w). `flow` is that from the
+    last frame that was no flash, or None at a cut; `contrast` what a flash leaves of it, 0 to 1;
+    `chroma` what `Painter.predict` returns; `painted` the av.VideoFrame to write. `memory` is what
+    has to be known to go on behind it.
     """
 
     decoded: decode.Decoded
-    small: Future
-    transition: Transition | None = None
+    number: int
+    scene: Scene
+    opinion: Opinion | None
+    transition: Transition
+    small: Future | None = None
+    contrast: float = 1.0
     flow: Future | None = None
     chroma: Future | None = None
     painted: Future | None = None
     memory: Memory | None = None
+
+
+def find_scenes(scenes, frames, film, colorizer, tell=lambda: None) -> None:
+    """Find the scenes of a film, `scenes`, from all its frames, decode.Decoded; `tell` counts."""
+    turns, cores = film.rotation // 90, os.cpu_count() or 1
+
+    def upright(decoded):
+        return grayscale(high_bits(np.rot90(decode.pixels_of(decoded.frame), turns)))
+
+    def gray_of(decoded):
+        gray = upright(decoded)
+        height, width = gray.shape[:2]
+        scale = min(1, KEY_SIDE / max(height, width))
+        return shrink(gray, max(1, round(height * scale)), max(1, round(width * scale)))[..., 0]
+
+    def look(gray):
+        image = gray[..., np.newaxis]
+        return colorizer.shrink(image)[..., 0], *colorizer.look(image)
+
+    def read(workers):
+        waiting, coming = deque(), iter(frames)
+        for decoded in itertools.chain(coming, itertools.repeat(None, 2 * cores)):
+            if decoded is not None:
+                small = workers.submit(lambda each: colorizer.shrink(upright(each)), decoded)
+                waiting.append((small, decoded))
+            if waiting and (decoded is None or len(waiting) > 2 * cores):
+                small, decoded = waiting.popleft()
+                tell()
+                yield small.result()[..., 0], decoded, float(film.seconds(decoded.time))
+
+    with ThreadPoolExecutor(cores) as workers:
+        scenes.find(read(workers), gray_of, look)
 
 
 class Painter:
@@ -83,15 +123,15 @@ class Painter:
     So many frames are in memory as the look-ahead and the cores need, whatever the film's length.
     """
 
-    def __init__(self, encoding, colorizer, request, hints, memory):
+    def __init__(self, encoding, colorizer, request, hints, memory, scenes):
         """Begin behind the frames of a Memory.
 
-        `encoding` is a mux.Encoding, `request` a jobs.request.Request, and `hints` a list of
-        hints.Hint.
+        `encoding` is a mux.Encoding, `request` a jobs.request.Request, `hints` a list of
+        hints.Hint, and `scenes` finds a frame's (`Scenes.at`).
         """
         self.encoding, self.film, self.colorizer = encoding, encoding.film, colorizer
         self.request, self.hints = request, hints
-        self.memory, self.matched = memory, memory.matched
+        self.memory, self.scenes = memory, scenes
         self.turns = self.film.rotation // 90
         carried = None if memory.chroma is None else (memory.chroma, memory.weight)
         self.stabilizer = stabilize.Stabilizer(carried)
@@ -100,37 +140,36 @@ class Painter:
 
     def colorize(self, frames):
         """Yield each of `frames`, decode.Decoded, as a Frame that is being painted, in order."""
-        coming = map(self.read, frames)
+        coming = map(self.read, itertools.count(self.memory.frames), frames)
         # Further ahead than is looked, so that the workers always have something to do.
-        room = BLOCK + AHEAD + CONTEXT + self.cores
-        window, predicted = deque(itertools.islice(coming, room)), 0
+        room = BLOCK + AHEAD + self.cores
+        window = deque(itertools.islice(coming, room))
+        for frame in window:
+            self.predict_next(frame)
         try:
             while window:
-                # Predict the chroma of each that is followed by as many as scenes are found by.
-                ready = len(window) - CONTEXT if len(window) == room else len(window)
-                for place in range(predicted, ready):
-                    self.predict_next(*itertools.islice(window, place, place + 1 + CONTEXT))
                 # Stabilize a block with what lies ahead of it, and paint it.
                 if not window[0].painted:
                     self.stabilize_block(list(itertools.islice(window, BLOCK + AHEAD)))
                 # Read one more, and write the first.
-                window.extend(itertools.islice(coming, 1))
-                predicted = ready - 1
+                for frame in itertools.islice(coming, 1):
+                    self.predict_next(frame)
+                    window.append(frame)
                 yield window.popleft()
         finally:
             self.workers.shutdown(cancel_futures=True)
 
-    def read(self, decoded) -> Frame:
+    def read(self, number, decoded) -> Frame:
         """Take up a frame and have it shrunk."""
-        return Frame(decoded, self.workers.submit(self.shrink, decoded.frame))
+        frame = Frame(decoded, number, *self.scenes.at(number))
+        frame.small = self.workers.submit(self.shrink, frame)
+        return frame
 
-    def predict_next(self, frame, *later) -> None:
-        """Find how a frame follows those before; have its flow, hints and chroma found."""
+    def predict_next(self, frame) -> None:
+        """Have the flow to a frame, its hints and its chroma found."""
         decoded, memory = frame.decoded, self.memory
-        small, *after = (each.small.result() for each in (frame, *later))
-        frame.transition = stabilize.find_transition(memory.before, [small, *after])
         if frame.transition is not Transition.CUT:
-            frame.flow = self.workers.submit(stabilize.find_flow, memory.gray, small)
+            frame.flow = self.workers.submit(self.find_flow, memory.gray, frame)
         hints = self.hints_of(frame)
         frame.chroma = self.workers.submit(self.predict, frame, hints)
         frame.memory = self.memory = dataclasses.replace(
@@ -140,10 +179,9 @@ class Painter:
             resized=memory.resized + decoded.resized,
             time=decoded.time,
             length=decoded.length,
-            before=[*memory.before, small][-CONTEXT - 1 :],
         )
         if frame.transition is not Transition.FLASH:
-            self.memory.gray, self.memory.hints = small, hints
+            self.memory.gray, self.memory.hints = frame.small, hints
 
     def hints_of(self, frame) -> TrackedHints | Future:
         """Return the hints in a frame, or have them found: those before it, moved, and its own.
@@ -165,17 +203,31 @@ class Painter:
         predictions = []
         for frame in frames:
             flow = frame.flow and frame.flow.result()
-            predictions.append(Prediction(frame.chroma.result()[0], frame.transition, flow))
+            predictions.append(Prediction(frame.chroma.result(), frame.transition, flow))
         stabilized = self.stabilizer.stabilize(predictions)
         for frame, (chroma, (carried, weight)) in zip(frames, stabilized, strict=False):
-            self.matched += frame.chroma.result()[1]
-            memory = frame.memory
-            memory.matched, memory.chroma, memory.weight = self.matched, carried, weight
+            frame.memory.chroma, frame.memory.weight = carried, weight
             frame.painted = self.workers.submit(self.paint, frame, chroma)
 
-    def shrink(self, raw) -> np.ndarray:
-        """Return a frame at the network's size, upright: gray, uint8 (h, w)."""
-        return grayscale(self.colorizer.shrink(self.upright(raw)))[..., 0]
+    def find_flow(self, earlier, frame) -> stabilize.Flow:
+        """Return the flow to a frame from an earlier one, small, of the same scene."""
+        earlier, small = _result(earlier), frame.small.result()
+        if frame.transition is Transition.FLASH:
+            spread = max(float(earlier.std()), 1.0)
+            frame.contrast = min(1.0, float(small.std()) / spread)
+        return stabilize.find_flow(earlier, small)
+
+    def shrink(self, frame) -> np.ndarray:
+        """Return a frame as the network sees it, at its size: gray, uint8 (h, w)."""
+        return grayscale(self.colorizer.shrink(self.seen(frame)))[..., 0]
+
+    def seen(self, frame) -> np.ndarray:
+        """Return the pixels of a frame: upright, without bars, and of a fade at full exposure."""
+        pixels = frame.scene.inner(self.upright(frame.decoded.frame))
+        exposure = frame.scene.exposure(frame.number)
+        if exposure < 1:
+            pixels = exposed(grayscale(high_bits(pixels)), exposure)
+        return np.ascontiguousarray(pixels)
 
     def track(self, earlier, frame, own) -> TrackedHints:
         """Return the hints in a frame: the earlier ones, moved, and its own Hints."""
@@ -184,32 +236,50 @@ class Painter:
             hints = hints.follow(frame.flow.result())
         small = frame.small.result()[..., np.newaxis]
         for hint in own:
-            hints = hints.add(drawing.from_hints(drawing.read_hints(hint.path), small))
+            drawn = np.ascontiguousarray(frame.scene.inner(drawing.read_hints(hint.path)))
+            hints = hints.add(drawing.from_hints(drawn, small))
         return hints
 
     def predict(self, frame, hints):
-        """Ask the network for the chroma of a frame: upright, Lab a and b, float32 (h, w, 2).
+        """Return the chroma of a frame as it is seen: Lab a and b, float32 (h, w, 2).
 
-        Also returns what share of it looks like the reference.
+        It is that of its scene, and what hints change of it.
         """
-        pixels, hints = self.upright(frame.decoded.frame), _result(hints)
-        hinted = hints.known(*frame.small.result().shape) if len(hints.places) else None
-        exemplar = self.request.reference and self.request.reference.exemplar
-        known, matched = self.colorizer.known_colours(pixels, hinted, exemplar)
-        return self.colorizer.predict(pixels, known), matched
+        pixels, small, hints = self.seen(frame), frame.small.result(), _result(hints)
+        automatic, features = self.colorizer.look(pixels)
+        chroma = automatic
+        if frame.opinion is not None:
+            chroma = frame.opinion.shared(automatic, features, small)
+        if len(hints.places):
+            told = self.colorizer.predict(pixels, hints.known(*small.shape), automatic)
+            chroma = chroma + told - automatic
+        return chroma
 
     def paint(self, frame, chroma):
         """Paint a frame, and make of it what the encoder takes."""
-        pixels = decode.pixels_of(frame.decoded.frame)
-        chroma = np.rot90(chroma, -self.turns)
-        painted = self.colorizer.paint(pixels, chroma, self.request.strength)
-        return self.encoding.frame(painted, frame.decoded.time)
+        pixels, scene = decode.pixels_of(frame.decoded.frame), frame.scene
+        exposure = scene.exposure(frame.number)
+        if exposure < 1:
+            # Chroma is as much less as lightness is.
+            lit = frame.small.result()
+            share = LIGHTNESS[np.rint(lit * max(exposure, DARKEST)).astype(np.uint8)]
+            chroma = chroma * (share / np.maximum(LIGHTNESS[lit], 1))[..., np.newaxis]
+        inner = np.ascontiguousarray(scene.inner(np.rot90(pixels, self.turns)))
+        strength = self.request.strength * frame.contrast
+        painted = self.colorizer.paint(inner, chroma, strength)
+        if scene.box != Scene.box:
+            gray = pixels if pixels.shape[2] == 1 else chromas.gray_of(pixels)
+            whole = np.repeat(gray, 3, axis=2)
+            scene.inner(np.rot90(whole, self.turns))[:] = painted
+        else:
+            whole = np.ascontiguousarray(np.rot90(painted, -self.turns))
+        return self.encoding.frame(whole, frame.decoded.time)
 
     def upright(self, raw) -> np.ndarray:
         """Return the pixels of a frame as it is seen."""
         return np.rot90(decode.pixels_of(raw), self.turns)
 
 
-def _result(hints) -> TrackedHints:
-    """Return hints that a worker may still be tracking."""
-    return hints.result() if isinstance(hints, Future) else hints
+def _result(value):
+    """Return what a worker may still be finding."""
+    return value.result() if isinstance(value, Future) else value

@@ -10,7 +10,8 @@ from colorizer.files.atomic import replacing, write_json
 from colorizer.films import decode, sequence
 from colorizer.films.formats import FrameFolder, container_of
 from colorizer.films.mux import Encoder, Encoding, assemble, codec_of
-from colorizer.films.pipeline import Memory, Painter
+from colorizer.films.pipeline import Memory, Painter, find_scenes
+from colorizer.films.scenes import Scenes
 from colorizer.jobs.job import Outcome, failure_of
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy as np
 SEGMENT = 240
 
 # Counts up when unfinished films of earlier versions cannot be gone on with.
-VERSION = 4
+VERSION = 5
 
 
 def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
@@ -66,10 +67,14 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     encoding = Encoding(film, codec, request.quality, container_of(job.target))
     hints = job.hints.read(*film.seen_sizes()) if job.hints else []
     parts = Parts(job, {**writer.fingerprint.of(job), "version": VERSION, "codec": codec})
+    scenes = Scenes(parts.folder)
+    if scenes.found is None:
+        with reader.reading(source, film) as frames:
+            find_scenes(scenes, frames, film, colorizer)
     tell(parts.memory.frames, film.frames)
     if not parts.whole():
         with reader.reading(source, film, parts.memory.time) as frames:
-            painter = Painter(encoding, colorizer, request, hints, parts.memory)
+            painter = Painter(encoding, colorizer, request, hints, parts.memory, scenes)
             with contextlib.closing(painter.colorize(frames)) as painted:
                 _write_segments(painted, encoding, parts, lambda: tell(1, film.frames))
         parts.finish()
@@ -81,7 +86,7 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
 
     mark, length = writer.mark_of(job, xmp.COLORIZED), parts.memory.length
     left_out = assemble(job.source.path, job.target, encoding, parts.segments, length, mark, enter)
-    remarks += _remarks(film, parts.memory, hints, request.reference)
+    remarks += _remarks(film, parts.memory, hints)
     remarks += encoding.losses() + left_out
     parts.remove()
     return Outcome(job, remark="; ".join(filter(None, remarks)), in_colour=film.in_colour)
@@ -101,16 +106,13 @@ def _write_segments(painted, encoding, parts, tell) -> None:
         parts.add(encoder.finish(), frame.memory)
 
 
-def _remarks(film, memory, hints, reference) -> list[str]:
+def _remarks(film, memory, hints) -> list[str]:
     """Return phrases for the user about what is not as in the film, and what became of hints."""
     remarks = []
     count, end = memory.frames // film.fields, film.seconds(memory.time)
     behind = [shown(hint.path.name) for hint in hints if hint.lies_behind(count, end)]
     if behind:
         remarks.append(f"the film ends before the hints of {', '.join(behind)}")
-    if reference:
-        share = memory.matched / memory.frames
-        remarks.append(f"{share:.0%} of it looks like {reference.name}")
     if memory.repeated:
         remarks.append(
             f"{memory.repeated} frames cannot be decoded; the one before stands for each"

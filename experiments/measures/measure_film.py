@@ -39,6 +39,12 @@ PAN_FRAMES = 60
 # Consistent Video Colorization with Deep Feature Propagation and Self-regularization Learning".
 CDC_DISTANCES = (1, 2, 4)
 
+# The frames of a scene between which points are followed, or its last one if it ends earlier; how
+# many points, and how near one must come, followed back, to where it was, in pixels.
+DRIFT_FRAMES = 5, 85
+POINTS = 600
+RETURN = 1.0
+
 # Frames of a strip, in which the ways to colour lie below each other.
 STRIP = 6
 STRIPS = Path("outputs/films")
@@ -48,6 +54,7 @@ FIGURES = {
     "cdc": ("CDC", ".5f"),
     "e_warp": ("E_warp", ".5f"),
     "psnr": ("PSNR dB", ".2f"),
+    "drift": ("drift", ".2f"),
     "chroma_change": ("chroma change", ".2f"),
     "colourfulness": ("colourfulness", ".1f"),
 }
@@ -176,6 +183,38 @@ class Motion:
             if place is not None and seen.any():
                 moved = cv2.remap(before, place, None, cv2.INTER_LINEAR)
                 yield (after - moved)[seen]
+
+
+def follow(grays) -> tuple[np.ndarray, np.ndarray]:
+    """Follow points from the first to the last of gray frames, uint8 (H, W).
+
+    Returns where those that are not lost are in both, float32 (N, 2), x and y. Source: pyramidal
+    Lucas-Kanade (Bouguet 2001); forward and backward, Kalal et al. 2010.
+    """
+    begin = cv2.goodFeaturesToTrack(grays[0], POINTS, 0.001, 5)
+    begin = np.zeros((0, 1, 2), np.float32) if begin is None else begin
+    place, kept = begin, np.ones(len(begin), bool)
+    for before, after in itertools.pairwise([*grays, *grays[-2::-1]]):
+        if not kept.any():
+            break
+        place, found, _ = cv2.calcOpticalFlowPyrLK(before, after, place, None)
+        kept &= found[:, 0] == 1
+        if after is grays[-1]:
+            end = place
+    kept &= np.linalg.norm(place - begin, axis=-1)[:, 0] <= RETURN
+    return begin[kept, 0], end[kept, 0]
+
+
+def changes(chromas, points) -> np.ndarray:
+    """Return how far the chroma (h, w, 2) of points is in two frames, in Lab's units, (N,).
+
+    `points` are pairs of places, as `follow` gives them, in shares of the sides.
+    """
+    colours = [
+        cv2.remap(chroma, (place * chroma.shape[1::-1] - 0.5).astype(np.float32), None, 1)[:, 0]
+        for chroma, place in zip(chromas, points, strict=True)
+    ]
+    return np.linalg.norm(colours[1] - colours[0], axis=-1)
 
 
 def cdc(frames) -> float:
