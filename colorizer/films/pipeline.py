@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -85,8 +86,21 @@ class Frame:
     memory: Memory | None = None
 
 
-def find_scenes(scenes, frames, film, colorizer, tell=lambda: None) -> None:
-    """Find the scenes of a film, `scenes`, from all its frames, decode.Decoded; `tell` counts."""
+def part(frames, film, request):
+    """Yield the frames, decode.Decoded, of the part of a film that is asked for."""
+    for decoded in frames:
+        seconds = film.seconds(decoded.time)
+        if request.end is not None and seconds >= request.end:
+            return
+        if request.begin is None or seconds >= request.begin:
+            yield decoded
+
+
+def find_scenes(frames, film, request, colorizer, found, tell) -> None:
+    """Find the scenes of a film from its frames, decode.Decoded.
+
+    `found` takes what scenes.survey takes but for the cuts, and `tell` counts frames.
+    """
     turns, cores = film.rotation // 90, os.cpu_count() or 1
 
     def upright(decoded):
@@ -103,18 +117,20 @@ def find_scenes(scenes, frames, film, colorizer, tell=lambda: None) -> None:
         return colorizer.shrink(image)[..., 0], *colorizer.look(image)
 
     def read(workers):
-        waiting, coming = deque(), iter(frames)
-        for decoded in itertools.chain(coming, itertools.repeat(None, 2 * cores)):
-            if decoded is not None:
-                small = workers.submit(lambda each: colorizer.shrink(upright(each)), decoded)
-                waiting.append((small, decoded))
-            if waiting and (decoded is None or len(waiting) > 2 * cores):
-                small, decoded = waiting.popleft()
+        first, waiting = request.begin or -math.inf, deque()
+        # All are counted, so that a part has the film's own numbers.
+        numbered = enumerate(part(frames, film, dataclasses.replace(request, begin=None)))
+        for each in itertools.chain(numbered, itertools.repeat(None, 2 * cores)):
+            if each and film.seconds(each[1].time) >= first:
+                small = workers.submit(lambda each: colorizer.shrink(upright(each)), each[1])
+                waiting.append((small, *each))
+            if waiting and (each is None or len(waiting) > 2 * cores):
+                small, number, decoded = waiting.popleft()
                 tell()
-                yield small.result()[..., 0], decoded, float(film.seconds(decoded.time))
+                yield number, small.result()[..., 0], decoded, float(film.seconds(decoded.time))
 
     with ThreadPoolExecutor(cores) as workers:
-        scenes.find(read(workers), gray_of, look)
+        found(read(workers), gray_of, look)
 
 
 class Painter:
@@ -140,7 +156,8 @@ class Painter:
 
     def colorize(self, frames):
         """Yield each of `frames`, decode.Decoded, as a Frame that is being painted, in order."""
-        coming = map(self.read, itertools.count(self.memory.frames), frames)
+        first = self.scenes.found[0].begin
+        coming = map(self.read, itertools.count(first + self.memory.frames), frames)
         # Further ahead than is looked, so that the workers always have something to do.
         room = BLOCK + AHEAD + self.cores
         window = deque(itertools.islice(coming, room))
@@ -189,7 +206,7 @@ class Painter:
         Whoever waits for them waits for tasks that were begun before.
         """
         # Hints are named after the film's own frames.
-        number = Fraction(self.memory.frames, self.film.fields)
+        number = Fraction(frame.number, self.film.fields)
         before = self.film.seconds(self.memory.time)
         seconds = self.film.seconds(frame.decoded.time)
         own = [hint for hint in self.hints if hint.begins(number, seconds, before)]

@@ -203,11 +203,11 @@ class Draft:
 
 
 def survey(frames, gray_of, look, cuts=None):
-    """Find the scenes of a film; yield each Scene, with the Opinion of its shot or None.
+    """Find the scenes of a film; yield each Scene, the Opinion of its shot or None, and its Keys.
 
-    `frames` are a small picture, what it is of, and its seconds; of that, `gray_of` makes gray
-    pixels, uint8 (H, W), and of them `look` chroma and features, with the small picture that it
-    saw. `cuts` are the numbers of the frames that begin scenes, where a person says them.
+    `frames` are a number, a small picture, what it is of, and its seconds; of that, `gray_of`
+    makes gray pixels, uint8 (H, W), and of them `look` chroma and features, with the small picture
+    that it saw. `cuts` are the numbers of the frames that begin scenes, where a person says them.
     """
     shots = deque(maxlen=SHOTS_KEPT)
     for place, draft in enumerate(_drafts(frames, gray_of, cuts)):
@@ -217,26 +217,26 @@ def survey(frames, gray_of, look, cuts=None):
             gray = exposed(scene.inner(each.gray), scene.exposure(each.number))
             keys.append(opinion.Key(*look(np.ascontiguousarray(gray))))
         if not keys or keys[0].features is None:
-            yield dataclasses.replace(scene, shot=place), None
+            yield dataclasses.replace(scene, shot=place), None, keys
             continue
         for number, learned in reversed(shots):
             if returns(keys, learned):
-                yield dataclasses.replace(scene, shot=number), learned.joined(keys)
+                yield dataclasses.replace(scene, shot=number), learned.joined(keys), keys
                 break
         else:
             shots.append((place, opinion.learn(keys)))
-            yield dataclasses.replace(scene, shot=place), shots[-1][1]
+            yield dataclasses.replace(scene, shot=place), shots[-1][1], keys
 
 
 def _drafts(frames, gray_of, cuts):
     """Yield a Draft of each scene, all of whose frames are there."""
     frames, draft, before, dark = iter(frames), None, [], False
     window = deque(itertools.islice(frames, 1 + CONTEXT))
-    for number in itertools.count():
-        if not window:
-            break
-        small, decoded, seconds = window[0]
-        transition = find_transition(before, [each for each, *_ in window])
+    while window:
+        number, small, decoded, seconds = window.popleft()
+        window.extend(itertools.islice(frames, 1))
+        after = [small, *(each for _, each, *_ in window)]
+        transition = find_transition(before, after[: 1 + CONTEXT])
         if cuts is None:
             cut = transition is Transition.CUT
             # Between two pictures that fade into black and out of it lies a cut.
@@ -252,8 +252,6 @@ def _drafts(frames, gray_of, cuts):
         draft.add(small, decoded, gray_of)
         dark = draft.highlights[-1] <= BLACK < max(draft.highlights)
         before = [*before, small][-CONTEXT - 1 :]
-        window.popleft()
-        window.extend(itertools.islice(frames, 1))
     if draft:
         yield draft
 
@@ -268,10 +266,14 @@ class Scenes:
     """The scenes of a film, kept in a folder with the opinions of their shots."""
 
     def __init__(self, folder):
-        """Take up those that were found before; `found` is a list of Scenes, or None."""
-        self.folder = folder
+        """Take up those that were found before; `found` is a list of Scenes, or None.
+
+        Without a folder, None, nothing is kept and there are no opinions.
+        """
+        self.folder, self.found, self.latest = folder, None, (None, None)
+        if folder is None:
+            return
         self.index = folder / "scenes.json"
-        self.found, self.latest = None, (None, None)
         try:
             stored = json.loads(self.index.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -281,12 +283,11 @@ class Scenes:
             for each in stored
         ]
 
-    def find(self, frames, gray_of, look, cuts=None) -> None:
-        """Find them, as `survey` does, unless they were found before."""
-        if self.found is not None:
-            return
+    def find(self, frames, gray_of, look, cuts=None, show=lambda scene, keys: None) -> None:
+        """Find them, as `survey` does; `show` is called with each and its Keys."""
         found = []
-        for scene, learned in survey(frames, gray_of, look, cuts):
+        for scene, learned, keys in survey(frames, gray_of, look, cuts):
+            show(scene, keys)
             if learned is not None:
                 with replacing(self._opinion_at(len(found))) as temporary:
                     np.savez(temporary, **learned.arrays())
@@ -297,7 +298,7 @@ class Scenes:
     def at(self, number) -> tuple:
         """Return the Scene of a frame, its Opinion or None, and its Transition."""
         place = bisect.bisect(self.found, number, key=lambda scene: scene.begin) - 1
-        if place != self.latest[0]:
+        if self.folder and place != self.latest[0]:
             try:
                 with np.load(self._opinion_at(place)) as arrays:
                     self.latest = place, opinion.Opinion(**arrays)
