@@ -12,7 +12,7 @@ from colorizer import chroma as chromas
 from colorizer.films import decode, stabilize
 from colorizer.films.hints import TrackedHints
 from colorizer.films.opinion import Opinion
-from colorizer.films.scenes import DARKEST, KEY_SIDE, Scene, exposed
+from colorizer.films.scenes import KEY_SIDE, Scene, dimmed, exposed
 from colorizer.films.stabilize import AHEAD, BLOCK, Prediction, Transition
 from colorizer.hints import drawing
 from colorizer.pixels import grayscale, high_bits, shrink
@@ -20,9 +20,6 @@ from colorizer.pixels import grayscale, high_bits, shrink
 import numpy as np
 
 NO_HINTS = TrackedHints()
-
-# Lab L of every level of 8 bits.
-LIGHTNESS = (116 * chromas.lab_root(chromas.LINEAR_8) - 16).astype(np.float32)
 
 
 @dataclasses.dataclass
@@ -275,12 +272,7 @@ class Painter:
     def paint(self, frame, chroma):
         """Paint a frame, and make of it what the encoder takes."""
         pixels, scene = decode.pixels_of(frame.decoded.frame), frame.scene
-        exposure = scene.exposure(frame.number)
-        if exposure < 1:
-            # Chroma is as much less as lightness is.
-            lit = frame.small.result()
-            share = LIGHTNESS[np.rint(lit * max(exposure, DARKEST)).astype(np.uint8)]
-            chroma = chroma * (share / np.maximum(LIGHTNESS[lit], 1))[..., np.newaxis]
+        chroma = dimmed(chroma, frame.small.result(), scene.exposure(frame.number))
         inner = np.ascontiguousarray(scene.inner(np.rot90(pixels, self.turns)))
         strength = self.request.strength * frame.contrast
         painted = self.colorizer.paint(inner, chroma, strength)

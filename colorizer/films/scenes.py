@@ -9,6 +9,7 @@ import itertools
 import json
 from collections import deque
 
+from colorizer.chroma import LINEAR_8, lab_root
 from colorizer.files.atomic import replacing, write_json
 from colorizer.films import opinion
 from colorizer.films.stabilize import CONTEXT, Transition, find_transition
@@ -38,6 +39,9 @@ FADED = 0.5
 LEAST_FADE, MOST_FADE = 4, 150
 # What is darker than this share of its full exposure is brought no further than by its inverse.
 DARKEST = 1 / 12
+
+# Lab L of every level of 8 bits.
+LIGHTNESS = (116 * lab_root(LINEAR_8) - 16).astype(np.float32)
 
 # A shot returns if so many of its places, where they are, look like those of one of so many shots
 # before it.
@@ -95,6 +99,17 @@ def exposed(gray, exposure) -> np.ndarray:
     if exposure >= 1:
         return gray
     return cv2.convertScaleAbs(gray, alpha=1 / max(exposure, DARKEST)).reshape(gray.shape)
+
+
+def dimmed(chroma, lit, exposure) -> np.ndarray:
+    """Return the chroma (h, w, 2) of gray pixels at full exposure (h, w) as it is at another one.
+
+    It is as much less as lightness is.
+    """
+    if exposure >= 1:
+        return chroma
+    seen = LIGHTNESS[np.rint(lit * max(exposure, DARKEST)).astype(np.uint8)]
+    return chroma * (seen / np.maximum(LIGHTNESS[lit], 1))[..., np.newaxis]
 
 
 def find_box(brightest) -> tuple:

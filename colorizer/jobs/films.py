@@ -186,6 +186,8 @@ def examine(job, colorizer, request, tell) -> tuple:
     if not scenes.found:
         raise decode.FilmError("no frame of it lies between --from and --to")
     reading = time.perf_counter() - started
+    if request.preview:
+        return scenes.found, reading
     encoding = Encoding(
         film, codec_of(job.target, request.codec), request.quality, container_of(job.target)
     )
