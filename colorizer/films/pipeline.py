@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 
 from colorizer import chroma as chromas
+from colorizer.files import photos
 from colorizer.films import decode, stabilize
 from colorizer.films.hints import TrackedHints
 from colorizer.films.opinion import Opinion
@@ -93,10 +94,23 @@ def part(frames, film, request):
             yield decoded
 
 
+def given(film, hints):
+    """Return what gives scenes.survey the pictures of whole frames among `hints`, hints.Hint."""
+    whole = [hint for hint in hints if hint.whole]
+
+    def pictures(number, seconds, before) -> list:
+        frame = Fraction(number, film.fields)
+        begun = [hint for hint in whole if hint.begins(frame, seconds, before)]
+        return [photos.read_rgb(hint.path) for hint in begun]
+
+    return pictures
+
+
 def find_scenes(frames, film, request, colorizer, found, tell) -> None:
     """Find the scenes of a film from its frames, decode.Decoded.
 
-    `found` takes what scenes.survey takes but for the cuts, and `tell` counts frames.
+    `found` takes what scenes.survey takes but for the cuts and pictures; `tell` counts frames.
+    Key frames take colours of the request's reference where they look like it.
     """
     turns, cores = film.rotation // 90, os.cpu_count() or 1
 
@@ -111,7 +125,11 @@ def find_scenes(frames, film, request, colorizer, found, tell) -> None:
 
     def look(gray):
         image = gray[..., np.newaxis]
-        return colorizer.shrink(image)[..., 0], *colorizer.look(image)
+        chroma, features = colorizer.look(image)
+        if request.reference:
+            known, _ = colorizer.known_colours(image, None, request.reference.exemplar)
+            chroma = colorizer.predict(image, known, chroma)
+        return colorizer.shrink(image)[..., 0], chroma, features
 
     def read(workers):
         first, waiting = request.begin or -math.inf, deque()
@@ -143,7 +161,7 @@ class Painter:
         hints.Hint, and `scenes` finds a frame's (`Scenes.at`).
         """
         self.encoding, self.film, self.colorizer = encoding, encoding.film, colorizer
-        self.request, self.hints = request, hints
+        self.request, self.hints = request, [hint for hint in hints if not hint.whole]
         self.memory, self.scenes = memory, scenes
         self.turns = self.film.rotation // 90
         carried = None if memory.chroma is None else (memory.chroma, memory.weight)

@@ -7,12 +7,14 @@ import bisect
 import dataclasses
 import itertools
 import json
+import math
 from collections import deque
 
-from colorizer.chroma import LINEAR_8, lab_root
+from colorizer.chroma import LINEAR_8, chroma_of, lab_root
 from colorizer.files.atomic import replacing, write_json
 from colorizer.films import opinion
 from colorizer.films.stabilize import CONTEXT, Transition, find_transition
+from colorizer.pixels import grayscale, resize, to_unit
 
 import cv2
 import numpy as np
@@ -165,6 +167,7 @@ class Draft:
         """Begin at a frame, by its number and time."""
         self.begin, self.seconds, self.end = begin, seconds, begin
         self.highlights, self.brightest, self.flashes = [], None, []
+        self.given = []
         self.candidates, self.best, self.distance = [], None, KEY_DISTANCE
 
     def add(self, small, decoded, gray_of) -> None:
@@ -217,22 +220,31 @@ class Draft:
         return dataclasses.replace(scene, keys=tuple(each.number for each in self.candidates))
 
 
-def survey(frames, gray_of, look, cuts=None):
+def survey(frames, gray_of, look, cuts=None, given=lambda *frame: ()):
     """Find the scenes of a film; yield each Scene, the Opinion of its shot or None, and its Keys.
 
     `frames` are a number, a small picture, what it is of, and its seconds; of that, `gray_of`
     makes gray pixels, uint8 (H, W), and of them `look` chroma and features, with the small picture
-    that it saw. `cuts` are the numbers of the frames that begin scenes, where a person says them.
+    that it saw. `cuts` are the numbers of the frames that begin scenes, where a person says them;
+    `given` returns, of a frame's number and seconds and those of the one before, pictures in colour
+    of it, RGB (H, W, 3), of which a scene's colours are to be.
     """
     shots = deque(maxlen=SHOTS_KEPT)
-    for place, draft in enumerate(_drafts(frames, gray_of, cuts)):
+    for place, draft in enumerate(_drafts(frames, gray_of, cuts, given)):
         scene = draft.finished(gray_of)
         keys = []
         for each in draft.candidates:
             gray = exposed(scene.inner(each.gray), scene.exposure(each.number))
             keys.append(opinion.Key(*look(np.ascontiguousarray(gray))))
+        first = [_given_key(scene, picture, look) for picture in draft.given]
         if not keys or keys[0].features is None:
             yield dataclasses.replace(scene, shot=place), None, keys
+            continue
+        if first:
+            # What a person says of a scene holds for it and for its returns.
+            learned = opinion.learn(first).joined(keys)
+            shots.append((place, learned))
+            yield dataclasses.replace(scene, shot=place), learned, keys
             continue
         for number, learned in reversed(shots):
             if returns(keys, learned):
@@ -243,9 +255,17 @@ def survey(frames, gray_of, look, cuts=None):
             yield dataclasses.replace(scene, shot=place), shots[-1][1], keys
 
 
-def _drafts(frames, gray_of, cuts):
+def _given_key(scene, picture, look) -> opinion.Key:
+    """Return the Key of a picture in colour, RGB (H, W, 3), of a frame of a scene."""
+    picture = np.ascontiguousarray(scene.inner(picture))
+    small, _, features = look(grayscale(picture)[..., 0])
+    colours = chroma_of(to_unit(resize(picture, *small.shape)))
+    return opinion.Key(small, colours, features)
+
+
+def _drafts(frames, gray_of, cuts, given):
     """Yield a Draft of each scene, all of whose frames are there."""
-    frames, draft, before, dark = iter(frames), None, [], False
+    frames, draft, before, dark, last = iter(frames), None, [], False, -math.inf
     window = deque(itertools.islice(frames, 1 + CONTEXT))
     while window:
         number, small, decoded, seconds = window.popleft()
@@ -265,6 +285,8 @@ def _drafts(frames, gray_of, cuts):
         elif transition is Transition.FLASH:
             draft.flashes.append(number)
         draft.add(small, decoded, gray_of)
+        draft.given += given(number, seconds, last)
+        last = seconds
         dark = draft.highlights[-1] <= BLACK < max(draft.highlights)
         before = [*before, small][-CONTEXT - 1 :]
     if draft:
@@ -298,11 +320,10 @@ class Scenes:
             for each in stored
         ]
 
-    def find(self, frames, gray_of, look, cuts=None, show=lambda scene, keys: None) -> None:
-        """Find them, as `survey` does; `show` is called with each and its Keys."""
+    def find(self, frames, gray_of, look, cuts=None, given=lambda *frame: ()) -> None:
+        """Find them, as `survey` does."""
         found = []
-        for scene, learned, keys in survey(frames, gray_of, look, cuts):
-            show(scene, keys)
+        for scene, learned, _ in survey(frames, gray_of, look, cuts, given):
             if learned is not None:
                 with replacing(self._opinion_at(len(found))) as temporary:
                     np.savez(temporary, **learned.arrays())

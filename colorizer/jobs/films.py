@@ -13,7 +13,7 @@ from colorizer.films import compare, decode, sequence
 from colorizer.films import cuts as cuts_file
 from colorizer.films.formats import FrameFolder, container_of
 from colorizer.films.mux import Encoder, Encoding, assemble, codec_of
-from colorizer.films.pipeline import Memory, Painter, find_scenes, part
+from colorizer.films.pipeline import Memory, Painter, find_scenes, given, part
 from colorizer.films.scenes import Scenes, survey
 from colorizer.films.sheet import Sheet
 from colorizer.jobs.job import Outcome, failure_of
@@ -101,7 +101,7 @@ def _paint(job, film, colorizer, request, writer, cuts, tell) -> list[str]:
         with reader.reading(source, film) as frames:
 
             def find(*found):
-                scenes.find(*found, cuts)
+                scenes.find(*found, cuts, given(film, hints))
 
             find_scenes(frames, film, request, colorizer, find, lambda: tell(0, film.frames))
     if not scenes.found:
