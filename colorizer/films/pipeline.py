@@ -281,7 +281,7 @@ class Painter:
         automatic, features = self.colorizer.look(pixels)
         chroma = automatic
         if frame.opinion is not None:
-            chroma = frame.opinion.shared(automatic, features, small)
+            chroma = frame.opinion.of_frame(frame.number, small, automatic, features)
         if len(hints.places):
             told = self.colorizer.predict(pixels, hints.known(*small.shape), automatic)
             chroma = chroma + told - automatic

@@ -19,10 +19,10 @@ from colorizer.pixels import grayscale, resize, to_unit
 import cv2
 import numpy as np
 
-# Frames between key frames, about two seconds, and the most of them of a scene, which stand further
+# Frames between key frames, about a second, and the most of them of a scene, which stand further
 # apart in long ones.
-KEY_DISTANCE = 48
-MOST_KEYS = 24
+KEY_DISTANCE = 24
+MOST_KEYS = 32
 # Key frames wait for their scene's end at this longer side, in pixels.
 KEY_SIDE = 640
 
@@ -45,9 +45,8 @@ DARKEST = 1 / 12
 # Lab L of every level of 8 bits.
 LIGHTNESS = (116 * lab_root(LINEAR_8) - 16).astype(np.float32)
 
-# A shot returns if so many of its places, where they are, look like those of one of so many shots
-# before it.
-RETURNING = 0.6
+# A shot returns if a key frame correlates so much with one of one of so many shots before it.
+RETURNING = 0.8
 SHOTS_KEPT = 24
 
 
@@ -172,7 +171,7 @@ class Draft:
 
     def add(self, small, decoded, gray_of) -> None:
         """Add its next frame, as `survey` takes them."""
-        levels = cv2.calcHist([small], [0], None, [256], [0, 256])[:, 0]
+        levels = cv2.calcHist([small], [0], None, [256], [0, 256]).ravel()
         brighter = small.size - np.cumsum(levels)
         self.highlights.append(int(np.argmax(brighter <= HIGHLIGHTS * small.size)))
         if self.brightest is None:
@@ -235,24 +234,22 @@ def survey(frames, gray_of, look, cuts=None, given=lambda *frame: ()):
         keys = []
         for each in draft.candidates:
             gray = exposed(scene.inner(each.gray), scene.exposure(each.number))
-            keys.append(opinion.Key(*look(np.ascontiguousarray(gray))))
+            keys.append(opinion.Key(each.number, *look(np.ascontiguousarray(gray))))
         first = [_given_key(scene, picture, look) for picture in draft.given]
         if not keys or keys[0].features is None:
             yield dataclasses.replace(scene, shot=place), None, keys
             continue
+        shot = place
         if first:
             # What a person says of a scene holds for it and for its returns.
             learned = opinion.learn(first).joined(keys)
-            shots.append((place, learned))
-            yield dataclasses.replace(scene, shot=place), learned, keys
-            continue
-        for number, learned in reversed(shots):
-            if returns(keys, learned):
-                yield dataclasses.replace(scene, shot=number), learned.joined(keys), keys
-                break
         else:
-            shots.append((place, opinion.learn(keys)))
-            yield dataclasses.replace(scene, shot=place), shots[-1][1], keys
+            known = [each for each in reversed(shots) if returns(keys, each[2])]
+            shot = known[0][0] if known else place
+            learned = known[0][1].joined(keys) if known else opinion.learn(keys)
+        if shot == place:
+            shots.append((place, learned, [key.small for key in opinion.spread(keys)]))
+        yield dataclasses.replace(scene, shot=shot), learned.agreed(keys), keys
 
 
 def _given_key(scene, picture, look) -> opinion.Key:
@@ -260,7 +257,7 @@ def _given_key(scene, picture, look) -> opinion.Key:
     picture = np.ascontiguousarray(scene.inner(picture))
     small, _, features = look(grayscale(picture)[..., 0])
     colours = chroma_of(to_unit(resize(picture, *small.shape)))
-    return opinion.Key(small, colours, features)
+    return opinion.Key(scene.begin, small, colours, features)
 
 
 def _drafts(frames, gray_of, cuts, given):
@@ -293,10 +290,25 @@ def _drafts(frames, gray_of, cuts, given):
         yield draft
 
 
-def returns(keys, learned) -> bool:
-    """Tell whether a scene of key frames shows what an Opinion was learned from."""
-    alike = [learned.of(learned.told(key.features, key.small)[0])[1] for key in keys]
-    return float(np.concatenate(alike).mean()) >= RETURNING
+def returns(keys, smalls) -> bool:
+    """Tell whether a scene of Keys shows the shot of which there are small pictures.
+
+    The camera stands where it stood: pictures correlate, though people have moved.
+    """
+    return any(
+        key.small.shape == small.shape and _correlation(key.small, small) >= RETURNING
+        for key in opinion.spread(keys)
+        for small in smalls
+    )
+
+
+def _correlation(first, second) -> float:
+    """Return how the luminance of the places of two pictures correlates, -1 to 1."""
+    rows, columns = (-(-side // opinion.STRIDE) for side in first.shape)
+    places = [opinion.means(np.float32(each), (rows, columns)) for each in (first, second)]
+    deviations = [each - each.mean() for each in places]
+    spread = np.sqrt(np.prod([(each**2).sum() for each in deviations]))
+    return float((deviations[0] * deviations[1]).sum() / max(spread, 1e-6))
 
 
 class Scenes:

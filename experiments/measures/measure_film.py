@@ -131,7 +131,7 @@ class Ways:
                 gray = scenes.exposed(scene.inner(grays[number]), scene.exposure(number))
                 small, values, features = self.look(gray)
                 if opinion is not None:
-                    values = opinion.shared(values, features, small)
+                    values = opinion.of_frame(number, small, values, features)
                 transition = scene.transition(number)
                 cut = transition is stabilize.Transition.CUT
                 flow = None if cut else stabilize.find_flow(last, small)
@@ -225,10 +225,10 @@ def changes(chromas, points) -> np.ndarray:
 
     `points` are pairs of places, as `follow` gives them, in shares of the sides.
     """
-    colours = [
-        cv2.remap(chroma, (place * chroma.shape[1::-1] - 0.5).astype(np.float32), None, 1)[:, 0]
-        for chroma, place in zip(chromas, points, strict=True)
-    ]
+    colours = []
+    for values, place in zip(chromas, points, strict=True):
+        place = np.float32(place * values.shape[1::-1] - 0.5)[:, np.newaxis]
+        colours.append(cv2.remap(values, place, None, cv2.INTER_LINEAR)[:, 0])
     return np.linalg.norm(colours[1] - colours[0], axis=-1)
 
 
