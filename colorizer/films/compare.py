@@ -30,10 +30,11 @@ def write(reader, source, film, request, target, path) -> None:
         stream.time_base = stream.codec_context.time_base = film.time_base
         stream.sample_aspect_ratio = film.sample_aspect_ratio or Fraction(1)
         for before, now in zip(part(old, film, request), new, strict=False):
-            begin = before.time if begin is None else begin
             pair = [_half(each.frame, film.rotation // 90) for each in (before, now)]
             pair = np.hstack([half[: pair[0].shape[0], : pair[0].shape[1]] for half in pair])
-            stream.height, stream.width = pair.shape[:2]
+            if begin is None:
+                begin = before.time
+                stream.height, stream.width = pair.shape[:2]
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pair), format="rgb24")
             frame.pts, frame.time_base = before.time - begin, film.time_base
             output.mux(stream.encode(frame))

@@ -431,6 +431,7 @@ def measure_all(settings) -> int:
     for number, (name, clip, motions) in enumerate(clips):
         other = clips[number - 1][1]
         rows += measure(name, clip, motions, other, colorizer, STRIPS)
+        print(f"measured {name}, {number + 1} of {len(clips)}", flush=True)
     print(table(rows))
     write_json(settings.output, {"model": colorizer.network.path.name, "clips": rows})
     print(f"written to {settings.output}; strips of frames are in {STRIPS}")
