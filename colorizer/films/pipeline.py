@@ -30,7 +30,8 @@ class Memory:
     `frames` count what there is of it, `repeated` and `resized` those that are so. `time` and
     `length` are those of the last frame. `gray` is the last one that was no flash, uint8 (h, w) at
     the network's size, and `hints` lie in that one. `chroma`, float32 (h, w, 2), and `weight`,
-    float32 (h, w), are what stabilize.Stabilizer carries on.
+    float32 (h, w), are what stabilize.Stabilizer carries on. `drawn` are, by shot, the last frame
+    in which hints of it were drawn, gray, and the hints in it.
     """
 
     frames: int = 0
@@ -42,22 +43,35 @@ class Memory:
     hints: TrackedHints | Future = NO_HINTS
     chroma: np.ndarray | None = None
     weight: np.ndarray | None = None
+    drawn: dict = dataclasses.field(default_factory=dict)
 
     def arrays(self) -> dict:
         """Return it as arrays by name, for np.savez."""
         hints = _result(self.hints)
         stored = {name: np.array(_result(getattr(self, name))) for name in STORED}
-        return stored | {"places": hints.places, "colours": hints.colours}
+        stored |= {"places": hints.places, "colours": hints.colours}
+        for shot, (gray, hints) in self.drawn.items():
+            hints = _result(hints)
+            each = {"gray": _result(gray), "places": hints.places, "colours": hints.colours}
+            stored |= {f"{name}-{shot}": array for name, array in each.items()}
+        return stored
 
     @classmethod
     def of(cls, arrays) -> "Memory":
         """Return what gave `arrays`, a mapping such as an open npz file, which may hold more."""
         stored = {name: arrays[name] for name in STORED}
         stored |= {name: array.item() for name, array in stored.items() if not array.ndim}
-        return cls(**stored, hints=TrackedHints(arrays["places"], arrays["colours"]))
+        drawn = {}
+        for name in arrays:
+            if name.startswith("places-"):
+                shot = name.removeprefix("places-")
+                hints = TrackedHints(arrays[name], arrays[f"colours-{shot}"])
+                drawn[int(shot)] = arrays[f"gray-{shot}"], hints
+        hints = TrackedHints(arrays["places"], arrays["colours"])
+        return cls(**stored, hints=hints, drawn=drawn)
 
 
-STORED = [field.name for field in dataclasses.fields(Memory) if field.name != "hints"]
+STORED = [each.name for each in dataclasses.fields(Memory) if each.name not in ("hints", "drawn")]
 
 
 @dataclasses.dataclass
@@ -202,7 +216,7 @@ class Painter:
         decoded, memory = frame.decoded, self.memory
         if frame.transition is not Transition.CUT:
             frame.flow = self.workers.submit(self.find_flow, memory.gray, frame)
-        hints = self.hints_of(frame)
+        hints, drawn = self.hints_of(frame)
         frame.chroma = self.workers.submit(self.predict, frame, hints)
         frame.memory = self.memory = dataclasses.replace(
             memory,
@@ -211,24 +225,30 @@ class Painter:
             resized=memory.resized + decoded.resized,
             time=decoded.time,
             length=decoded.length,
+            drawn=drawn,
         )
         if frame.transition is not Transition.FLASH:
             self.memory.gray, self.memory.hints = frame.small, hints
 
-    def hints_of(self, frame) -> TrackedHints | Future:
-        """Return the hints in a frame, or have them found: those before it, moved, and its own.
+    def hints_of(self, frame) -> tuple:
+        """Return the hints in a frame, or have them found, and the Memory's `drawn` with it.
 
-        Whoever waits for them waits for tasks that were begun before.
+        They are those before it, or those of its shot where it begins one that returns, moved, and
+        its own. Whoever waits for them waits for tasks that were begun before.
         """
         # Hints are named after the film's own frames.
         number = Fraction(frame.number, self.film.fields)
         before = self.film.seconds(self.memory.time)
         seconds = self.film.seconds(frame.decoded.time)
         own = [hint for hint in self.hints if hint.begins(number, seconds, before)]
-        earlier = NO_HINTS if frame.transition is Transition.CUT else self.memory.hints
+        earlier, flow, drawn = self.memory.hints, frame.flow, self.memory.drawn
+        if frame.transition is Transition.CUT:
+            gray, earlier = drawn.get(frame.scene.shot, (None, NO_HINTS))
+            flow = None if gray is None else self.workers.submit(self.find_flow, gray, frame)
         if not own and earlier is NO_HINTS:
-            return NO_HINTS
-        return self.workers.submit(self.track, earlier, frame, own)
+            return NO_HINTS, drawn
+        hints = self.workers.submit(self.track, earlier, flow, frame, own)
+        return hints, drawn | ({frame.scene.shot: (frame.small, hints)} if own else {})
 
     def stabilize_block(self, frames) -> None:
         """Stabilize the first BLOCK of frames, with up to AHEAD more, and have them painted."""
@@ -261,11 +281,11 @@ class Painter:
             pixels = exposed(grayscale(high_bits(pixels)), exposure)
         return np.ascontiguousarray(pixels)
 
-    def track(self, earlier, frame, own) -> TrackedHints:
-        """Return the hints in a frame: the earlier ones, moved, and its own Hints."""
+    def track(self, earlier, flow, frame, own) -> TrackedHints:
+        """Return the hints in a frame: the earlier ones, moved by the flow, and its own Hints."""
         hints = _result(earlier)
-        if frame.flow:
-            hints = hints.follow(frame.flow.result())
+        if flow:
+            hints = hints.follow(flow.result())
         small = frame.small.result()[..., np.newaxis]
         for hint in own:
             drawn = np.ascontiguousarray(frame.scene.inner(drawing.read_hints(hint.path)))
