@@ -120,13 +120,14 @@ def given(film, hints):
     return pictures
 
 
-def find_scenes(frames, film, request, colorizer, found, tell) -> None:
+def find_scenes(frames, film, request, colorizer, found, tell) -> float:
     """Find the scenes of a film from its frames, decode.Decoded.
 
     `found` takes what scenes.survey takes but for the cuts and pictures; `tell` counts frames.
-    Key frames take colours of the request's reference where they look like it.
+    Key frames take colours of the request's reference where they look like it; the share of them
+    that does is returned.
     """
-    turns, cores = film.rotation // 90, os.cpu_count() or 1
+    turns, cores, shares = film.rotation // 90, os.cpu_count() or 1, [0.0]
 
     def upright(decoded):
         return grayscale(high_bits(np.rot90(decode.pixels_of(decoded.frame), turns)))
@@ -141,7 +142,8 @@ def find_scenes(frames, film, request, colorizer, found, tell) -> None:
         image = gray[..., np.newaxis]
         chroma, features = colorizer.look(image)
         if request.reference:
-            known, _ = colorizer.known_colours(image, None, request.reference.exemplar)
+            known, share = colorizer.known_colours(image, None, request.reference.exemplar)
+            shares.append(share)
             chroma = colorizer.predict(image, known, chroma)
         return colorizer.shrink(image)[..., 0], chroma, features
 
@@ -160,6 +162,7 @@ def find_scenes(frames, film, request, colorizer, found, tell) -> None:
 
     with ThreadPoolExecutor(cores) as workers:
         found(read(workers), gray_of, look)
+    return float(sum(shares)) / max(1, len(shares) - 1)
 
 
 class Painter:

@@ -32,6 +32,9 @@ BAR_LEVEL = 28
 BAR_EXCEPTIONS = 0.06
 LEAST_BAR, MOST_BAR = 0.015, 0.4
 
+# Scenes whose bars differ by less than this share of the side have the same ones.
+SAME_BOX = 0.012
+
 # The highest level of a frame, but for this share of its pixels, says how it is exposed. A frame
 # is black up to BLACK; a scene that begins or ends below this share of what it reaches fades, for
 # so many frames at least and at most.
@@ -228,9 +231,12 @@ def survey(frames, gray_of, look, cuts=None, given=lambda *frame: ()):
     `given` returns, of a frame's number and seconds and those of the one before, pictures in colour
     of it, RGB (H, W, 3), of which a scene's colours are to be.
     """
-    shots = deque(maxlen=SHOTS_KEPT)
+    shots, boxes = deque(maxlen=SHOTS_KEPT), deque([Scene.box], maxlen=SHOTS_KEPT)
     for place, draft in enumerate(_drafts(frames, gray_of, cuts, given)):
         scene = draft.finished(gray_of)
+        same = [box for box in boxes if np.abs(np.subtract(box, scene.box)).max() < SAME_BOX]
+        scene = dataclasses.replace(scene, box=same[-1] if same else scene.box)
+        boxes.append(scene.box)
         keys = []
         for each in draft.candidates:
             gray = exposed(scene.inner(each.gray), scene.exposure(each.number))
@@ -317,9 +323,10 @@ class Scenes:
     def __init__(self, folder):
         """Take up those that were found before; `found` is a list of Scenes, or None.
 
-        Without a folder, None, nothing is kept and there are no opinions.
+        `matched` is the share of their key frames that looks like the reference. Without a folder, None, nothing is kept and there are no opinions.
         """
         self.folder, self.found, self.latest = folder, None, (None, None)
+        self.matched = 0.0
         if folder is None:
             return
         self.index = folder / "scenes.json"
@@ -327,13 +334,14 @@ class Scenes:
             stored = json.loads(self.index.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return
+        self.matched = stored["matched"]
         self.found = [
             Scene(**{name: tuple(v) if isinstance(v, list) else v for name, v in each.items()})
-            for each in stored
+            for each in stored["scenes"]
         ]
 
     def find(self, frames, gray_of, look, cuts=None, given=lambda *frame: ()) -> None:
-        """Find them, as `survey` does."""
+        """Find them, as `survey` does; `keep` has to follow."""
         found = []
         for scene, learned, _ in survey(frames, gray_of, look, cuts, given):
             if learned is not None:
@@ -341,7 +349,12 @@ class Scenes:
                     np.savez(temporary, **learned.arrays())
             found.append(scene)
         self.found = found
-        write_json(self.index, [dataclasses.asdict(scene) for scene in found])
+
+    def keep(self, matched) -> None:
+        """Note that all are found, and the share of them that looks like the reference."""
+        self.matched = matched
+        stored = [dataclasses.asdict(scene) for scene in self.found]
+        write_json(self.index, {"scenes": stored, "matched": matched})
 
     def at(self, number) -> tuple:
         """Return the Scene of a frame, its Opinion or None, and its Transition."""

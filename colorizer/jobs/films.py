@@ -34,10 +34,10 @@ VERSION = 5
 def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
     """Colorize one film and say what became of it; what goes wrong is its failure.
 
-    The result enters the record of `writer`. The progress `bar` counts frames; its total is a
-    guess. Segments that are finished stay in a hidden folder beside the target until the film is
-    whole; the same call goes on from there, whatever stopped it. Raises KeyboardInterrupt when it
-    is stopped.
+    The result enters the record of `writer`. The progress `bar` counts frames, each twice: read
+    for its scene, and coloured; its total is a guess. Segments that are finished stay in a hidden
+    folder beside the target until the film is whole; the same call goes on from there, whatever
+    stopped it. Raises KeyboardInterrupt when it is stopped.
     """
 
     def tell(frames, all_frames):
@@ -97,21 +97,27 @@ def _paint(job, film, colorizer, request, writer, cuts, tell) -> list[str]:
     hints = job.hints.read(*film.seen_sizes()) if job.hints else []
     parts = Parts(job, {**writer.fingerprint.of(job), "version": VERSION, "codec": codec})
     scenes = Scenes(parts.folder)
+
+    def once():
+        tell(1, 2 * film.frames)
+
     if scenes.found is None:
         with reader.reading(source, film) as frames:
 
             def find(*found):
                 scenes.find(*found, cuts, given(film, hints))
 
-            find_scenes(frames, film, request, colorizer, find, lambda: tell(0, film.frames))
+            scenes.keep(find_scenes(frames, film, request, colorizer, find, once))
+    else:
+        tell(film.frames, 2 * film.frames)
     if not scenes.found:
         raise decode.FilmError("no frame of it lies between --from and --to")
-    tell(parts.memory.frames, film.frames)
+    tell(parts.memory.frames, 2 * film.frames)
     if not parts.whole():
         with reader.reading(source, film, parts.memory.time) as frames:
             painter = Painter(encoding, colorizer, request, hints, parts.memory, scenes)
             with contextlib.closing(painter.colorize(part(frames, film, request))) as painted:
-                _write_segments(painted, encoding, parts, lambda: tell(1, film.frames))
+                _write_segments(painted, encoding, parts, once)
         parts.finish()
 
     remarks = []
@@ -131,6 +137,8 @@ def _paint(job, film, colorizer, request, writer, cuts, tell) -> list[str]:
         request.is_part,
     )
     remarks += _remarks(film, parts.memory, scenes.found[0].begin, hints)
+    if request.reference:
+        remarks.append(f"{scenes.matched:.0%} of it looks like {request.reference.name}")
     remarks += encoding.losses() + left_out
     parts.remove()
     return remarks
