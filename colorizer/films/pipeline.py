@@ -13,6 +13,7 @@ from colorizer.files import photos
 from colorizer.films import decode, stabilize
 from colorizer.films.hints import TrackedHints
 from colorizer.films.opinion import Opinion
+from colorizer.films.restore import brightened, without_dust
 from colorizer.films.scenes import KEY_SIDE, Scene, dimmed, exposed
 from colorizer.films.stabilize import AHEAD, BLOCK, Prediction, Transition
 from colorizer.hints import drawing
@@ -21,6 +22,10 @@ from colorizer.pixels import grayscale, high_bits, shrink
 import numpy as np
 
 NO_HINTS = TrackedHints()
+
+# Frames a segment: what a stop loses at most, and what is coloured between two key frames. A whole
+# number of stabilize.BLOCK, so that films that were stopped become the same.
+SEGMENT = 240
 
 
 @dataclasses.dataclass
@@ -183,7 +188,7 @@ class Painter:
         self.turns = self.film.rotation // 90
         carried = None if memory.chroma is None else (memory.chroma, memory.weight)
         self.stabilizer = stabilize.Stabilizer(carried)
-        self.cores = os.cpu_count() or 1
+        self.earlier, self.cores = None, os.cpu_count() or 1
         self.workers = ThreadPoolExecutor(self.cores)
 
     def colorize(self, frames):
@@ -260,9 +265,15 @@ class Painter:
             flow = frame.flow and frame.flow.result()
             predictions.append(Prediction(frame.chroma.result(), frame.transition, flow))
         stabilized = self.stabilizer.stabilize(predictions)
-        for frame, (chroma, (carried, weight)) in zip(frames, stabilized, strict=False):
+        behind = [*frames[1:], None]
+        for frame, later, (chroma, (carried, weight)) in zip(
+            frames, behind, stabilized, strict=False
+        ):
             frame.memory.chroma, frame.memory.weight = carried, weight
-            frame.painted = self.workers.submit(self.paint, frame, chroma)
+            # Where a film may have been stopped, nothing of what was before is there.
+            earlier = self.earlier if (frame.memory.frames - 1) % SEGMENT else None
+            frame.painted = self.workers.submit(self.paint, frame, chroma, earlier, later)
+            self.earlier = frame
 
     def find_flow(self, earlier, frame) -> stabilize.Flow:
         """Return the flow to a frame from an earlier one, small, of the same scene."""
@@ -278,7 +289,7 @@ class Painter:
 
     def seen(self, frame) -> np.ndarray:
         """Return the pixels of a frame: upright, without bars, and of a fade at full exposure."""
-        pixels = frame.scene.inner(self.upright(frame.decoded.frame))
+        pixels = frame.scene.inner(self.upright(frame))
         exposure = frame.scene.exposure(frame.number)
         if exposure < 1:
             pixels = exposed(grayscale(high_bits(pixels)), exposure)
@@ -310,9 +321,17 @@ class Painter:
             chroma = chroma + told - automatic
         return chroma
 
-    def paint(self, frame, chroma):
-        """Paint a frame, and make of it what the encoder takes."""
-        pixels, scene = decode.pixels_of(frame.decoded.frame), frame.scene
+    def paint(self, frame, chroma, earlier, later):
+        """Paint a frame, and make of it what the encoder takes.
+
+        With a request to restore, its dust is mended from the Frames before and behind it, which
+        may be None.
+        """
+        pixels, scene = self.pixels_of(frame), frame.scene
+        around = self.request.enlarger and earlier and later and frame.flow and later.flow
+        flash = around and Transition.FLASH in (earlier.transition, frame.transition)
+        if around and not flash and pixels.shape[2] == 1:
+            pixels = self.mended(frame, pixels, earlier, later)
         chroma = dimmed(chroma, frame.small.result(), scene.exposure(frame.number))
         inner = np.ascontiguousarray(scene.inner(np.rot90(pixels, self.turns)))
         strength = self.request.strength * frame.contrast
@@ -325,9 +344,29 @@ class Painter:
             whole = np.ascontiguousarray(np.rot90(painted, -self.turns))
         return self.encoding.frame(whole, frame.decoded.time)
 
-    def upright(self, raw) -> np.ndarray:
+    def mended(self, frame, pixels, earlier, later) -> np.ndarray:
+        """Return the gray pixels (H, W, 1) of a frame without its dust, but within its bars."""
+        inner = [
+            frame.scene.inner(np.rot90(each[..., :1], self.turns))
+            for each in (pixels, self.pixels_of(earlier), self.pixels_of(later))
+        ]
+        inner = [np.ascontiguousarray(each[..., 0]) for each in inner]
+        warps = frame.flow.result().forward, later.flow.result().backward
+        gray = pixels.copy()
+        frame.scene.inner(np.rot90(gray, self.turns))[..., 0] = without_dust(*inner, warps)
+        return gray
+
+    def pixels_of(self, frame) -> np.ndarray:
+        """Return the pixels of a frame; with a request to restore, without flicker."""
+        pixels = decode.pixels_of(frame.decoded.frame)
+        place = frame.number - frame.scene.begin
+        if self.request.enlarger and place < len(frame.scene.gains):
+            return brightened(pixels, frame.scene.gains[place])
+        return pixels
+
+    def upright(self, frame) -> np.ndarray:
         """Return the pixels of a frame as it is seen."""
-        return np.rot90(decode.pixels_of(raw), self.turns)
+        return np.rot90(self.pixels_of(frame), self.turns)
 
 
 def _result(value):

@@ -12,7 +12,7 @@ from collections import deque
 
 from colorizer.chroma import LINEAR_8, chroma_of, lab_root
 from colorizer.files.atomic import replacing, write_json
-from colorizer.films import opinion
+from colorizer.films import opinion, restore
 from colorizer.films.stabilize import CONTEXT, Transition, find_transition
 from colorizer.pixels import grayscale, resize, to_unit
 
@@ -61,7 +61,8 @@ class Scene:
     in shares of the sides. `keys` are the numbers of its key frames. `shot` is the number of the
     first scene, from 0, that shows the same; that of the scene itself where it is new. `rise` and
     `fall` are the exposures of its first and last frames, where it fades in and out, from 0 to 1.
-    `flashes` are the numbers of frames that differ from those on both sides.
+    `flashes` are the numbers of frames that differ from those on both sides, and `gains` by what
+    to multiply each frame against flicker.
     """
 
     begin: int
@@ -73,6 +74,7 @@ class Scene:
     rise: tuple = ()
     fall: tuple = ()
     flashes: tuple = ()
+    gains: tuple = ()
 
     def transition(self, number) -> Transition:
         """Tell how one of its frames follows those before it."""
@@ -168,8 +170,8 @@ class Draft:
     def __init__(self, begin, seconds):
         """Begin at a frame, by its number and time."""
         self.begin, self.seconds, self.end = begin, seconds, begin
-        self.highlights, self.brightest, self.flashes = [], None, []
-        self.given = []
+        self.highlights, self.means, self.brightest = [], [], None
+        self.flashes, self.given = [], []
         self.candidates, self.best, self.distance = [], None, KEY_DISTANCE
 
     def add(self, small, decoded, gray_of) -> None:
@@ -177,6 +179,7 @@ class Draft:
         levels = cv2.calcHist([small], [0], None, [256], [0, 256]).ravel()
         brighter = small.size - np.cumsum(levels)
         self.highlights.append(int(np.argmax(brighter <= HIGHLIGHTS * small.size)))
+        self.means.append(cv2.mean(small)[0])
         if self.brightest is None:
             self.brightest = small.copy()
         cv2.max(self.brightest, small, dst=self.brightest)
@@ -215,6 +218,7 @@ class Draft:
             rise=rise,
             fall=fall[::-1],
             flashes=tuple(self.flashes),
+            gains=restore.gains(self.means) if not rise and not fall else (),
         )
         # The sharpest frames are no faded ones, unless there are no others.
         lit = [each for each in self.candidates if scene.exposure(each.number) > FADED]
@@ -323,7 +327,8 @@ class Scenes:
     def __init__(self, folder):
         """Take up those that were found before; `found` is a list of Scenes, or None.
 
-        `matched` is the share of their key frames that looks like the reference. Without a folder, None, nothing is kept and there are no opinions.
+        `matched` is the share of their key frames that looks like the reference. Without a folder,
+        None, nothing is kept and there are no opinions.
         """
         self.folder, self.found, self.latest = folder, None, (None, None)
         self.matched = 0.0

@@ -13,16 +13,12 @@ from colorizer.films import compare, decode, sequence
 from colorizer.films import cuts as cuts_file
 from colorizer.films.formats import FrameFolder, container_of
 from colorizer.films.mux import Encoder, Encoding, assemble, codec_of
-from colorizer.films.pipeline import Memory, Painter, find_scenes, given, part
+from colorizer.films.pipeline import SEGMENT, Memory, Painter, find_scenes, given, part
 from colorizer.films.scenes import Scenes, survey
 from colorizer.films.sheet import Sheet
 from colorizer.jobs.job import Outcome, failure_of
 
 import numpy as np
-
-# Frames a segment: what a stop loses at most, and what is coloured between two key frames. A whole
-# number of stabilize.BLOCK, so that films that were stopped become the same.
-SEGMENT = 240
 
 # Frames that a dry run colours to learn how long the others will take.
 TRIAL = 48

@@ -23,7 +23,7 @@ LONGEST_NAME = 255
 OURS = (State.FREE, State.FINISHED, State.OUTDATED)
 OVERWRITTEN = (*OURS, State.CHANGED, State.REPLACED, State.UNKNOWN)
 
-NO_FILMS = "films are neither restored nor enlarged; leave --restore and --enlarge out"
+NO_FILMS = "films are not enlarged; leave --enlarge out"
 
 
 @dataclasses.dataclass
@@ -86,7 +86,7 @@ def plan(request, record, fingerprint, takes_hints=True) -> Plan:
     for path, relative in found:
         if not film_formats.is_film(path):
             jobs = photograph_jobs(request, path, relative)
-        elif request.enlarger:
+        elif request.scale > 1:
             planned.failures.append((shown(relative), NO_FILMS))
             continue
         else:

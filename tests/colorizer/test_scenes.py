@@ -3,7 +3,7 @@
 import colorize
 from colorizer.errors import UserError
 from colorizer.files import photos
-from colorizer.films import cuts, opinion, scenes
+from colorizer.films import cuts, opinion, restore, scenes, stabilize
 from colorizer.films.opinion import Key
 from colorizer.pixels import resize
 
@@ -294,3 +294,43 @@ def test_hints_given_for_a_film_say_what_films_need(tmp_path, film, capsys):
     flags = ["--hints", str(tmp_path / "h.png"), "--model", str(model)]
     assert colorize.main([str(film), "--output", str(tmp_path / "out"), *flags]) == 2
     assert "in a folder film.hints, each named by its frame, 120.png" in capsys.readouterr().err
+
+
+# ----------------------------------------------------------------------------- old film stock
+
+
+def test_flicker_is_measured_and_steady_frames_are_left():
+    steady = restore.gains([100.0] * 20)
+    assert steady == (1,) * 20
+    fading = restore.gains(np.linspace(100, 110, 40))
+    assert set(fading[6:-6]) == {1}
+    flickering = restore.gains([100 if number != 9 else 80 for number in range(20)])
+    assert flickering[9] == pytest.approx(1.25, abs=0.01)
+    assert flickering.count(1) == 19
+    pixels = np.array([[0, 100, 255]], np.uint8)
+    assert restore.brightened(pixels, 1) is pixels
+    assert restore.brightened(pixels, 1.25).tolist() == [[0, 125, 255]]
+
+
+def test_dust_of_one_frame_is_mended_and_all_else_stays_bit_for_bit():
+    whole = texture(5, width=SIZE[1] + 40)
+    before, clean, after = (whole[:, at : at + SIZE[1]].copy() for at in (0, 2, 4))
+    noise = np.random.default_rng(0).integers(-3, 4, clean.shape)
+    clean = np.uint8(np.clip(clean + noise, 0, 255))
+    dusty = clean.copy()
+    dusty[40:44, 60:63] = 255 - dusty[40:44, 60:63] // 4
+    warps = [stabilize.find_warp(other, dusty) for other in (before, after)]
+    mended = restore.without_dust(dusty, before, after, warps)
+    assert np.abs(mended[40:44, 60:63].astype(int) - clean[40:44, 60:63]).mean() < 12
+    kept = np.ones(SIZE, bool)
+    kept[37:47, 57:66] = False
+    np.testing.assert_array_equal(mended[kept], dusty[kept])
+    untouched = restore.without_dust(clean, before, after, warps)
+    np.testing.assert_array_equal(untouched, clean)
+
+
+def test_what_stays_longer_than_a_frame_is_no_dust():
+    before, now, after = (texture(5) for _ in range(3))
+    now[40:44, 60:63] = after[40:44, 60:63] = 0
+    warps = [stabilize.find_warp(other, now) for other in (before, after)]
+    np.testing.assert_array_equal(restore.without_dust(now, before, after, warps), now)
