@@ -133,8 +133,11 @@ class Opinion:
                 share = abs(other - number) / abs(other - self.numbers[place])
             if share:
                 weight = np.full(small.shape, KEY_WEIGHT * share, np.float32)
-                warp = find_warp(self.smalls[place], small)
-                carried, weight = warp.carry(np.float32(self.chromas[place]), weight)
+                # Key frames may have been a pixel higher or wider.
+                size = small.shape[::-1]
+                key = cv2.resize(self.smalls[place], size)
+                colours = cv2.resize(np.float32(self.chromas[place]), size)
+                carried, weight = find_warp(key, small).carry(colours, weight)
                 total += weight
                 mean = mean + (carried - mean) * (weight / total)[..., np.newaxis]
         return mean
