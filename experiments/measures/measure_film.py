@@ -279,8 +279,11 @@ def returning(ways, grays, other, scene, first) -> dict:
     """Return how far the chroma of a shot is when it returns from what it was, by way.
 
     It is shown, then a part of another film, gray frames, then it goes on where it would be then.
+    Nothing is returned where it is too short.
     """
-    away = min(AWAY, len(other), (scene.end - first) // 3)
+    if scene.end - first < 3 * AWAY:
+        return {}
+    away = min(AWAY, len(other))
     gone = first + (scene.end - first - away) // 2
     back = gone + away
     points = followed(grays[gone - 1 : back + 1], scene)
@@ -299,10 +302,12 @@ def returning(ways, grays, other, scene, first) -> dict:
 
 def fading(ways, grays, scene, first) -> dict:
     """Return the most chroma over lightness in a fade from black, as a multiple of what it is
-    behind it, by way."""
+    behind it, by way; nothing where the scene is too short."""
+    if scene.end - first < 2 * FADE:
+        return {}
     film = [
         np.rint(gray * min(1.0, number / FADE)).astype(np.uint8)
-        for number, gray in enumerate(grays[first : min(scene.end, first + 2 * FADE)])
+        for number, gray in enumerate(grays[first : first + 2 * FADE])
     ]
     small = [ways.colorizer.shrink(gray[..., np.newaxis]) for gray in film]
     found = {}
