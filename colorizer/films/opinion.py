@@ -21,11 +21,11 @@ STRIDE = 8
 COMPONENTS = 16
 # What distance in features (2 for opposite ones), luminance, in levels of 255, and place, in shares
 # of the longer side, makes a place look e to the power of a half less alike.
-FEATURE_SCALE, LUMINANCE_SCALE, PLACE_SCALE = 0.5, 30.0, 0.4
+FEATURE_SCALE, LUMINANCE_SCALE, PLACE_SCALE = 0.5, 30.0, 0.12
 # A place looks like none where it is less alike than e to the minus of this.
 LEAST_ALIKE = 6.0
-# The mean of several colours is paler than they are: at most so much is given back.
-MOST_GAIN = 1.25
+# The means of several colours differ less than they do: at most so much is given back.
+MOST_GAIN = 1.6
 # The places of so many key frames are kept, and looked at so many of a frame at a time.
 MOST_FRAMES, BATCH = 8, 64
 
@@ -201,9 +201,12 @@ def learn(keys) -> Opinion:
         colours.append(means(key.chroma, grid).reshape(-1, 2))
     own = Opinion(np.concatenate(places), np.concatenate(colours), empty.centre, basis)
     found = np.concatenate([own.of(told)[0] for told in places])
-    before, after = (np.linalg.norm(chroma, axis=1).mean() for chroma in (own.chroma, found))
+    middle = own.chroma.mean(axis=0)
+    before, after = (
+        np.linalg.norm(chroma - middle, axis=1).mean() for chroma in (own.chroma, found)
+    )
     gain = np.clip(before / max(after, 1e-6), 1, MOST_GAIN)
-    return dataclasses.replace(own, chroma=np.float32(gain * found))
+    return dataclasses.replace(own, chroma=np.float32(middle + gain * (found - middle)))
 
 
 def spread(keys) -> list:
