@@ -77,7 +77,7 @@ def arguments():
     add("--format", choices=formats.CHOICES, help="of the results (default: each file's own)")
     add("--jpeg-quality", type=percent, metavar="0..100", help="default: about the source's own")
     add("--label", nargs="?", const="colorized", default="", help="write this word in a corner")
-    add("--compare", action="store_true", help="also write NAME-compare.jpg, before and after")
+    add("--compare", action="store_true", help="also before and after: NAME-compare.jpg, .mp4")
     add(
         "--max-megapixels",
         type=megapixels,
@@ -91,6 +91,10 @@ def arguments():
     qualities = film_formats.DEFAULT_QUALITIES
     add("--quality", type=quality, metavar="CRF", help=f"0 to 63, lower is better ({qualities})")
     add("--as-film", type=rate, metavar="RATE", help="a film of each folder; pictures a second")
+    add("--from", dest="begin", type=moment, metavar="TIME", help="do a part: 90, 1:30, 0:01:30.5")
+    add("--to", dest="end", type=moment, metavar="TIME", help="the part ends before this time")
+    add("--preview", action="store_true", help="write a sheet of the scenes instead, in minutes")
+    add("--scenes", type=path, metavar="FILE", help="the cuts of a film; --preview writes them")
     add("--keep-interlaced", action="store_true", help="default: a frame for each field")
     return parser
 
@@ -108,6 +112,14 @@ def strength(text) -> float:
     if not 0 <= share <= 1:
         raise argparse.ArgumentTypeError(f"{share:g} is not between 0 and 1")
     return share
+
+
+def moment(text) -> Fraction:
+    """Parse --from and --to: seconds, minutes:seconds or hours:minutes:seconds."""
+    parts = [Fraction(part) for part in text.split(":")]
+    if len(parts) > 3 or min(parts) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is no time; write 90, 1:30 or 0:01:30.5")
+    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
 
 
 def percent(text) -> int:
@@ -160,6 +172,10 @@ def request_of(settings, colorizer) -> Request:
                 f"{colorizer.network.path.name} takes no known colours, which {flag} needs; "
                 "give a --model that does"
             )
+    if settings.scenes and not settings.scenes.is_file() and not settings.preview:
+        raise UserError(f"there is no file {shown(settings.scenes)}; add --preview to write it")
+    if settings.end is not None and settings.end <= (settings.begin or 0):
+        raise UserError("--to is not behind --from; nothing lies between them")
     scale = settings.enlarge or (1 if settings.restore else None)
     return Request(
         inputs=(*settings.paths, *settings.input),
@@ -180,6 +196,10 @@ def request_of(settings, colorizer) -> Request:
         quality=settings.quality,
         keep_interlaced=settings.keep_interlaced,
         as_film=settings.as_film,
+        begin=settings.begin,
+        end=settings.end,
+        scenes=settings.scenes,
+        preview=settings.preview,
     )
 
 
@@ -224,7 +244,7 @@ def main(argv=None) -> int:
         if settings.dry_run:
             record, fingerprint = Record(request.output), Fingerprint(request, colorizer)
             planned = plan(request, record, fingerprint, colorizer.network.takes_known)
-            ending.status = 1 if print_dry_run(planned, colorizer, request) else 0
+            ending.status = 1 if print_dry_run(planned, colorizer, request, Progress) else 0
         else:
             report = (single.run_one if into_file else run)(request, colorizer, Progress)
             # A result that is written out has standard output for itself.

@@ -50,7 +50,7 @@ class Network:
     `path` is its file; `takes_known` tells whether it has the second input `known`; `working_size`
     is the side, in pixels, of the square whose area it wants to see of a photograph. `run` computes
     RGB from the inputs, without a check. `run_features` computes its output `features` from a gray
-    picture, or is None where it has no such output.
+    picture, or is None where it has no such output; `run_both` both from a gray picture, at once.
     """
 
     path: Path
@@ -58,6 +58,7 @@ class Network:
     working_size: int
     run: Callable[..., np.ndarray]
     run_features: Callable[[np.ndarray], np.ndarray] | None = None
+    run_both: Callable[[np.ndarray], tuple] | None = None
 
     def __call__(self, gray, known=None) -> np.ndarray:
         """Colorize pictures of one size: float32 (B, h, w, 1) in [0, 1] to RGB (B, h, w, 3).
@@ -74,7 +75,10 @@ class Network:
             inputs.append(np.ascontiguousarray(known, np.float32))
         elif known is not None:
             raise ValueError(f"{self.path} has no input for known colours")
-        rgb = self.run(*inputs)
+        return self._checked(self.run(*inputs), gray)
+
+    def _checked(self, rgb, gray) -> np.ndarray:
+        """Return what the network painted of gray pictures; raises UserError as `__call__` does."""
         if rgb.shape != (*gray.shape[:3], 3):
             raise UserError(
                 f"{self.path} maps {gray.shape} to {rgb.shape}, not grayscale "
@@ -95,9 +99,25 @@ class Network:
             raise UserError(
                 f"{self.path} cannot tell what looks like a reference; give another --model"
             )
-        found = self.run_features(np.ascontiguousarray(gray, np.float32))
-        rows, columns = (-(-side // FEATURE_STRIDE) for side in gray.shape[1:3])
-        return found[:, :rows, :columns]
+        return _cropped(self.run_features(np.ascontiguousarray(gray, np.float32)), gray)
+
+    def look(self, gray) -> tuple:
+        """Return RGB of gray pictures, as `__call__` without known colours, and their features.
+
+        Both are of one run where that can be; the features are None where the network has none.
+        """
+        if self.run_features is None:
+            return self(gray), None
+        if self.run_both is None:
+            return self(gray), self.features(gray)
+        rgb, found = self.run_both(np.ascontiguousarray(gray, np.float32))
+        return self._checked(rgb, gray), _cropped(found, gray)
+
+
+def _cropped(features, gray) -> np.ndarray:
+    """Return the features of the squares that gray pictures (B, h, w, 1) reach."""
+    rows, columns = (-(-side // FEATURE_STRIDE) for side in gray.shape[1:3])
+    return features[:, :rows, :columns]
 
 
 def load_network(path) -> Network:
@@ -195,14 +215,18 @@ def _load_onnx(path) -> Network:
     def run(*arrays):
         return session.run([output.name], dict(zip(names, arrays, strict=True)))[0]
 
+    def run_both(gray):
+        inputs = {names[0]: gray, **dict.fromkeys(names[1:], _nothing_known(gray))}
+        return session.run([output.name, "features"], inputs)
+
     def run_features(gray):
         # What paints runs too: ONNX Runtime 1.32 leaves nothing out when asked for less.
-        inputs = {names[0]: gray, **dict.fromkeys(names[1:], _nothing_known(gray))}
-        return session.run(["features"], inputs)[0]
+        return run_both(gray)[1]
 
-    has_features = "features" in [each.name for each in session.get_outputs()]
     size = _working_size(path, session.get_modelmeta().custom_metadata_map, names)
-    return Network(path, len(names) == 2, size, run, run_features if has_features else None)
+    if "features" not in [each.name for each in session.get_outputs()]:
+        return Network(path, len(names) == 2, size, run)
+    return Network(path, len(names) == 2, size, run, run_features, run_both)
 
 
 def _load_keras(path) -> Network:

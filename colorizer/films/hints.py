@@ -1,10 +1,12 @@
 """Hints for a film: pictures of colours, each from its frame to its scene's end.
 
-They lie in a folder beside the film and are named by a frame, 120.png, of which the film's first is
-0, or by a time, 83.5s.png or 00-01-23.5.png. Where a hint is painted, the colour is known; that
-place moves with what it lies on.
+They lie in a folder beside the film and are named by a frame, 120.png or ref_000120.png, of which
+the film's first is 0, or by a time, 83.5s.png or 00-01-23.5.png. Where a hint is painted, the
+colour is known; that place moves with what it lies on. In a folder of frames they may also be
+whole frames in colour, from which their scene takes its colours.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -21,10 +23,11 @@ from colorizer.hints import drawing, known
 import cv2
 import numpy as np
 
-# A folder NAME.hints holds the hints of the film NAME.
-FOLDER_SUFFIX = ".hints"
+# A folder NAME.hints holds the hints of the film NAME, and NAME.frames those and whole frames.
+FOLDER_SUFFIX, FRAMES_SUFFIX = ".hints", ".frames"
 
-FRAME_NAME = re.compile(r"\d+")
+# Programs that colour films call their frames ref_000120.png.
+FRAME_NAME = re.compile(r"(?:ref_)?(\d+)")
 SECONDS_NAME = re.compile(r"(\d+(?:\.\d+)?)s")
 CLOCK_NAME = re.compile(r"(?:(\d+)[-:])?(\d+)[-:](\d+(?:\.\d+)?)")
 
@@ -37,11 +40,15 @@ LEAST_TRUST = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Hint:
-    """A picture of hints and the first frame that it is for, by its number or its time."""
+    """A picture of hints and the first frame that it is for, by its number or its time.
+
+    It may be a `whole` frame in colour.
+    """
 
     path: Path
     frame: int | None = None
     seconds: Fraction | None = None
+    whole: bool = False
 
     def begins(self, frame, seconds, before) -> bool:
         """Tell whether it begins with a frame: its number, its time, and that of the one before.
@@ -61,18 +68,20 @@ class Hint:
 
 
 class HintFolder:
-    """The folder of hints of a film."""
+    """The folders of hints of a film; `path` is the first."""
 
-    def __init__(self, folder):
-        self.path = Path(folder)
+    def __init__(self, *folders):
+        self.folders = [Path(folder) for folder in folders]
+        self.path = self.folders[0]
 
     @functools.cached_property
     def files(self) -> list[Path]:
-        """The pictures in it, sorted by name; none where it cannot be listed."""
-        try:
-            return sorted(path for path in self.path.iterdir() if path.suffix.lower() == ".png")
-        except OSError:
-            return []
+        """The pictures in them, sorted by name; none where they cannot be listed."""
+        found = []
+        for folder in self.folders:
+            with contextlib.suppress(OSError):
+                found += sorted(each for each in folder.iterdir() if each.suffix.lower() == ".png")
+        return found
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -90,25 +99,40 @@ class HintFolder:
         hints = [hint_of(path) for path in self.files]
         if not hints:
             raise UserError(f"{shown(self.path.name)} holds no hints; put PNG files into it")
-        for hint in hints:
-            try:
-                _check(drawing.read_hints(hint.path).shape[:2], sizes)
-            except photos.PhotographError as error:
-                name = shown(Path(self.path.name, hint.path.name))
-                raise UserError(f"{name}: {error}") from error
-        return hints
+        return [_checked(hint, sizes) for hint in hints]
 
 
 def folder_beside(film) -> HintFolder | None:
-    """Return the folder of hints beside a film, or None where there is none."""
-    folder = film.with_name(film.stem + FOLDER_SUFFIX)
-    return HintFolder(folder) if folder.is_dir() else None
+    """Return the folders of hints beside a film, or None where there are none."""
+    beside = (film.with_name(film.stem + suffix) for suffix in (FOLDER_SUFFIX, FRAMES_SUFFIX))
+    folders = [folder for folder in beside if folder.is_dir()]
+    return HintFolder(*folders) if folders else None
+
+
+def _checked(hint, sizes) -> Hint:
+    """Return a hint, whole or not, that has the shape of one of several sizes (height, width).
+
+    Raises UserError where its picture is not one of hints.
+    """
+    try:
+        if hint.path.parent.suffix == FRAMES_SUFFIX:
+            with photos.opened(hint.path) as image:
+                photograph = photos.load(image)
+            if photograph.alpha is None or photograph.alpha.min():
+                hint = dataclasses.replace(hint, whole=True)
+                _check(photograph.pixels.shape[:2], sizes)
+        if not hint.whole:
+            _check(drawing.read_hints(hint.path).shape[:2], sizes)
+    except photos.PhotographError as error:
+        name = shown(Path(hint.path.parent.name, hint.path.name))
+        raise UserError(f"{name}: {error}") from error
+    return hint
 
 
 def hint_of(path) -> Hint:
     """Read a hint's frame or time from the name of its file; raises UserError where it has none."""
-    if FRAME_NAME.fullmatch(path.stem):
-        return Hint(path, frame=int(path.stem))
+    if match := FRAME_NAME.fullmatch(path.stem):
+        return Hint(path, frame=int(match[1]))
     if match := SECONDS_NAME.fullmatch(path.stem):
         return Hint(path, seconds=Fraction(match[1]))
     if match := CLOCK_NAME.fullmatch(path.stem):

@@ -3,12 +3,13 @@
 import contextlib
 import dataclasses
 import heapq
+import math
 import os
 from fractions import Fraction
 
 from colorizer.files import boxes, xmp
 from colorizer.files.atomic import replacing
-from colorizer.films.decode import WEIGHTS, Film, FilmError, opened
+from colorizer.films.decode import WEIGHTS, Film, FilmError, is_cover, opened
 from colorizer.films.formats import CODECS, Container, container_of
 from colorizer.films.interlace import Scan
 from colorizer.films.timing import Clock, packets, timeline
@@ -205,22 +206,28 @@ class Encoder:
         }
 
 
-def assemble(source, target, encoding, segments, last_length, mark, enter) -> list[str]:
+def assemble(source, target, encoding, segments, last_length, mark, enter, part=False):
     """Write a film's file: coloured pictures from the segments, all else from its source.
 
     `segments` are files that hold what `Encoder.finish` returns; the last frame is shown for
     `last_length`. Sound, subtitles, further pictures, attachments, chapters, metadata and rotation
     are copied as they are; `mark`, an xmp.Mark, says how it was made. The file appears when it is
-    whole; `enter(path)` is called with where it lies before. Returns phrases about what the
-    container does not hold. Raises FilmError, and OSError where the file cannot be written.
+    whole; `enter(path)` is called with where it lies before. Where the segments are a `part` of
+    the film, so is all else, and it begins at 0. Returns phrases, a list, about what the container
+    does not hold. Raises FilmError, and OSError where the file cannot be written.
     """
     film, holder = encoding.film, encoding.container
     times = timeline(_times(segments), last_length)
+    begin, end = Fraction(0), math.inf
+    if part:
+        begin = int(times.show.min()) * film.time_base
+        end = int(times.show.max() + last_length) * film.time_base
+        times = times.earlier(int(times.show.min()))
     # Frames of a folder have nothing beside them.
     whole = contextlib.nullcontext((None, None)) if source.is_dir() else opened(source)
     with whole as (container, main), replacing(target) as temporary:
         tags = _kept(container.metadata, OWN_METADATA) if container else {}
-        chapters, left_out = container.chapters() if container else [], []
+        chapters, left_out = container.chapters() if container and not part else [], []
         options = holder.phone_options if any("." in name for name in tags) else {}
         options = holder.options | options
         with av.open(os.fspath(temporary), "w", format=holder.muxer, options=options) as output:
@@ -246,12 +253,13 @@ def assemble(source, target, encoding, segments, last_length, mark, enter) -> li
             output.set_chapters(chapters)
             output.start_encoding()
             painted = _painted(segments, times, coloured, film.time_base)
-            clock, end = container and Clock(container), Fraction(0)
-            copied = _copied(container, copies, clock)
+            clock = container and Clock(container)
+            copied = _copied(container, copies, clock, begin, end)
+            end = Fraction(0)
             for packet in heapq.merge(painted, copied, key=_decoded_at):
                 end = max(end, _decoded_at(packet) + (packet.duration or 0) * packet.time_base)
                 output.mux(packet)
-            if clock and not clock.offset:  # else its file does not say how long it is
+            if clock and not clock.offset and not part:  # else its file does not say how long it is
                 left_out += _broken_off(container, main, end)
         if "mov" in holder.demuxers:
             _add_xmp(source, temporary, mark)
@@ -364,10 +372,19 @@ def _painted(segments, times, stream, time_base):
             yield packet
 
 
-def _copied(container, copies, clock):
-    """Yield the packets of all streams that are copied, as far as the film can be read."""
+def _copied(container, copies, clock, begin, end):
+    """Yield the packets of all streams that are copied, as far as the film can be read.
+
+    Those from `begin` to `end`, in seconds, are, and come so much earlier.
+    """
     for packet in packets(container, clock) if copies else ():
         if packet.stream_index in copies:
+            if end < math.inf and not is_cover(packet.stream):
+                if not begin <= _decoded_at(packet) < end:
+                    continue
+                shift = round(begin / packet.time_base)
+                packet.pts = packet.pts if packet.pts is None else packet.pts - shift
+                packet.dts = packet.dts if packet.dts is None else packet.dts - shift
             packet.stream = copies[packet.stream_index]
             yield packet
 

@@ -115,6 +115,14 @@ def find_flow(before, after) -> Flow:
     return Flow(_warp(before, after, back, forth), _warp(after, before, forth, back))
 
 
+def find_warp(before, after) -> Warp:
+    """Find how colours get from one frame to another, gray, uint8 (h, w): half of `find_flow`."""
+    before, after = np.ascontiguousarray(before), np.ascontiguousarray(after)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    forth, back = dis.calc(before, after, None), dis.calc(after, before, None)
+    return _warp(before, after, back, forth)
+
+
 def _warp(source, target, back, forth) -> Warp:
     """Return the warp from a frame to another by the flow between them, float32 (h, w, 2).
 

@@ -90,6 +90,10 @@ class Timeline:
     show: np.ndarray
     length: np.ndarray
 
+    def earlier(self, time) -> "Timeline":
+        """Return it with all packets so much earlier."""
+        return Timeline(self.decode - time, self.show - time, self.length)
+
 
 def timeline(times, last_length) -> Timeline:
     """Order packets of which only the times of their frames are known.

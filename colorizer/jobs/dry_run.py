@@ -5,10 +5,11 @@ import os
 import time
 from collections import Counter
 
-from colorizer.errors import shown
+from colorizer.errors import UserError, shown
 from colorizer.files import metadata, photos
+from colorizer.films.cuts import clock
 from colorizer.jobs.photographs import check_pixels, hints_of
-from colorizer.jobs.run import films
+from colorizer.jobs.run import films_module
 from colorizer.pixels import resize
 
 import numpy as np
@@ -17,8 +18,10 @@ import numpy as np
 TRIAL_HEIGHT, TRIAL_WIDTH = 1000, 1000
 
 
-def print_dry_run(planned, colorizer, request) -> int:
+def print_dry_run(planned, colorizer, request, progress) -> int:
     """Print a line for each job of a plan, then counts, formats, megapixels and time.
+
+    Films have a line for each scene, for which they are read; `progress` is as `run` takes it.
 
     Returns how many would fail, as far as their headers tell.
     """
@@ -27,14 +30,18 @@ def print_dry_run(planned, colorizer, request) -> int:
         print(f"{name}: skipped, finished earlier")
     for name in planned.kept:
         print(f"{name}: stays, changed since it was written")
-    moving = 0
+    moving, of_films = 0, 0.0
     for job in planned.films:
-        what, failure = films().dry_run(job, request)
+        what, failure = films_module().described(job, request)
+        if not failure:
+            print(f"{job.name}: a film, {what}, to {shown(job.target)}{_note(job)}")
+            try:
+                of_films += _examine(job, colorizer, request, progress)
+                moving += 1
+            except UserError as error:
+                failure = str(error)
         if failure:
             failures.append((job.name, failure))
-            continue
-        moving += 1
-        print(f"{job.name}: a film, {what}, to {shown(job.target)}{_note(job)}")
     for job in planned.photographs:
         try:
             with photos.opened(job.source.path, request.max_megapixels, job.page) as image:
@@ -54,7 +61,7 @@ def print_dry_run(planned, colorizer, request) -> int:
         print(f"would fail: {name}: {reason}")
     count = formats.total()
     kinds = ", ".join(f"{number} {format}" for format, number in formats.most_common())
-    seconds = _seconds(colorizer, request.enlarger, count, made) if count else 0
+    seconds = of_films + (_seconds(colorizer, request.enlarger, count, made) if count else 0)
     moving = f"{moving} films and " if planned.films else ""
     print(
         f"would colorize {moving}{count} photographs of {pixels / 1e6:.1f} megapixels"
@@ -62,6 +69,29 @@ def print_dry_run(planned, colorizer, request) -> int:
         f"{len(failures)} would fail; nothing was written"
     )
     return len(failures)
+
+
+def _examine(job, colorizer, request, progress) -> float:
+    """Print the scenes of a film, and return how many seconds it will take.
+
+    Raises UserError where it cannot be read.
+    """
+    films = films_module()
+    with progress(desc=job.name, unit=" frames", total=None) as bar:
+
+        def tell(frames, all_frames):
+            bar.total = all_frames or None
+            bar.update(frames)
+
+        try:
+            scenes, seconds = films.examine(job, colorizer, request, tell)
+        except (films.decode.FilmError, films.decode.av.FFmpegError, OSError) as error:
+            raise UserError(str(error)) from error
+    for number, scene in enumerate(scenes, start=1):
+        frames = scene.end - scene.begin
+        print(f"  scene {number}: {clock(scene.seconds)}, {frames} frames from {scene.begin}")
+    print(f"  {len(scenes)} scenes, about {_duration(seconds)}")
+    return seconds
 
 
 def _note(job) -> str:

@@ -1,35 +1,39 @@
 """A film from its file to its coloured file, in segments that outlast a stop."""
 
 import contextlib
+import itertools
 import json
 import shutil
+import time
 
 from colorizer.errors import shown
-from colorizer.files import xmp
+from colorizer.files import photos, xmp
 from colorizer.files.atomic import replacing, write_json
-from colorizer.films import decode, sequence
+from colorizer.films import compare, decode, sequence
+from colorizer.films import cuts as cuts_file
 from colorizer.films.formats import FrameFolder, container_of
 from colorizer.films.mux import Encoder, Encoding, assemble, codec_of
-from colorizer.films.pipeline import Memory, Painter
+from colorizer.films.pipeline import SEGMENT, Memory, Painter, find_scenes, given, part
+from colorizer.films.scenes import Scenes, survey
+from colorizer.films.sheet import Sheet
 from colorizer.jobs.job import Outcome, failure_of
 
 import numpy as np
 
-# Frames a segment: what a stop loses at most, and what is coloured between two key frames. A whole
-# number of stabilize.BLOCK, so that films that were stopped become the same.
-SEGMENT = 240
+# Frames that a dry run colours to learn how long the others will take.
+TRIAL = 48
 
 # Counts up when unfinished films of earlier versions cannot be gone on with.
-VERSION = 4
+VERSION = 5
 
 
 def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
     """Colorize one film and say what became of it; what goes wrong is its failure.
 
-    The result enters the record of `writer`. The progress `bar` counts frames; its total is a
-    guess. Segments that are finished stay in a hidden folder beside the target until the film is
-    whole; the same call goes on from there, whatever stopped it. Raises KeyboardInterrupt when it
-    is stopped.
+    The result enters the record of `writer`. The progress `bar` counts frames, each twice: read
+    for its scene, and coloured; its total is a guess. Segments that are finished stay in a hidden
+    folder beside the target until the film is whole; the same call goes on from there, whatever
+    stopped it. Raises KeyboardInterrupt when it is stopped.
     """
 
     def tell(frames, all_frames):
@@ -42,7 +46,7 @@ def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
         return Outcome(job, _failure_of(error))
 
 
-def dry_run(job, request) -> tuple[str, str]:
+def described(job, request) -> tuple[str, str]:
     """Look at a film: return what it is, a phrase, and why it would fail, or an empty one."""
     try:
         film = _probe(job, request)
@@ -66,22 +70,15 @@ def _failure_of(error) -> str:
     return failure_of(error)
 
 
-def _reader(job):
-    """Return the module that reads a film, and what it is to read."""
-    if isinstance(job.source, FrameFolder):
-        return sequence, job.source
-    return decode, job.source.path
-
-
 def _probe(job, request) -> decode.Film:
     """Decode some frames of a film and tell what it is."""
-    reader, source = _reader(job)
+    reader, source = reader_of(job)
     return reader.probe(source, request.max_megapixels, not request.keep_interlaced)
 
 
 def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     """Colorize one film segment by segment and put it together."""
-    reader, source = _reader(job)
+    reader, source = reader_of(job)
     film = _probe(job, request)
     if film.in_colour and request.keep_colour and not job.hints:
         remark = "it stays where it is, because its results are in another format"
@@ -90,16 +87,56 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
             remark = ""
         return Outcome(job, remark=remark, in_colour=True, kept=True)
     writer.check(job.target)
+    cuts = cuts_file.read(request.scenes) if request.scenes and request.scenes.is_file() else None
+    if request.preview:
+        return _preview(job, film, colorizer, request, writer, cuts, tell)
+    remarks = []
+    if job.paint:
+        remarks = _paint(job, film, colorizer, request, writer, cuts, tell)
+    if job.compare_target:
+        writer.check(job.compare_target)
+        with replacing(job.compare_target) as temporary:
+            compare.write(reader, source, film, request, job.target, temporary)
+            remarks.append(writer.enter(job.compare_target, temporary, "compare", job))
+    return Outcome(job, remark="; ".join(filter(None, remarks)), in_colour=film.in_colour)
+
+
+def reader_of(job):
+    """Return the module that reads a job's film, and what it reads."""
+    if isinstance(job.source, FrameFolder):
+        return sequence, job.source
+    return decode, job.source.path
+
+
+def _paint(job, film, colorizer, request, writer, cuts, tell) -> list[str]:
+    """Write a film's coloured file; return remarks."""
+    reader, source = reader_of(job)
     codec = codec_of(job.target, request.codec)
     encoding = Encoding(film, codec, request.quality, container_of(job.target))
     hints = job.hints.read(*film.seen_sizes()) if job.hints else []
     parts = Parts(job, {**writer.fingerprint.of(job), "version": VERSION, "codec": codec})
-    tell(parts.memory.frames, film.frames)
+    scenes = Scenes(parts.folder)
+
+    def once():
+        tell(1, 2 * film.frames)
+
+    if scenes.found is None:
+        with reader.reading(source, film) as frames:
+
+            def find(*found):
+                scenes.find(*found, cuts, given(film, hints))
+
+            scenes.keep(find_scenes(frames, film, request, colorizer, find, once))
+    else:
+        tell(film.frames, 2 * film.frames)
+    if not scenes.found:
+        raise decode.FilmError("no frame of it lies between --from and --to")
+    tell(parts.memory.frames, 2 * film.frames)
     if not parts.whole():
         with reader.reading(source, film, parts.memory.time) as frames:
-            painter = Painter(encoding, colorizer, request, hints, parts.memory)
-            with contextlib.closing(painter.colorize(frames)) as painted:
-                _write_segments(painted, encoding, parts, lambda: tell(1, film.frames))
+            painter = Painter(encoding, colorizer, request, hints, parts.memory, scenes)
+            with contextlib.closing(painter.colorize(part(frames, film, request))) as painted:
+                _write_segments(painted, encoding, parts, once)
         parts.finish()
 
     remarks = []
@@ -108,11 +145,90 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
         remarks.append(writer.enter(job.target, path, "picture", job))
 
     mark, length = writer.mark_of(job, xmp.COLORIZED), parts.memory.length
-    left_out = assemble(job.source.path, job.target, encoding, parts.segments, length, mark, enter)
-    remarks += _remarks(film, parts.memory, hints, request.reference)
+    left_out = assemble(
+        job.source.path,
+        job.target,
+        encoding,
+        parts.segments,
+        length,
+        mark,
+        enter,
+        request.is_part,
+    )
+    remarks += _remarks(film, parts.memory, scenes.found[0].begin, hints)
+    if request.reference:
+        remarks.append(f"{scenes.matched:.0%} of it looks like {request.reference.name}")
     remarks += encoding.losses() + left_out
     parts.remove()
+    return remarks
+
+
+def _preview(job, film, colorizer, request, writer, cuts, tell) -> Outcome:
+    """Write a sheet of a film's scenes, and where they begin."""
+    reader, source = reader_of(job)
+    drawn, found = Sheet(), []
+
+    def find(frames, gray_of, look):
+        for scene, learned, keys in survey(frames, gray_of, look, cuts):
+            key = max(keys, key=lambda each: each.small.std())
+            chroma = key.chroma
+            if learned is not None:
+                chroma = learned.shared(chroma, key.features, key.small)
+            drawn.add(scene, colorizer.paint(key.small[..., np.newaxis], chroma, request.strength))
+            found.append(scene)
+
+    with reader.reading(source, film) as frames:
+        find_scenes(frames, film, request, colorizer, find, lambda: tell(1, film.frames))
+    if not found:
+        raise decode.FilmError("no frame of it lies between --from and --to")
+    content = photos.encode(
+        photos.Photograph(drawn.drawn()), "JPEG", mark=writer.mark_of(job, xmp.COLORIZED)
+    )
+    remarks = [f"{len(found)} scenes", writer.write(job.target, "picture", job, content)]
+    if cuts is None and request.scenes:
+        cuts_file.write(request.scenes, found)
+        remarks.append(f"where they begin is in {shown(request.scenes)}")
     return Outcome(job, remark="; ".join(filter(None, remarks)), in_colour=film.in_colour)
+
+
+def examine(job, colorizer, request, tell) -> tuple:
+    """Find the scenes of a film and how long it will take; `tell` counts frames of how many.
+
+    Returns Scenes, a list, and seconds: all of its frames, by what the first TRIAL of them take.
+    Raises FilmError where it cannot be read.
+    """
+    reader, source = reader_of(job)
+    film = _probe(job, request)
+    scenes, started = Scenes(None), time.perf_counter()
+
+    def find(frames, gray_of, look):
+        def blind(gray):
+            return gray, np.zeros((*gray.shape, 2), np.float32), None
+
+        cuts = cuts_file.read(request.scenes) if request.scenes else None
+        scenes.found = [scene for scene, *_ in survey(frames, gray_of, blind, cuts)]
+
+    with reader.reading(source, film) as frames:
+        find_scenes(frames, film, request, colorizer, find, lambda: tell(1, film.frames))
+    if not scenes.found:
+        raise decode.FilmError("no frame of it lies between --from and --to")
+    reading = time.perf_counter() - started
+    if request.preview:
+        return scenes.found, reading
+    encoding = Encoding(
+        film, codec_of(job.target, request.codec), request.quality, container_of(job.target)
+    )
+    count = scenes.found[-1].end - scenes.found[0].begin
+    started = time.perf_counter()
+    with reader.reading(source, film) as frames:
+        some = itertools.islice(part(frames, film, request), TRIAL)
+        painter, encoder = Painter(encoding, colorizer, request, [], Memory(), scenes), None
+        encoder = Encoder(encoding)
+        for frame in painter.colorize(some):
+            encoder.encode(frame.painted.result())
+        encoder.finish()
+    each = (time.perf_counter() - started) / min(TRIAL, count)
+    return scenes.found, reading + count * each
 
 
 def _write_segments(painted, encoding, parts, tell) -> None:
@@ -129,16 +245,13 @@ def _write_segments(painted, encoding, parts, tell) -> None:
         parts.add(encoder.finish(), frame.memory)
 
 
-def _remarks(film, memory, hints, reference) -> list[str]:
+def _remarks(film, memory, first, hints) -> list[str]:
     """Return phrases for the user about what is not as in the film, and what became of hints."""
     remarks = []
-    count, end = memory.frames // film.fields, film.seconds(memory.time)
+    count, end = (first + memory.frames) // film.fields, film.seconds(memory.time)
     behind = [shown(hint.path.name) for hint in hints if hint.lies_behind(count, end)]
     if behind:
         remarks.append(f"the film ends before the hints of {', '.join(behind)}")
-    if reference:
-        share = memory.matched / memory.frames
-        remarks.append(f"{share:.0%} of it looks like {reference.name}")
     if memory.repeated:
         remarks.append(
             f"{memory.repeated} frames cannot be decoded; the one before stands for each"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from colorizer.files import formats
 from colorizer.films.formats import is_film
-from colorizer.films.hints import FOLDER_SUFFIX
+from colorizer.films.hints import FOLDER_SUFFIX, FRAMES_SUFFIX
 from colorizer.hints.drawing import beside, is_hints
 from colorizer.jobs.record import RECORD, Record
 
@@ -81,7 +81,7 @@ def _holds_film_hints(name, parent, files) -> bool:
     """Tell whether a folder is that of a film's hints, of which the film lies beside it."""
     stem, suffix = os.path.splitext(name)
     beside = (Path(parent, file) for file in files if os.path.splitext(file)[0] == stem)
-    return suffix == FOLDER_SUFFIX and any(map(is_film, beside))
+    return suffix in (FOLDER_SUFFIX, FRAMES_SUFFIX) and any(map(is_film, beside))
 
 
 def advice(path) -> str:

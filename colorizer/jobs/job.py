@@ -44,11 +44,13 @@ class PhotographJob:
 
 @dataclasses.dataclass(frozen=True)
 class FilmJob:
-    """A film: where it is, its name in messages, where the result goes, its hints, and a note."""
+    """A film, as a PhotographJob is a photograph; its hints are a folder of them, or None."""
 
     source: Source
     name: str
     target: Path
+    compare_target: Path | None = None
+    paint: bool = True
     hints: HintFolder | None = None
     note: str = ""
 
@@ -56,7 +58,10 @@ class FilmJob:
         """Return what the record keeps of this job alone."""
         own = {"codec": request.codec, "quality": request.quality}
         own |= {"keep_interlaced": True} if request.keep_interlaced else {}
-        return own | ({"as_film": str(request.as_film)} if request.as_film else {})
+        own |= {"as_film": str(request.as_film)} if request.as_film else {}
+        own |= {"part": [str(request.begin), str(request.end)]} if request.is_part else {}
+        scenes = request.scenes and request.scenes.is_file()
+        return own | ({"scenes": request.scenes.read_text(errors="replace")} if scenes else {})
 
 
 @dataclasses.dataclass(frozen=True)

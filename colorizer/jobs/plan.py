@@ -23,7 +23,7 @@ LONGEST_NAME = 255
 OURS = (State.FREE, State.FINISHED, State.OUTDATED)
 OVERWRITTEN = (*OURS, State.CHANGED, State.REPLACED, State.UNKNOWN)
 
-NO_FILMS = "films are neither restored nor enlarged; leave --restore and --enlarge out"
+NO_FILMS = "films are not enlarged; leave --enlarge out"
 
 
 @dataclasses.dataclass
@@ -57,7 +57,18 @@ def plan(request, record, fingerprint, takes_hints=True) -> Plan:
             f"({', '.join(formats.SUFFIXES)}) and no films "
             f"({', '.join(film_formats.SUFFIXES)}); give another --input"
         )
-    if request.hints and (len(found) != 1 or film_formats.is_film(found[0][0])):
+    films = [path for path, _ in found if film_formats.is_film(path)]
+    if request.hints and films:
+        name = shown(films[0].stem + film_hints.FOLDER_SUFFIX)
+        raise UserError(
+            f"--hints {shown(request.hints)} is for a photograph; a film's lie beside it in a "
+            f"folder {name}, each named by its frame, 120.png, or time, 83.5s.png"
+        )
+    if request.scenes and not request.as_film and len(films) != 1:
+        raise UserError(
+            f"--scenes {shown(request.scenes)} is for one film, and --input names {len(films)}"
+        )
+    if request.hints and len(found) != 1:
         raise UserError(
             f"--hints {shown(request.hints)} is for one photograph, and --input names "
             f"{len(found)} photographs and films; put NAME{drawing.SUFFIX} beside each"
@@ -70,15 +81,18 @@ def plan(request, record, fingerprint, takes_hints=True) -> Plan:
     for folder, relative in reels:
         target = request.output / film_formats.target_of(folder.path, relative, request.codec)
         hints = film_hints.folder_beside(folder.path)
-        _plan_one(FilmJob(folder, shown(relative), target, hints), names, False, planned)
+        job = film_job(request, folder, relative, target, hints)
+        _plan_one(job, names, request.compare, planned)
     for path, relative in found:
         if not film_formats.is_film(path):
             jobs = photograph_jobs(request, path, relative)
-        elif request.enlarger:
+        elif request.scale > 1:
             planned.failures.append((shown(relative), NO_FILMS))
             continue
         else:
-            jobs = [film_job(request, path, relative)]
+            target = request.output / film_formats.target_of(path, relative, request.codec)
+            hints = film_hints.folder_beside(path)
+            jobs = [film_job(request, Source(path), relative, target, hints)]
         for job in jobs:
             if job.hints and not takes_hints:
                 left_out = shown(job.hints.path.name)
@@ -107,10 +121,11 @@ def _reels(found, rate):
     return reels, [(path, relative) for path, relative in found if path not in taken]
 
 
-def film_job(request, path, relative) -> FilmJob:
-    """Return the job of a film, with the name that its result would have."""
-    target = request.output / film_formats.target_of(path, relative, request.codec)
-    return FilmJob(Source(path), shown(relative), target, film_hints.folder_beside(path))
+def film_job(request, source, relative, target, hints) -> FilmJob:
+    """Return the job of a film that becomes `target`, or of a sheet of its scenes."""
+    if request.preview:
+        target = target.with_name(_fitting(target.stem, "-preview.jpg"))
+    return FilmJob(source, shown(relative), target, hints=hints)
 
 
 def photograph_jobs(request, path, relative):
@@ -143,9 +158,10 @@ def _plan_one(job, names, compare, planned) -> None:
         planned.failures.append((job.name, "a link leads its result out of the output folder"))
         return
     compared = compare_state = None
-    compare = compare and isinstance(job, PhotographJob)
+    compare = compare and not target.stem.endswith("-preview")
     if compare:
-        beside = target.with_name(_fitting(target.stem, "-compare.jpg"))
+        ending = "-compare.mp4" if isinstance(job, FilmJob) else "-compare.jpg"
+        beside = target.with_name(_fitting(target.stem, ending))
         compared, compare_state = names.choose(beside, "compare", job)
     paint = names.overwrite or state in (State.FREE, State.OUTDATED)
     if state is State.CHANGED and not names.overwrite:
@@ -158,13 +174,9 @@ def _plan_one(job, names, compare, planned) -> None:
     if note and os.path.lexists(wanted):
         note += f", because {shown(wanted.name)} is there and not known as its result"
     note = "; ".join(phrase for phrase in (job.note, note) if phrase)
-    if isinstance(job, FilmJob):
-        planned.films.append(dataclasses.replace(job, target=target, note=note))
-        return
     compared = compared if draw else None
-    planned.photographs.append(
-        dataclasses.replace(job, target=target, compare_target=compared, paint=paint, note=note)
-    )
+    job = dataclasses.replace(job, target=target, compare_target=compared, paint=paint, note=note)
+    (planned.films if isinstance(job, FilmJob) else planned.photographs).append(job)
 
 
 class Names:

@@ -38,6 +38,9 @@ class Request:
     films.formats.CODECS, or None for what suits the container, and `quality` its constant rate
     factor, or None for its default. `keep_interlaced` leaves interlaced films so. `as_film`, a
     Fraction or None, makes a film of each folder of pictures, so many of which are shown a second.
+    Of films, `begin` and `end`, Fractions in seconds or None, are the part that is done, and
+    `scenes` is a file of the frames that begin scenes; with `preview` a sheet of its scenes is
+    made of each, and `scenes` is written where it is not there.
     """
 
     inputs: tuple = ()
@@ -58,6 +61,15 @@ class Request:
     quality: int | None = None
     keep_interlaced: bool = False
     as_film: Fraction | None = None
+    begin: Fraction | None = None
+    end: Fraction | None = None
+    scenes: Path | None = None
+    preview: bool = False
+
+    @property
+    def is_part(self) -> bool:
+        """Whether a part of each film is asked for."""
+        return self.begin is not None or self.end is not None
 
     @property
     def scale(self) -> int:

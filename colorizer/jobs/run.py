@@ -3,7 +3,7 @@
 import dataclasses
 
 from colorizer.errors import UserError
-from colorizer.jobs.job import FilmJob, Writer
+from colorizer.jobs.job import Writer
 from colorizer.jobs.photographs import colorize_photographs
 from colorizer.jobs.plan import plan
 from colorizer.jobs.record import RECORD, Record, held
@@ -36,7 +36,7 @@ class Report:
             self.failures.append((job.name, outcome.failure))
             return
         self.remarks += [(job.name, phrase) for phrase in (outcome.remark, job.note) if phrase]
-        if not isinstance(job, FilmJob) and not job.paint:
+        if not job.paint:
             self.compared += 1
         elif outcome.kept:
             self.left_in_colour += 1
@@ -73,13 +73,13 @@ def run(request, colorizer, progress) -> Report:
                     colorize_photographs(jobs, colorizer, request, writer, add)
             for job in planned.films:
                 with progress(desc=job.name, unit=" frames", total=None) as bar:
-                    report.add(films().colorize_film(job, colorizer, request, writer, bar))
+                    report.add(films_module().colorize_film(job, colorizer, request, writer, bar))
         except KeyboardInterrupt:
             report.stopped = True
     return report
 
 
-def films():
+def films_module():
     """Import what colorizes films: a photograph need not wait for FFmpeg's libraries."""
     try:
         from colorizer.jobs import films as module

@@ -85,44 +85,49 @@ def test_the_whole_table_is_printed_and_written(tmp_path, sample, capsys):
     assert (tmp_path / "outputs/films/pan over one.png").exists()
 
 
-def test_what_is_carried_is_told_to_a_network_that_takes_it(tmp_path, sample, monkeypatch):
-    told, predict = [], measure_film.Colorizer.predict
+def textured(seed=0):
+    gray = np.random.default_rng(seed).integers(0, 256, (12, 16, 1), np.uint8)
+    return resize(gray, 48, 64)
 
-    def look(self, image, known=None):
-        told.append(known)
-        return predict(self, image, known)
 
-    monkeypatch.setattr(measure_film.Colorizer, "predict", look)
-    model = standins.save_knowing(tmp_path / "knowing.onnx")
-    output = tmp_path / "out.json"
-    flags = ["--model", str(model), "--output", str(output), "--known"]
-    assert measure_film.main(flags) == 0
-    rows = json.loads(output.read_text())["clips"]
-    assert [row["way"] for row in rows][2:] == ["steady", "known", "known, then steady"]
-    given = [known for known in told if known is not None]
-    assert len(given) == 7
-    # After one frame an eighth is known, after seven frames seven eighths.
-    assert given[0][..., 2].max() == pytest.approx(1 / 8, abs=0.01)
-    assert given[-1][..., 2].max() == pytest.approx(7 / 8, abs=0.02)
-    brown = standins.save_brown(tmp_path / "brown.onnx")
-    assert measure_film.main(["--model", str(brown), "--known"]) == 2
+def test_points_are_followed_and_those_that_are_lost_are_left_out():
+    whole = textured()[..., 0]
+    frames = [np.ascontiguousarray(whole[:, at : at + 48]) for at in range(0, 12, 2)]
+    begin, end = measure_film.follow(frames)
+    assert len(begin) > 5
+    np.testing.assert_allclose(begin - end, np.tile([10, 0], (len(begin), 1)), atol=0.5)
+    assert (begin[:, 0] > 9).all()
+    assert len(measure_film.follow([frames[0], textured(9)[:, :48, 0]])[0]) < len(begin) / 3
+
+
+def test_drift_is_the_change_of_chroma_of_a_point():
+    before, after = np.zeros((2, 10, 20, 2), np.float32)
+    before[:, :10], after[:, 10:] = (3, 4), (6, 8)
+    left, right = np.array([[0.25, 0.5]]), np.array([[0.75, 0.5]])
+    assert measure_film.changes([before, after], [left, left]) == pytest.approx([5])
+    assert measure_film.changes([before, after], [left, right]) == pytest.approx([5])
+    assert measure_film.changes([before, after], [right, right]) == pytest.approx([10])
+
+
+class Flickering:
+    """A Colorizer whose network paints each picture it has not seen yet in one of two colours."""
+
+    number = 0
+
+    def shrink(self, image):
+        return image
+
+    def look(self, image):
+        self.number += 1
+        return np.full((48, 64, 2), 20 * (self.number % 2), np.float32), None
 
 
 def test_the_steady_way_is_steadier_where_a_network_flickers():
-    gray = np.random.default_rng(0).integers(0, 256, (12, 16), np.uint8)
-    gray = resize(gray[..., np.newaxis], 48, 64)
-
-    class Flickering:
-        number = 0
-
-        def shrink(self, image):
-            return image
-
-        def predict(self, image):
-            self.number += 1
-            return np.full((48, 64, 2), 20 * (self.number % 2), np.float32)
-
-    frames = measure_film.waiting(Flickering(), [gray] * 20)
-    steady = np.stack(measure_film.steadied(frames))
-    assert np.abs(np.diff(steady, axis=0)).mean() < 20 / 5
-    assert steady.mean() == pytest.approx(10, abs=0.5)
+    grays = [textured()[..., 0] // 2 + number for number in range(20)]
+    ways = measure_film.Ways(Flickering())
+    alone = np.stack(ways.frame_by_frame(grays))
+    steady, found = ways.steady(grays)
+    assert np.abs(np.diff(alone, axis=0)).mean() == 20
+    assert np.abs(np.diff(np.stack(steady), axis=0)).mean() < 20 / 5
+    assert np.mean(steady) == pytest.approx(10, abs=0.5)
+    assert [(scene.begin, scene.end) for scene in found] == [(0, 20)]

@@ -490,7 +490,7 @@ def test_films_are_named_and_left_and_what_is_too_large_is_refused(tmp_path, run
     (tmp_path / "in" / "b.mp4").write_bytes(b"a film")
     status, printed = run("--enlarge", "2", "--dry-run")
     assert status == 1
-    assert "would fail: b.mp4: films are neither restored nor enlarged" in printed
+    assert "would fail: b.mp4: films are not enlarged" in printed
     status, printed = run("--enlarge", "2")
     assert status == 1
     assert "1 colorized, 1 failed" in printed
