@@ -1,5 +1,6 @@
 """The colorizer for Python programs: chroma from a network, luminance from the photograph."""
 
+import functools
 import math
 from pathlib import Path
 
@@ -36,34 +37,54 @@ class Colorizer:
     Where it is RGB, the network sees its luma. Other arrays raise ValueError.
     """
 
-    def __init__(self, model="semantic", working_size=None):
+    def __init__(self, model="semantic", working_size=None, device="auto"):
         """Load a network: `model` is a name of SHIPPED or an .onnx or .keras file.
 
         `working_size` is the side, in pixels, of the square whose area the network sees; by default
-        what its file says. Raises UserError as `load_network` does.
+        what its file says. `device` is a key of network.DEVICES, or `auto`. Raises UserError as
+        `load_network` does.
         """
-        self.network = load_network(WEIGHTS / SHIPPED[model] if model in SHIPPED else model)
+        self.given = str(model), working_size, device
+        path = WEIGHTS / SHIPPED[model] if model in SHIPPED else model
+        self.network = load_network(path, device)
         self.working_size = working_size or self.network.working_size
 
-    def predict(self, image, known=None) -> np.ndarray:
+    def __reduce__(self):
+        """In another process: what was given there, loaded once."""
+        return _loaded, self.given
+
+    def predict(self, image, known=None, automatic=None) -> np.ndarray:
         """Predict the chroma of an image at the network's size: Lab a and b, float32 (h, w, 2).
 
         h and w keep the image's aspect ratio and are those of `shrink(image)`. `known` are colours
         that are known, float32 (h, w, 3), as `colorizer.hints` makes them; what they change ends at
-        edges, as `hints.geodesic` finds them. Raises ValueError where they have another size or
-        the network does not take any.
+        edges, as `hints.geodesic` finds them; `automatic` is what is predicted without them, if it
+        is there already. Raises ValueError where they have another size or the network does not
+        take any.
         """
         gray, (height, width) = self._seen(image)
         if known is None:
-            return chroma.chroma_of(self.network(gray, None)[0, :height, :width])
+            return self.network.chroma(gray)[0, :height, :width]
         if known.shape != (height, width, 3):
             raise ValueError(f"known is {(height, width, 3)} for this image, not {known.shape}")
         halved = at_half_size(_padded(known))[np.newaxis]
-        told, automatic = (
-            chroma.chroma_of(self.network(gray, each)[0, :height, :width])
-            for each in (halved, None)
-        )
+        told = self.network.chroma(gray, halved)[0, :height, :width]
+        if automatic is None:
+            automatic = self.network.chroma(gray)[0, :height, :width]
         return geodesic.confined(told, automatic, known, gray[0, :height, :width])
+
+    def look(self, image) -> tuple:
+        """Return the chroma of an image, as `predict` does with nothing known, and its features.
+
+        These are float32 (rows, columns, C), of each square of FEATURE_STRIDE pixels, from the same
+        run of the network, or None where it has none.
+        """
+        gray, (height, width) = self._seen(image)
+        found, features = self.network.look(gray)
+        if features is not None:
+            rows, columns = (-(-side // FEATURE_STRIDE) for side in (height, width))
+            features = features[0, :rows, :columns]
+        return found[0, :height, :width], features
 
     def paint(self, image, chroma_small, strength=1.0) -> np.ndarray:
         """Paint an image with predicted chroma (h, w, 2), scaled by `strength`, usually 0 to 1.
@@ -121,6 +142,11 @@ class Colorizer:
         small = self.shrink(image)
         gray = to_unit(grayscale(small))
         return _padded(gray)[np.newaxis], gray.shape[:2]
+
+
+@functools.cache
+def _loaded(*given) -> Colorizer:
+    return Colorizer(*given)
 
 
 def network_size(height, width, working_size) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """What a run is asked for, and what of it decides about the pixels of a result."""
 
 import dataclasses
+import functools
 from fractions import Fraction
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Request:
     films.formats.CODECS, or None for what suits the container, and `quality` its constant rate
     factor, or None for its default. `keep_interlaced` leaves interlaced films so. `as_film`, a
     Fraction or None, makes a film of each folder of pictures, so many of which are shown a second.
+    `cluster` is the address of a Dask scheduler whose workers do the photographs, or None.
     """
 
     inputs: tuple = ()
@@ -58,6 +60,7 @@ class Request:
     quality: int | None = None
     keep_interlaced: bool = False
     as_film: Fraction | None = None
+    cluster: str | None = None
 
     @property
     def scale(self) -> int:
@@ -104,9 +107,18 @@ class Fingerprint:
             self.shared["enlarge"] = request.scale
             self.shared["enlarger_sha256"] = [sha256(path) for path in request.enlarger.paths]
 
+    def check(self, colorizer) -> None:
+        """Raise UserError where a colorizer, that of another machine, has another network."""
+        path = colorizer.network.path
+        if _sha256_once(path) != self.shared["model_sha256"]:
+            raise UserError(f"a worker has another {shown(path.name)}; install one version on all")
+
     def of(self, job) -> dict:
         """Return the settings of one job: with its page, its hints, or a film's codec."""
         own = job.own_settings(self.request)
         if job.hints:
             own["hints_sha256"] = job.hints.sha256
         return self.shared | own
+
+
+_sha256_once = functools.cache(sha256)
