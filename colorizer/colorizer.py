@@ -1,6 +1,5 @@
 """The colorizer for Python programs: chroma from a network, luminance from the photograph."""
 
-import functools
 import math
 from pathlib import Path
 
@@ -50,8 +49,8 @@ class Colorizer:
         self.working_size = working_size or self.network.working_size
 
     def __reduce__(self):
-        """In another process: what was given there, loaded once."""
-        return _loaded, self.given
+        """In another process: the same network, loaded there."""
+        return type(self), self.given
 
     def predict(self, image, known=None, automatic=None) -> np.ndarray:
         """Predict the chroma of an image at the network's size: Lab a and b, float32 (h, w, 2).
@@ -142,11 +141,6 @@ class Colorizer:
         small = self.shrink(image)
         gray = to_unit(grayscale(small))
         return _padded(gray)[np.newaxis], gray.shape[:2]
-
-
-@functools.cache
-def _loaded(*given) -> Colorizer:
-    return Colorizer(*given)
 
 
 def network_size(height, width, working_size) -> tuple[int, int]:

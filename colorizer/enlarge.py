@@ -58,7 +58,7 @@ class Enlarger:
             raise ValueError(f"a scale is one of {', '.join(map(str, PASSES))}, not {scale}")
         self.scale = scale
         self.paths = [Path(file) for file in files or (WEIGHTS / name for name in PASSES[scale])]
-        self.device = device
+        self.files, self.device = files, device
         self._passes = [_opened(path, device) for path in self.paths]
         if math.prod(times for _, times in self._passes) != scale:
             raise UserError(
@@ -67,8 +67,8 @@ class Enlarger:
             )
 
     def __reduce__(self):
-        """In another process: the same files, loaded once."""
-        return _loaded, (self.scale, tuple(self.paths), self.device)
+        """In another process: the same networks, loaded there."""
+        return type(self), (self.scale, self.files, self.device)
 
     def luminance(self, gray) -> np.ndarray:
         """Restore and enlarge a gray image (H, W, 1): (scale H, scale W, 1) of its dtype."""
@@ -104,11 +104,6 @@ class Enlarger:
         """Enlarge the alpha (H, W) of an image by cubic interpolation: its dtype."""
         height, width = alpha.shape
         return resize(alpha[..., None], self.scale * height, self.scale * width)[..., 0]
-
-
-@functools.cache
-def _loaded(*given) -> Enlarger:
-    return Enlarger(*given)
 
 
 def _opened(path, device):

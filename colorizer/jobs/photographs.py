@@ -4,12 +4,14 @@ import contextlib
 import dataclasses
 import functools
 import math
+import pickle
 import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 
 from colorizer import Colorizer, tone
 from colorizer.errors import shown
 from colorizer.files import formats, metadata, photos, xmp
+from colorizer.files.atomic import PARTIAL
 from colorizer.hints import drawing
 from colorizer.jobs.job import Outcome, Writer, Written, failure_of
 from colorizer.jobs.label import draw_label
@@ -73,12 +75,19 @@ def colorize_photographs(jobs, colorizer, request, writer, tell) -> None:
     finishes those that are under way, tells of them too, and raises KeyboardInterrupt.
     """
     work = _Work(colorizer, request, writer)
+    colorize = work.colorize
+    if request.cluster:
+        # As bytes, which pass the scheduler unopened.
+        colorize = functools.partial(_colorize_elsewhere, pickle.dumps(work))
     under_way = {}
 
     def tell_of_finished():
         for future in [future for future in under_way if future.done()]:
             job = under_way.pop(future)
-            if future.cancelled() or isinstance(error := future.exception(), CancelledError):
+            if future.cancelled():
+                tell(Outcome(job, "the cluster was lost"))
+                continue
+            if isinstance(error := future.exception(), CancelledError):
                 continue
             outcome = Outcome(job, failure_of(error)) if error else future.result()
             try:
@@ -95,7 +104,7 @@ def colorize_photographs(jobs, colorizer, request, writer, tell) -> None:
     with workers_of(request.cluster) as (workers, at_once):
         try:
             for job in jobs:
-                under_way[workers.submit(work.colorize, job)] = job
+                under_way[workers.submit(colorize, job)] = job
                 if len(under_way) >= 2 * at_once():
                     wait(under_way, return_when=FIRST_COMPLETED)
                     tell_of_finished()
@@ -110,6 +119,16 @@ def colorize_photographs(jobs, colorizer, request, writer, tell) -> None:
                 with contextlib.suppress(KeyboardInterrupt):
                     wait(under_way)
                     tell_of_finished()
+            if request.cluster:
+                _remove_partial({job.target.parent for job in jobs})
+
+
+def _remove_partial(folders) -> None:
+    """Remove what workers that died began to write into output folders, which this run holds."""
+    for folder in folders:
+        for left in folder.glob(f"{PARTIAL}*"):
+            with contextlib.suppress(OSError):
+                left.unlink()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +142,8 @@ class _Work:
     network: Budget = dataclasses.field(default_factory=lambda: Budget(MOST_NETWORK_BYTES))
 
     def __reduce__(self):
-        """In another process: with the budgets of that one."""
-        return _elsewhere, (self.colorizer, self.request, self.writer)
+        """In another process: with budgets of its own."""
+        return type(self), (self.colorizer, self.request, self.writer)
 
     def colorize(self, job) -> Outcome:
         """Read one photograph, decide what becomes of it, paint and write it."""
@@ -209,15 +228,16 @@ class _Work:
         return self.writer.prepare(job.target, "picture", job, content)
 
 
-@functools.cache
-def _budgets() -> tuple:
-    return Budget(MOST_BYTES), Budget(MOST_NETWORK_BYTES)
+def _colorize_elsewhere(pickled, job) -> Outcome:
+    """Colorize a photograph in another process, which keeps what it was given: its network."""
+    return _unpickled(pickled).colorize(job)
 
 
-def _elsewhere(colorizer, request, writer) -> _Work:
-    """Return the work of another process; raises UserError where it has another network there."""
-    writer.fingerprint.check(colorizer)
-    return _Work(colorizer, request, writer, *_budgets())
+@functools.lru_cache(maxsize=1)
+def _unpickled(pickled) -> _Work:
+    work = pickle.loads(pickled)
+    work.writer.fingerprint.check(work.colorizer)
+    return work
 
 
 def hints_of(job, height, width) -> np.ndarray:

@@ -1,7 +1,6 @@
 """What a run is asked for, and what of it decides about the pixels of a result."""
 
 import dataclasses
-import functools
 from fractions import Fraction
 from pathlib import Path
 
@@ -110,7 +109,7 @@ class Fingerprint:
     def check(self, colorizer) -> None:
         """Raise UserError where a colorizer, that of another machine, has another network."""
         path = colorizer.network.path
-        if _sha256_once(path) != self.shared["model_sha256"]:
+        if sha256(path) != self.shared["model_sha256"]:
             raise UserError(f"a worker has another {shown(path.name)}; install one version on all")
 
     def of(self, job) -> dict:
@@ -119,6 +118,3 @@ class Fingerprint:
         if job.hints:
             own["hints_sha256"] = job.hints.sha256
         return self.shared | own
-
-
-_sha256_once = functools.cache(sha256)

@@ -8,8 +8,6 @@ from colorizer.errors import UserError
 
 # Seconds within which a scheduler answers.
 PATIENCE = 10
-# How many workers may die of a job before it counts as the one that kills them.
-DEATHS = 3
 
 
 @contextlib.contextmanager

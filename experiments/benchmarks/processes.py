@@ -10,13 +10,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_colorize(source, output, *flags, quiet=False) -> dict:
-    """Run colorize.py in a fresh process, without its progress if `quiet`.
+def run_colorize(source, output, *flags, quiet=False, root=ROOT) -> dict:
+    """Run the colorize.py of a checkout in a fresh process, without its progress if `quiet`.
 
     Returns its seconds, its processor's seconds, the seconds to its first picture, and its peak
     memory in MiB. Stops the program where it fails.
     """
-    command = [sys.executable, ROOT / "colorize.py", "--input", source, "--output", output, *flags]
+    command = [sys.executable, root / "colorize.py", "--input", source, "--output", output, *flags]
     errors = subprocess.DEVNULL if quiet else None
     first = math.nan
     start = time.perf_counter()
