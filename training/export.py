@@ -185,12 +185,17 @@ def name_ends(graph, outputs) -> None:
             axis.dim_param = name
 
 
+def write_beside(path) -> None:
+    """Write the .onnx file of a .keras file beside it, with the same name; raises UserError."""
+    size = load_network(path).working_size
+    write_onnx(keras.saving.load_model(path, compile=False), path.with_suffix(".onnx"), size)
+    print(f"wrote {path.with_suffix('.onnx')}")
+
+
 def export(arguments) -> None:
     """Write the .onnx file beside each .keras file."""
     for path in arguments.files:
-        size = load_network(path).working_size
-        write_onnx(keras.saving.load_model(path, compile=False), path.with_suffix(".onnx"), size)
-        print(f"wrote {path.with_suffix('.onnx')}")
+        write_beside(path)
 
 
 def main(argv=None) -> int:

@@ -11,12 +11,9 @@ same photographs in the same run. Exit status: 0 all bounds hold, 1 some do not.
 """
 
 import argparse
-import contextlib
 import importlib.metadata
-import math
 import os
 import platform
-import re
 import statistics
 import sys
 import tempfile
@@ -29,11 +26,9 @@ sys.path.insert(0, str(ROOT))
 from colorizer import Colorizer
 from colorizer.files import formats, photos
 from colorizer.files.atomic import write_json
-from colorizer.jobs.find import find_photographs
-from experiments.benchmarks.processes import run_colorize
+from experiments.benchmarks.processes import machine, make_photographs, run_colorize
 
 import cv2
-import numpy as np
 
 # Model, megapixels of a photograph, how many of them, the most that the ratio of processor seconds
 # and the peak memory in MiB may be, where there is a bound.
@@ -57,25 +52,6 @@ JPEG = [
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
     cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
 ]
-
-
-def make_photographs(folder, megapixels, count) -> None:
-    """Write `count` JPEGs of `megapixels` each from the samples in turn.
-
-    A sample is repeated, mirrored at its edges, until the size is reached: enlarged instead, it
-    would lack the fine detail that a photograph of that size has.
-    """
-    folder.mkdir()
-    samples = [photos.read_rgb(path) for path in find_photographs(ROOT / "samples")]
-    height = round(math.sqrt(megapixels * 1e6 * 2 / 3))
-    width = round(height * 3 / 2)
-    for number in range(count):
-        sample = samples[number % len(samples)]
-        missing = (0, max(0, height - sample.shape[0])), (0, max(0, width - sample.shape[1]))
-        picture = np.pad(sample, (*missing, (0, 0)), mode="symmetric")[:height, :width]
-        if number // len(samples) % 2:
-            picture = picture[::-1]
-        cv2.imwrite(str(folder / f"{number:04}.jpg"), picture[..., ::-1])
 
 
 def time_opencv(folder, output) -> tuple[float, float]:
@@ -180,15 +156,6 @@ def measure(model, megapixels, count, ratio_limit, memory_limit, before, tempora
         result["before_processor_seconds"] = round(run["processor_seconds"], 2)
         result["before_ratio"] = round(other, 3)
     return result
-
-
-def machine() -> str:
-    """Return the name of this machine's processor."""
-    with contextlib.suppress(OSError):
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
-        if found:
-            return found[1]
-    return platform.processor() or platform.machine()
 
 
 def verdict(holds) -> str:
