@@ -1,8 +1,8 @@
 """A generator that paints by chroma, as it is used: its chroma alone, the same with less work.
 
 What training wants and use does not is folded into the weights: three equal channels of gray into
-one, the scale of the encoder's features into the convolutions behind them. What repeats pixels is
-one operation.
+one, and what scales pixels and features into the convolutions behind them. What repeats pixels is one
+operation.
 """
 
 from colorizer.network import FEATURE_LAYER
@@ -16,6 +16,8 @@ from keras import layers
 # alone; that corrected by its second input; what the encoder sees, from fine to coarse.
 REPEATED, ALONE, CORRECTED = "gray_as_rgb", "vivid", "prediction"
 LAYERS = (REPEATED, ALONE, CORRECTED, FEATURE_LAYER)
+# What makes pixels of [0, 1] those that the encoder learned from.
+CENTRE = "encoder_centre"
 FEATURES = [f"features{number}" for number in range(1, 6)]
 
 
@@ -47,8 +49,13 @@ def folded(layer, generator):
     name = layer.name
     if name == REPEATED:
         return First(name=name)
+    centre = generator.get_layer(CENTRE)
+    if name == CENTRE:
+        return Bordered(-centre.offset / centre.scale, name=name)
     if name == "encoder_stem_conv":
-        return with_kernel(layer, np.array(layer.kernel).sum(axis=2, keepdims=True))
+        kernel = np.array(layer.kernel).sum(axis=2, keepdims=True)
+        bias = layer.bias + centre.offset * kernel.sum(axis=(0, 1, 2))
+        return with_kernel(layer, centre.scale * kernel, bias, padding="valid")
     if name in FEATURES:
         return layers.Identity(name=name)
     if isinstance(layer, layers.UpSampling2D):
@@ -64,11 +71,11 @@ def folded(layer, generator):
     return layer
 
 
-def with_kernel(layer, kernel):
-    """Return a convolution with another kernel."""
-    new = type(layer).from_config(layer.get_config())
+def with_kernel(layer, kernel, bias=None, **settings):
+    """Return a convolution with another kernel, and another bias or other settings, if given."""
+    new = type(layer).from_config(layer.get_config() | settings)
     new.build((None, None, None, kernel.shape[2]))
-    new.set_weights([kernel, layer.bias])
+    new.set_weights([kernel, layer.bias if bias is None else bias])
     return new
 
 
@@ -77,6 +84,17 @@ class First(layers.Layer):
 
     def call(self, inputs):
         return inputs[0]
+
+
+class Bordered(layers.Layer):
+    """Continues even heights and widths as a convolution of stride 2 does, with another value."""
+
+    def __init__(self, value, **settings):
+        super().__init__(**settings)
+        self.value = value
+
+    def call(self, x):
+        return tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]], constant_values=self.value)
 
 
 class Doubled(layers.Layer):
