@@ -1,7 +1,7 @@
 """A generator that paints by chroma, as it is used: its chroma alone, the same with less work.
 
 What training wants and use does not is folded into the weights: three equal channels of gray into
-one, and what scales pixels and features into the convolutions behind them. What repeats pixels is one
+one, what scales pixels and features into the convolutions behind them. What repeats pixels is one
 operation.
 """
 
