@@ -105,6 +105,8 @@ def prepare(arguments) -> None:
     folders = [
         download_imagenette() if name == "imagenette" else Path(name) for name in arguments.source
     ]
+    if arguments.cluster:  # whose workers run in folders of their own
+        folders = [folder.absolute() for folder in folders]
     source = sources.find_source(folders)
 
     unreadable, splits = {}, None
@@ -118,7 +120,9 @@ def prepare(arguments) -> None:
         preparing.check_room(output, drawn.shards, size)
         try:
             with atomic.replacing_folder(output) as folder:
-                splits = preparing.write_shards(folder, source, drawn, size, unreadable)
+                splits = preparing.write_shards(
+                    folder, source, drawn, size, unreadable, arguments.cluster
+                )
                 held_out = {name in source.held_out for name in drawn.classes}
                 manifest = {
                     "source": arguments.source if folders[1:] else arguments.source[0],
@@ -213,6 +217,11 @@ def main(argv=None) -> int:
     parser.add_argument("--output", default="data", help="folder to write (default: %(default)s)")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the prepared data in that folder"
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="a Dask scheduler, such as tcp://host:8786, whose workers reach all folders",
     )
     arguments = parser.parse_args(argv)
     return errors.run(prepare, arguments, f"stopped; {shown(arguments.output)} is as it was")

@@ -27,6 +27,9 @@ CHROMA_SCALE = 110
 FIT_RADIUS = 1
 FIT_EPSILON = 0.05**2
 
+# Linear light beyond 0 and 1 that is no more than a rounding error.
+ROUNDING = 1e-6
+
 # Pixels worked on at a time: few enough for the processor's cache, enough to forget the calls.
 STRIP_PIXELS = 40_000
 
@@ -49,6 +52,7 @@ def lab_root(values) -> np.ndarray:
 # The linear light of every level of 8 and of 16 bits.
 LINEAR_8 = linear_from_srgb(np.arange(256) / 255).astype(np.float32)
 LINEAR_16 = linear_from_srgb(np.arange(65536) / 65535).astype(np.float32)
+ROOT_16 = lab_root(LINEAR_16).astype(np.float32)
 # Indexed by linear light in whole steps; the last of the 65536 is white once more, so that a
 # rounding error beyond white does no harm.
 STEPS = 65534
@@ -59,9 +63,53 @@ LEVEL_OF_STEP = np.rint(255 * srgb_from_linear(LIGHT_OF_STEP)).astype(np.uint8)
 
 def chroma_of(rgb) -> np.ndarray:
     """Return Lab a and b, float32 (..., 2), of sRGB (..., 3) in [0, 1]. Source: CIE 15."""
-    roots = lab_root(linear_from_srgb(rgb) @ RGB_TO_XYZ.T).astype(np.float32)
+    return _chroma_of_linear(linear_from_srgb(rgb))
+
+
+def _chroma_of_linear(rgb) -> np.ndarray:
+    """Return Lab a and b, float32 (..., 2), of linear RGB (..., 3) in [0, 1]."""
+    roots = lab_root(rgb @ RGB_TO_XYZ.T).astype(np.float32)
     x, y, z = np.moveaxis(roots, -1, 0)
     return np.stack([500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def rgb_of(gray, chroma) -> np.ndarray:
+    """Return sRGB, float32 (H, W, 3) in [0, 1], of gray (H, W, 1) in [0, 1] and Lab a, b (H, W, 2).
+
+    What sRGB cannot show is clipped, channel by channel.
+    """
+    linear = cv2.merge(_linear_rgb(gray, chroma))
+    return srgb_from_linear(np.clip(linear, 0, 1)).astype(np.float32)
+
+
+def clipped(gray, chroma) -> np.ndarray:
+    """Return `chroma_of(rgb_of(gray, chroma))`, but for rounding; fast where little is clipped."""
+    red, green, blue = linear = _linear_rgb(gray, chroma)
+    outside = cv2.max(cv2.max(red, green), blue) > 1 + ROUNDING
+    outside |= cv2.min(cv2.min(red, green), blue) < -ROUNDING
+    if outside.any():
+        rgb = np.stack([plane[outside] for plane in linear], axis=-1)
+        chroma = chroma.copy()
+        chroma[outside] = _chroma_of_linear(np.clip(rgb, 0, 1))
+    return chroma
+
+
+def _linear_rgb(gray, chroma) -> list[np.ndarray]:
+    """Return linear red, green and blue, float32 (H, W) each, of gray and Lab a and b, not clipped.
+
+    Source: CIE 15. Gray counts in steps of 16 bits.
+    """
+    levels = (gray[..., 0] * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
+    y, root = cv2.LUT(levels, LINEAR_16), cv2.LUT(levels, ROOT_16)
+    a, b = cv2.split(chroma)
+    x, z = cv2.addWeighted(a, 1 / 500, root, 1, 0), cv2.addWeighted(b, -1 / 200, root, 1, 0)
+    for plane in (x, z):
+        _undo_lab_root(plane, root)
+        plane -= y
+    # How far each channel is from gray, of which all three are Y.
+    return [
+        cv2.addWeighted(x, from_x, z, from_z, 0) + y for from_x, _, from_z in XYZ_TO_RGB.tolist()
+    ]
 
 
 def gray_of(pixels) -> np.ndarray:

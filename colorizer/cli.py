@@ -19,7 +19,7 @@ from colorizer.jobs.plan import plan
 from colorizer.jobs.record import Record
 from colorizer.jobs.request import Fingerprint, Request, read_reference
 from colorizer.jobs.run import run
-from colorizer.network import WORKING_SIZES
+from colorizer.network import DEVICES, WORKING_SIZES
 from colorizer.progress import Progress
 
 import cv2
@@ -96,6 +96,10 @@ def arguments():
     add("--preview", action="store_true", help="write a sheet of the scenes instead, in minutes")
     add("--scenes", type=path, metavar="FILE", help="the cuts of a film; --preview writes them")
     add("--keep-interlaced", action="store_true", help="default: a frame for each field")
+
+    add = parser.add_argument_group("where").add_argument
+    add("--device", choices=("auto", *DEVICES), default="auto", help="what runs the networks")
+    add("--cluster", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786")
     return parser
 
 
@@ -177,9 +181,16 @@ def request_of(settings, colorizer) -> Request:
     if settings.end is not None and settings.end <= (settings.begin or 0):
         raise UserError("--to is not behind --from; nothing lies between them")
     scale = settings.enlarge or (1 if settings.restore else None)
+    inputs, output = (*settings.paths, *settings.input), settings.output
+    if settings.cluster:
+        if single.names_a_file(output):
+            raise UserError("--cluster is for folders; give a folder as --output")
+        # Workers run in folders of their own.
+        inputs, output = tuple(path.absolute() for path in inputs), output.absolute()
     return Request(
-        inputs=(*settings.paths, *settings.input),
-        output=settings.output,
+        inputs=inputs,
+        output=output,
+        cluster=settings.cluster,
         format=settings.format,
         compare=settings.compare,
         overwrite=settings.overwrite,
@@ -189,7 +200,7 @@ def request_of(settings, colorizer) -> Request:
         keep_toned=settings.keep_colour == "toned",
         max_megapixels=settings.max_megapixels,
         reference=settings.reference and read_reference(settings.reference, colorizer),
-        enlarger=Enlarger(scale) if scale else None,
+        enlarger=Enlarger(scale, device=settings.device) if scale else None,
         label=settings.label,
         jpeg_quality=settings.jpeg_quality,
         codec=settings.codec,
@@ -236,7 +247,10 @@ def main(argv=None) -> int:
     warnings.filterwarnings("ignore", module="PIL")
     settings = arguments().parse_args(argv)
     with Ending() as ending:
-        colorizer = Colorizer(settings.model, settings.working_size)
+        model = settings.model
+        if settings.cluster and Path(model).exists():
+            model = Path(model).absolute()
+        colorizer = Colorizer(model, settings.working_size, settings.device)
         request = request_of(settings, colorizer)
         if not request.inputs:
             raise UserError("there is no input; give a folder or a file, as in: colorize FOLDER")

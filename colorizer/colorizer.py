@@ -36,14 +36,21 @@ class Colorizer:
     Where it is RGB, the network sees its luma. Other arrays raise ValueError.
     """
 
-    def __init__(self, model="semantic", working_size=None):
+    def __init__(self, model="semantic", working_size=None, device="auto"):
         """Load a network: `model` is a name of SHIPPED or an .onnx or .keras file.
 
         `working_size` is the side, in pixels, of the square whose area the network sees; by default
-        what its file says. Raises UserError as `load_network` does.
+        what its file says. `device` is a key of network.DEVICES, or `auto`. Raises UserError as
+        `load_network` does.
         """
-        self.network = load_network(WEIGHTS / SHIPPED[model] if model in SHIPPED else model)
+        self.given = str(model), working_size, device
+        path = WEIGHTS / SHIPPED[model] if model in SHIPPED else model
+        self.network = load_network(path, device)
         self.working_size = working_size or self.network.working_size
+
+    def __reduce__(self):
+        """In another process: the same network, loaded there."""
+        return type(self), self.given
 
     def predict(self, image, known=None, automatic=None) -> np.ndarray:
         """Predict the chroma of an image at the network's size: Lab a and b, float32 (h, w, 2).
@@ -56,13 +63,13 @@ class Colorizer:
         """
         gray, (height, width) = self._seen(image)
         if known is None:
-            return chroma.chroma_of(self.network(gray, None)[0, :height, :width])
+            return self.network.chroma(gray)[0, :height, :width]
         if known.shape != (height, width, 3):
             raise ValueError(f"known is {(height, width, 3)} for this image, not {known.shape}")
         halved = at_half_size(_padded(known))[np.newaxis]
-        told = chroma.chroma_of(self.network(gray, halved)[0, :height, :width])
+        told = self.network.chroma(gray, halved)[0, :height, :width]
         if automatic is None:
-            automatic = chroma.chroma_of(self.network(gray, None)[0, :height, :width])
+            automatic = self.network.chroma(gray)[0, :height, :width]
         return geodesic.confined(told, automatic, known, gray[0, :height, :width])
 
     def look(self, image) -> tuple:
@@ -72,11 +79,11 @@ class Colorizer:
         run of the network, or None where it has none.
         """
         gray, (height, width) = self._seen(image)
-        rgb, features = self.network.look(gray)
+        found, features = self.network.look(gray)
         if features is not None:
             rows, columns = (-(-side // FEATURE_STRIDE) for side in (height, width))
             features = features[0, :rows, :columns]
-        return chroma.chroma_of(rgb[0, :height, :width]), features
+        return found[0, :height, :width], features
 
     def paint(self, image, chroma_small, strength=1.0) -> np.ndarray:
         """Paint an image with predicted chroma (h, w, 2), scaled by `strength`, usually 0 to 1.

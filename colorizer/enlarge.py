@@ -47,23 +47,28 @@ class Enlarger:
     ValueError.
     """
 
-    def __init__(self, scale, files=None):
+    def __init__(self, scale, files=None, device="auto"):
         """Load the networks that enlarge `scale` times, 2 or 4, or that restore, 1.
 
         `files` are others than those that ship, .onnx files that `train.py --system enlarge` wrote,
-        one after the other. Raises ValueError for other scales, UserError where a file is missing,
-        or they do not enlarge as many times.
+        one after the other; `device` is as for Colorizer. Raises ValueError for other scales,
+        UserError where a file is missing, or they do not enlarge as many times.
         """
         if scale not in PASSES:
             raise ValueError(f"a scale is one of {', '.join(map(str, PASSES))}, not {scale}")
         self.scale = scale
         self.paths = [Path(file) for file in files or (WEIGHTS / name for name in PASSES[scale])]
-        self._passes = [_opened(path) for path in self.paths]
+        self.files, self.device = files, device
+        self._passes = [_opened(path, device) for path in self.paths]
         if math.prod(times for _, times in self._passes) != scale:
             raise UserError(
                 f"{', '.join(path.name for path in self.paths)} do not enlarge {scale} times; give "
                 "files that do"
             )
+
+    def __reduce__(self):
+        """In another process: the same networks, loaded there."""
+        return type(self), (self.scale, self.files, self.device)
 
     def luminance(self, gray) -> np.ndarray:
         """Restore and enlarge a gray image (H, W, 1): (scale H, scale W, 1) of its dtype."""
@@ -101,12 +106,12 @@ class Enlarger:
         return resize(alpha[..., None], self.scale * height, self.scale * width)[..., 0]
 
 
-def _opened(path):
+def _opened(path, device):
     """Open a network that enlarges luminance; also return how many times, 1 or 2.
 
     Raises UserError where it is none.
     """
-    session = open_onnx(path)
+    session = open_onnx(path, device)
     trial = np.full((1, SHORTEST, SHORTEST + 4, 1), 0.5, np.float32)
     try:
         (larger,) = session.run(None, {session.get_inputs()[0].name: trial})

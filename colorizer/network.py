@@ -10,9 +10,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
+from colorizer import chroma
 from colorizer.errors import UserError
 from colorizer.quiet import import_tensorflow
 
+import cv2
 import numpy as np
 
 # ONNX Runtime would send Microsoft events of how it is used. Nothing leaves this machine; it asks
@@ -23,6 +25,10 @@ import onnxruntime
 # The sides of the picture on which a model is tried when it is loaded, in pixels. They differ, so
 # that a model that swaps them is noticed.
 TRIAL_SIZE = 32, 40
+
+# The output of a file that answers with Lab a and b at half size, instead of RGB; it takes pictures
+# whose sides are multiples of so many pixels.
+CHROMA, CHROMA_MULTIPLE = "chroma", 32
 
 # The output `features` has a vector for each square of so many pixels a side.
 FEATURE_STRIDE = 16
@@ -39,6 +45,18 @@ WORKING_SIZES = range(32, 2049)  # that a file or a person may ask for
 # The operation of a node, as protobuf writes it: its length, however written, and its name.
 LOOP = re.compile(rb"[\x00\x04]Loop(?![A-Za-z])")
 
+# What can run a network, by the names of a user and of ONNX Runtime's providers. `auto` takes the
+# first of AUTOMATIC that the installed ONNX Runtime offers and that works here: the packages that
+# have these are for those who want them. CoreML is in every package for macOS.
+DEVICES = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+}
+AUTOMATIC = ("cuda", "directml", "cpu")
+
 # ONNX Runtime's own name for "nothing but fatal errors": what it would print is in its exceptions.
 FATAL = 4
 
@@ -49,8 +67,9 @@ class Network:
 
     `path` is its file; `takes_known` tells whether it has the second input `known`; `working_size`
     is the side, in pixels, of the square whose area it wants to see of a photograph. `run` computes
-    RGB from the inputs, without a check. `run_features` computes its output `features` from a gray
-    picture, or is None where it has no such output; `run_both` both from a gray picture, at once.
+    what its file answers from the inputs, without a check: RGB, or Lab a and b at half size where
+    it `answers_chroma`. `run_features` computes its output `features` from a gray picture, or is
+    None where it has no such output; `run_both` both from a gray picture, at once.
     """
 
     path: Path
@@ -59,6 +78,7 @@ class Network:
     run: Callable[..., np.ndarray]
     run_features: Callable[[np.ndarray], np.ndarray] | None = None
     run_both: Callable[[np.ndarray], tuple] | None = None
+    answers_chroma: bool = False
 
     def __call__(self, gray, known=None) -> np.ndarray:
         """Colorize pictures of one size: float32 (B, h, w, 1) in [0, 1] to RGB (B, h, w, 3).
@@ -68,25 +88,30 @@ class Network:
         [0, 1]. Raises ValueError when `known` is given to a network without that input, UserError
         when the network answers with another shape or with numbers that are not finite.
         """
-        inputs = [np.ascontiguousarray(gray, np.float32)]
-        if self.takes_known:
-            if known is None:
-                known = _nothing_known(gray)
-            inputs.append(np.ascontiguousarray(known, np.float32))
-        elif known is not None:
-            raise ValueError(f"{self.path} has no input for known colours")
-        return self._checked(self.run(*inputs), gray)
+        answer = self._answer(gray, known)
+        if not self.answers_chroma:
+            return np.clip(answer, 0, 1)
+        found = self._full_size(answer, gray)
+        return np.stack([chroma.rgb_of(*each) for each in zip(gray, found, strict=True)])
 
-    def _checked(self, rgb, gray) -> np.ndarray:
-        """Return what the network painted of gray pictures; raises UserError as `__call__` does."""
-        if rgb.shape != (*gray.shape[:3], 3):
-            raise UserError(
-                f"{self.path} maps {gray.shape} to {rgb.shape}, not grayscale "
-                "(batch, height, width, 1) to RGB (batch, height, width, 3); give another --model"
-            )
-        if not np.isfinite(rgb).all():
-            raise UserError(f"{self.path} paints numbers that are not finite; give another --model")
-        return np.clip(rgb, 0, 1)
+    def chroma(self, gray, known=None) -> np.ndarray:
+        """Predict the chroma of pictures as `__call__` takes them: Lab a and b, (B, h, w, 2).
+
+        It is that of the RGB that `__call__` returns: chroma that sRGB cannot show is clipped.
+        """
+        return self._chroma_in(self._answer(gray, known), gray)
+
+    def look(self, gray) -> tuple:
+        """Return chroma, as `chroma` without known colours, and `features` of gray pictures.
+
+        Both are of one run where that can be; the features are None where the network has none.
+        """
+        if self.run_features is None:
+            return self.chroma(gray), None
+        if self.run_both is None:
+            return self.chroma(gray), self.features(gray)
+        answer, found = self.run_both(self._input(gray))
+        return self._chroma_in(self._checked(answer, gray), gray), _cropped(found, gray)
 
     def features(self, gray) -> np.ndarray:
         """Return what the encoder sees in gray pictures, as `__call__` takes them.
@@ -99,19 +124,53 @@ class Network:
             raise UserError(
                 f"{self.path} cannot tell what looks like a reference; give another --model"
             )
-        return _cropped(self.run_features(np.ascontiguousarray(gray, np.float32)), gray)
+        return _cropped(self.run_features(self._input(gray)), gray)
 
-    def look(self, gray) -> tuple:
-        """Return RGB of gray pictures, as `__call__` without known colours, and their features.
+    def _input(self, pictures, multiple=CHROMA_MULTIPLE):
+        """Return gray or known pictures as the file takes them."""
+        if self.answers_chroma:
+            pictures = _padded(pictures, multiple)
+        return np.ascontiguousarray(pictures, np.float32)
 
-        Both are of one run where that can be; the features are None where the network has none.
-        """
-        if self.run_features is None:
-            return self(gray), None
-        if self.run_both is None:
-            return self(gray), self.features(gray)
-        rgb, found = self.run_both(np.ascontiguousarray(gray, np.float32))
-        return self._checked(rgb, gray), _cropped(found, gray)
+    def _answer(self, gray, known):
+        """Run the network; returns what its file answers, checked."""
+        inputs = [self._input(gray)]
+        if self.takes_known:
+            if known is None:
+                inputs.append(_nothing_known(inputs[0]))
+            else:
+                inputs.append(self._input(known, CHROMA_MULTIPLE // 2))
+        elif known is not None:
+            raise ValueError(f"{self.path} has no input for known colours")
+        return self._checked(self.run(*inputs), gray)
+
+    def _checked(self, answer, gray):
+        """Return what the file answers to gray pictures; raises UserError as `__call__` does."""
+        shape, wanted = (*gray.shape[:3], 3), "RGB (batch, height, width, 3)"
+        if self.answers_chroma:
+            batch, height, width, _ = self._input(gray).shape
+            shape, wanted = (batch, height // 2, width // 2, 2), "chroma at half size"
+        if answer.shape != shape:
+            raise UserError(
+                f"{self.path} maps {gray.shape} to {answer.shape}, not grayscale "
+                f"(batch, height, width, 1) to {wanted}; give another --model"
+            )
+        if not np.isfinite(answer).all():
+            raise UserError(f"{self.path} paints numbers that are not finite; give another --model")
+        return answer
+
+    def _chroma_in(self, answer, gray):
+        """Return the chroma, Lab a and b (B, h, w, 2), of gray pictures' answer."""
+        if not self.answers_chroma:
+            return chroma.chroma_of(np.clip(answer, 0, 1))
+        found = self._full_size(answer, gray)
+        return np.stack([chroma.clipped(*each) for each in zip(gray, found, strict=True)])
+
+    def _full_size(self, answer, gray):
+        """Enlarge chroma at half size to that of gray pictures: (B, h, w, 2)."""
+        (height, width), (rows, columns) = gray.shape[1:3], answer.shape[1:3]
+        size = 2 * columns, 2 * rows
+        return np.stack([cv2.resize(half, size)[:height, :width] for half in answer])
 
 
 def _cropped(features, gray) -> np.ndarray:
@@ -120,14 +179,16 @@ def _cropped(features, gray) -> np.ndarray:
     return features[:, :rows, :columns]
 
 
-def load_network(path) -> Network:
+def load_network(path, device="auto") -> Network:
     """Load a colorizer from an `.onnx` or a `.keras` file, and try it on a small gray picture.
+
+    An `.onnx` file runs on a `device`, as `open_onnx` takes it.
 
     Raises UserError if there is no such file, it is no model, it maps other shapes, works at one
     size only, keeps its weights in a second file, or answers with numbers that are not finite.
     """
     path = Path(path)
-    loaders = {".onnx": _load_onnx, ".keras": _load_keras}
+    loaders = {".onnx": lambda path: _load_onnx(path, device), ".keras": _load_keras}
     if path.suffix not in loaders:
         raise UserError(f"{path} is neither an .onnx nor a .keras file; give another --model")
     if not path.is_file():
@@ -164,11 +225,11 @@ def _interruptible(function, argument):
     return future.result()
 
 
-def open_onnx(path):
-    """Open an `.onnx` file as an ONNX Runtime session, on one thread of the CPU.
+def open_onnx(path, device="auto"):
+    """Open an `.onnx` file as an ONNX Runtime session on a device, a key of DEVICES or `auto`.
 
-    Raises UserError where it cannot be loaded, keeps its weights in a second file, or has a loop,
-    which may never end.
+    On the CPU it has one thread. Raises UserError where it cannot be loaded, keeps its weights in a
+    second file, or has a loop, which may never end, and where the device is not there.
     """
     try:
         content = path.read_bytes()
@@ -186,31 +247,67 @@ def open_onnx(path):
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", str(path.absolute())
     )
-    try:
-        return onnxruntime.InferenceSession(
-            content,
-            options,
-            providers=["CPUExecutionProvider"],
-            enable_fallback=0,  # to the same processor, with a report on standard output
-        )
-    except Exception as error:
-        # ONNX Runtime's exceptions have no common class but this one.
-        if "external data" in str(error).lower():
-            raise UserError(
-                f"{path} keeps its weights in another file; export it again as one file"
-            ) from error
+    for name in _devices(device):
+        # DirectML takes none.
+        options.enable_mem_pattern = name == "cpu"
+        try:
+            session = onnxruntime.InferenceSession(
+                content,
+                options,
+                providers=list(dict.fromkeys([DEVICES[name], DEVICES["cpu"]])),
+                enable_fallback=0,  # to the same processor, with a report on standard output
+            )
+        except Exception as error:
+            # ONNX Runtime's exceptions have no common class but this one.
+            if "external data" in str(error).lower():
+                raise UserError(
+                    f"{path} keeps its weights in another file; export it again as one file"
+                ) from error
+            if name == "cpu":
+                raise UserError(
+                    f"{path} is not an ONNX model that this program can load; give an .onnx file "
+                    f"that train.py wrote ({_first_line(error)})"
+                ) from error
+            continue
+        if DEVICES[name] in session.get_providers():
+            if name == "directml":
+                session.run = _one_at_a_time(session.run)
+            return session
+    raise UserError(f"{device} does not work here (its driver or library is missing); give another")
+
+
+def _one_at_a_time(function):
+    """Return a function that several threads may call, one after the other."""
+    lock = threading.Lock()
+
+    def waits(*given):
+        with lock:
+            return function(*given)
+
+    return waits
+
+
+def _devices(device) -> tuple:
+    """Return the devices to try in turn; raises UserError where none is offered."""
+    offered = onnxruntime.get_available_providers()
+    if device == "auto":
+        return tuple(name for name in AUTOMATIC if DEVICES[name] in offered)
+    if DEVICES[device] not in offered:
+        names = ", ".join(name for name, provider in DEVICES.items() if provider in offered)
         raise UserError(
-            f"{path} is not an ONNX model that this program can load; give an .onnx file that "
-            f"train.py wrote ({_first_line(error)})"
-        ) from error
+            f"the installed ONNX Runtime offers {names}, not {device}; install the package that "
+            "has it (docs/cluster.md), or give another --device"
+        )
+    return (device,)
 
 
-def _load_onnx(path) -> Network:
-    """Load an `.onnx` file with ONNX Runtime, on the CPU."""
-    session = open_onnx(path)
+def _load_onnx(path, device) -> Network:
+    """Load an `.onnx` file with ONNX Runtime."""
+    session = open_onnx(path, device)
     inputs = [(each.name, each.shape) for each in session.get_inputs()]
     output = session.get_outputs()[0]
-    names = _checked(path, inputs, output.shape)
+    by_chroma = output.name == CHROMA
+    names = _checked(path, inputs, output.shape, 2 if by_chroma else 3)
 
     def run(*arrays):
         return session.run([output.name], dict(zip(names, arrays, strict=True)))[0]
@@ -225,8 +322,9 @@ def _load_onnx(path) -> Network:
 
     size = _working_size(path, session.get_modelmeta().custom_metadata_map, names)
     if "features" not in [each.name for each in session.get_outputs()]:
-        return Network(path, len(names) == 2, size, run)
-    return Network(path, len(names) == 2, size, run, run_features, run_both)
+        run_features = run_both = None
+    takes_known = len(names) == 2
+    return Network(path, takes_known, size, run, run_features, run_both, by_chroma)
 
 
 def _load_keras(path) -> Network:
@@ -279,16 +377,18 @@ def _load_keras(path) -> Network:
     return Network(path, len(names) == 2, size, run, run_features)
 
 
-def _checked(path, inputs, output_shape) -> list[str]:
+def _checked(path, inputs, output_shape, channels=3) -> list[str]:
     """Return the names of a model's inputs, grayscale first, then `known` if it has that.
 
-    `inputs` are pairs of a name and a shape, in which an axis of any length is no whole number.
+    `inputs` are pairs of a name and a shape, in which an axis of any length is no whole number, and
+    `channels` are what the output is to have.
     Raises UserError where the shapes are not those of a colorizer, or are those of one size only.
     """
     gray = [(name, list(shape)) for name, shape in inputs if name != "known"]
     known = [name for name, _ in inputs if name == "known"]
     output_shape = list(output_shape)
-    if len(gray) != 1 or (len(gray[0][1]), gray[0][1][-1:]) != (4, [1]) or output_shape[3:] != [3]:
+    takes_gray = len(gray) == 1 and (len(gray[0][1]), gray[0][1][-1:]) == (4, [1])
+    if not takes_gray or output_shape[3:] != [channels]:
         raise UserError(
             f"{path} maps {', '.join(str(shape) for _, shape in gray)} to {output_shape}, not "
             "grayscale (batch, height, width, 1) to RGB (batch, height, width, 3); give a "
@@ -325,6 +425,14 @@ def _marks(path) -> dict:
     except ValueError:
         return {}
     return marks if isinstance(marks, dict) else {}
+
+
+def _padded(pictures, multiple) -> np.ndarray:
+    """Continue (B, h, w, C) in its mirror image, below and to the right, to multiples."""
+    rows, columns = (-side % multiple for side in pictures.shape[1:3])
+    if not (rows or columns):
+        return pictures
+    return np.pad(pictures, ((0, 0), (0, rows), (0, columns), (0, 0)), mode="symmetric")
 
 
 def _nothing_known(gray) -> np.ndarray:

@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from colorizer import tone
 from colorizer.errors import UserError
 from colorizer.files import photos
+from colorizer.jobs.workers import workers_of
 from colorizer.pixels import grayscale, resize
 from colorizer.progress import Progress
 from pictures import dataset
@@ -158,16 +159,28 @@ def worker_pool(processes):
         pool.shutdown(cancel_futures=True)
 
 
+@contextlib.contextmanager
+def pool_of(cluster):
+    """Give the workers of a Dask cluster, by its scheduler's address, or of None a pool here."""
+    if not cluster:
+        with worker_pool(cores()) as pool:
+            yield pool
+        return
+    with workers_of(cluster) as (pool, _):
+        yield pool
+
+
 def cores() -> int:
     """Return the number of cores this process may use, and no more than a pool can have."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(usable, 61)  # Windows cannot wait for more.
 
 
-def write_shards(folder, source, drawn, size, unreadable) -> dict:
+def write_shards(folder, source, drawn, size, unreadable, cluster=None) -> dict:
     """Write every shard of a draw into `folder`, and return the manifest's `splits`.
 
-    What cannot be read is added to `unreadable` (file -> reason). Raises `DrawAgain`.
+    The workers are those of `pool_of`. What cannot be read is added to `unreadable` (file ->
+    reason). Raises `DrawAgain`.
     """
     convert_files = functools.partial(convert, source.root, size)
     task = functools.partial(write_shard, folder, convert_files)
@@ -176,7 +189,7 @@ def write_shards(folder, source, drawn, size, unreadable) -> dict:
     }
     total = sum(len(shard.files) for shard in drawn.shards)
     with (
-        worker_pool(cores()) as pool,
+        pool_of(cluster) as pool,
         Progress(total=total, desc="preparing", unit="picture") as bar,
     ):
         written = pool.map(task, drawn.shards)

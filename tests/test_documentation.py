@@ -444,9 +444,12 @@ def test_the_speed_of_the_data_is_what_was_measured():
 
 def test_the_speed_of_colorizing_is_what_was_measured():
     results, measured = text_of(RESULTS), record("benchmark_colorize")
+    ratios = []
     for row in measured["sets"]:
+        spent, opencv = row["colorize_processor_seconds"], row["opencv_processor_seconds"]
+        ratios.append(spent / opencv)
         assert (
-            f" | {row['colorize_seconds']:.1f} | {row['opencv_seconds']:.1f} | {row['ratio']:.1f} "
+            f" | {row['colorize_seconds']:.1f} | {spent:.1f} | {opencv:.1f} | {ratios[-1]:.1f} "
             f"| {row['peak_memory_mib']} |\n" in results
         )
     first = {row["model"]: row["first_picture_seconds"] for row in measured["first_picture"]}
@@ -456,8 +459,8 @@ def test_the_speed_of_colorizing_is_what_was_measured():
     assert (
         f"The first picture is there {first['semantic']:.1f} seconds after the start. On two cores "
         "200 photographs of 1 megapixel take "
-        f"{small['colorize_seconds']:.0f} seconds, {small['ratio']:.1f} times as long as decoding "
-        f"and encoding them with OpenCV, and {small['peak_memory_mib']} MiB of memory"
+        f"{small['colorize_seconds']:.0f} seconds, {ratios[0]:.1f} times the processor seconds of "
+        f"decoding and encoding them with OpenCV, and {small['peak_memory_mib']} MiB of memory"
     ) in " ".join(text_of(README).split())
 
 

@@ -26,7 +26,12 @@ def test_every_folder_of_the_package_is_in_it():
 
 
 @pytest.mark.parametrize(
-    ("extra", "file"), [("page", "requirements-app.txt"), ("train", "requirements.txt")]
+    ("extra", "file"),
+    [
+        ("page", "requirements-app.txt"),
+        ("cluster", "requirements-cluster.txt"),
+        ("train", "requirements.txt"),
+    ],
 )
 def test_extras_are_those_of_the_requirements_files(extra, file):
     assert set(PROJECT["project"]["optional-dependencies"][extra]) == requirements(file)

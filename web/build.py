@@ -17,24 +17,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-WEB = Path(__file__).resolve().parent
-sys.path.insert(0, str(WEB))
-
-import halve
 from PIL import Image
+
+WEB = Path(__file__).resolve().parent
 
 ROOT = WEB.parent
 SOURCE, MODULES = WEB / "src", WEB / "node_modules"
 WASM = MODULES / "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm"
 EXAMPLE = ROOT / "samples/photographer.png"
 
-# The networks of the page: their files, the tensor that answers, or None: what the file has.
+# The networks of the page, by their names there.
 COLOUR = "colour.onnx.gz"
 NETWORKS = {
-    COLOUR: ("semantic.onnx", "chroma"),
-    "restore.onnx.gz": ("restore.onnx", None),
-    "enlarge_photo.onnx.gz": ("enlarge_photo.onnx", None),
-    "enlarge_clean.onnx.gz": ("enlarge_clean.onnx", None),
+    COLOUR: "semantic.onnx",
+    "restore.onnx.gz": "restore.onnx",
+    "enlarge_photo.onnx.gz": "enlarge_photo.onnx",
+    "enlarge_clean.onnx.gz": "enlarge_clean.onnx",
 }
 
 # What a page may do: run its own script and ONNX Runtime's WebAssembly, read its own files.
@@ -60,9 +58,9 @@ def bundle(name, *flags) -> str:
 def made_assets(network) -> dict:
     """Return the files that the page loads besides its scripts, by name."""
     assets = {"ort.wasm.gz": gzip.compress(WASM.read_bytes(), 9, mtime=0)}
-    for name, (file, answer) in NETWORKS.items():
+    for name, file in NETWORKS.items():
         path = network if network and name == COLOUR else ROOT / "weights" / file
-        assets[name] = gzip.compress(halve.for_page(path, answer), 9, mtime=0)
+        assets[name] = gzip.compress(path.read_bytes(), 9, mtime=0)
     encoded = io.BytesIO()
     with Image.open(EXAMPLE) as image:
         image.save(encoded, "JPEG", quality=85)
@@ -165,7 +163,7 @@ def main(argv=None) -> int:
     flags = {"type": Path, "metavar": "PATH"}
     output = "folder for colorize.html and site/ (default outputs/web)"
     parser.add_argument("--output", **flags, default=ROOT / "outputs/web", help=output)
-    network = "an .onnx file that has a tensor `chroma` (default weights/semantic.onnx)"
+    network = "an .onnx file that answers with `chroma` (default weights/semantic.onnx)"
     parser.add_argument("--network", **flags, help=network)
     settings = parser.parse_args(argv)
     build(settings.output, settings.network)

@@ -8,24 +8,34 @@ import shutil
 import uuid
 from pathlib import Path
 
+# How the names of files begin that are not whole.
+PARTIAL = ".partial-"
+
 
 @contextlib.contextmanager
 def replacing(path):
     """Give a temporary path beside `path`, and rename it to `path` when the block succeeds.
 
-    A process killed at any moment leaves the old file or the new one, never half of one. The
-    temporary name keeps the suffix, because Keras and OpenCV choose the format by it, unless that
-    is none: file systems take 255 bytes.
+    A process killed at any moment leaves the old file or the new one, never half of one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    suffix = path.suffix if len(path.suffix) < 20 else ""
-    temporary = path.with_name(f".partial-{uuid.uuid4().hex}{suffix}")
+    temporary = temporary_name(path)
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_name(path) -> Path:
+    """Return a path beside `path` that is not there yet.
+
+    It keeps the suffix, because Keras and OpenCV choose the format by it, unless that is none: file
+    systems take 255 bytes.
+    """
+    suffix = path.suffix if len(path.suffix) < 20 else ""
+    return path.with_name(f"{PARTIAL}{uuid.uuid4().hex}{suffix}")
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """One photograph or film to do, and what became of it."""
 
+import contextlib
 import dataclasses
 import errno
 import os
@@ -9,10 +10,11 @@ from pathlib import Path
 from colorizer import __version__
 from colorizer.errors import UserError
 from colorizer.files import xmp
-from colorizer.files.atomic import replacing
+from colorizer.files.atomic import temporary_name
 from colorizer.files.photos import PhotographError
 from colorizer.files.source import Source
 from colorizer.films.hints import HintFolder
+from colorizer.jobs.record import entry_of
 
 # What results say they were made with.
 TOOL = f"photo-colorizer {__version__}"
@@ -69,7 +71,7 @@ class Outcome:
     """What became of a job: `failure` is a phrase that says why it was not done, or empty.
 
     `remark` is a phrase for the user, or empty. It was `in_colour` before, or a `toned` print, or
-    neither, and was `kept` as it is or not.
+    neither, and was `kept` as it is or not. `written` are results that wait for their names.
     """
 
     job: PhotographJob | FilmJob
@@ -78,6 +80,22 @@ class Outcome:
     in_colour: bool = False
     toned: bool = False
     kept: bool = False
+    written: tuple = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """A result that lies whole at a temporary path beside its own, and its entry in the record."""
+
+    path: Path
+    temporary: Path
+    entry: dict
+    remark: str = ""
+
+    def drop(self) -> None:
+        """Remove the file that will get no name."""
+        with contextlib.suppress(OSError):
+            self.temporary.unlink(missing_ok=True)
 
 
 def failure_of(error) -> str:
@@ -92,29 +110,47 @@ def failure_of(error) -> str:
 
 
 class Writer:
-    """Writes results whole, with the dates of their sources, and enters them in the record."""
+    """Writes results whole, with the dates of their sources, and enters them in the record.
+
+    What `prepare` does may be done in another process; in one, `finish` enters what was prepared.
+    """
 
     def __init__(self, record, fingerprint):
         """Take a Record and the Fingerprint of the request."""
-        self.record, self.fingerprint = record, fingerprint
+        self.record, self.folder, self.fingerprint = record, record.folder, fingerprint
+
+    def __getstate__(self):
+        """Leave the record here: one process writes it."""
+        return self.__dict__ | {"record": None}
 
     def write(self, path, kind, job, content=None) -> str:
+        """Prepare a result and finish it; return a remark, or an empty text."""
+        written = self.prepare(path, kind, job, content)
+        self.finish(written)
+        return written.remark
+
+    def prepare(self, path, kind, job, content=None) -> Written:
         """Write a result of a job: its encoded `content`, or by default a copy of its source.
 
-        Returns a remark, or an empty text. Raises PhotographError for all that the file system
-        refuses.
+        Raises PhotographError for all that the file system refuses.
         """
-        try:
+        temporary = temporary_name(path)
+        with _refused(temporary):
             self.check(path)
-            with replacing(path) as temporary:
-                if content is None:
-                    shutil.copyfile(job.source.path, temporary)
-                else:
-                    temporary.write_bytes(content)
-                return self.enter(path, temporary, kind, job)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise PhotographError(f"it cannot be written: {reason}") from error
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if content is None:
+                shutil.copyfile(job.source.path, temporary)
+            else:
+                temporary.write_bytes(content)
+            remark, entry = self.describe(path, temporary, kind, job)
+            return Written(path, temporary, entry, remark)
+
+    def finish(self, written) -> None:
+        """Enter a result in the record and give it its name; raises as `prepare` does."""
+        with _refused(written.temporary):
+            self.check(written.path)
+            self.record.add(written.entry)
+            os.replace(written.temporary, written.path)
 
     def mark_of(self, job, source_type) -> xmp.Mark:
         """Return what a result of a job says of how it was made; `source_type` is of xmp."""
@@ -135,7 +171,7 @@ class Writer:
 
     def check(self, path) -> None:
         """Raise OSError where links lead a result out of the output folder."""
-        if not is_inside(path, self.record.folder):
+        if not is_inside(path, self.folder):
             raise OSError(errno.ELOOP, "a link leads out of the output folder", str(path))
 
     def enter(self, path, temporary, kind, job) -> str:
@@ -143,13 +179,33 @@ class Writer:
 
         Returns a remark, or an empty text.
         """
+        remark, entry = self.describe(path, temporary, kind, job)
+        self.record.add(entry)
+        return remark
+
+    def describe(self, path, temporary, kind, job):
+        """Give a result that lies at `temporary` its date; return a remark, and its entry."""
         remark = ""
         try:
             os.utime(temporary, ns=(job.source.mtime_ns, job.source.mtime_ns))
         except OSError:
             remark = "its date could not be kept"
-        self.record.add(path, temporary, kind, job.source, self.fingerprint.of(job))
-        return remark
+        settings = self.fingerprint.of(job)
+        return remark, entry_of(self.folder, path, temporary, kind, job.source, settings)
+
+
+@contextlib.contextmanager
+def _refused(temporary):
+    """Turn an OSError into a PhotographError, and remove the temporary file of what failed."""
+    try:
+        yield
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
+        reason = (error.strerror or str(error)).lower()
+        raise PhotographError(f"it cannot be written: {reason}") from error
 
 
 def is_inside(path, folder) -> bool:

@@ -2,17 +2,20 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
-import os
+import pickle
 import threading
-from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 
 from colorizer import Colorizer, tone
 from colorizer.errors import shown
 from colorizer.files import formats, metadata, photos, xmp
+from colorizer.files.atomic import PARTIAL
 from colorizer.hints import drawing
-from colorizer.jobs.job import Outcome, Writer, failure_of
+from colorizer.jobs.job import Outcome, Writer, Written, failure_of
 from colorizer.jobs.request import Request
+from colorizer.jobs.workers import workers_of
 from colorizer.label import draw_label
 from colorizer.pixels import grayscale, high_bits, resize
 
@@ -71,24 +74,38 @@ def colorize_photographs(jobs, colorizer, request, writer, tell) -> None:
     What goes wrong with a photograph is its failure; the others are done. Stopped by Ctrl-C, it
     finishes those that are under way, tells of them too, and raises KeyboardInterrupt.
     """
-    # A photograph on each core, and one network for all of them: it takes several pictures at once
-    # no faster than one after the other, and so nothing waits for anything.
-    cores = os.cpu_count() or 1
     work = _Work(colorizer, request, writer)
+    colorize = work.colorize
+    if request.cluster:
+        # As bytes, which pass the scheduler unopened.
+        colorize = functools.partial(_colorize_elsewhere, pickle.dumps(work))
     under_way = {}
 
     def tell_of_finished():
         for future in [future for future in under_way if future.done()]:
             job = under_way.pop(future)
+            if future.cancelled():
+                tell(Outcome(job, "the cluster was lost"))
+                continue
             if isinstance(error := future.exception(), CancelledError):
                 continue
-            tell(Outcome(job, failure_of(error)) if error else future.result())
+            outcome = Outcome(job, failure_of(error)) if error else future.result()
+            try:
+                for written in outcome.written:
+                    writer.finish(written)
+            except photos.PhotographError as refused:
+                for written in outcome.written:
+                    written.drop()
+                outcome = Outcome(job, str(refused))
+            tell(outcome)
 
-    with ThreadPoolExecutor(cores) as workers:
+    # A photograph on each core, and one network for all of them: it takes several pictures at once
+    # no faster than one after the other, and so nothing waits for anything.
+    with workers_of(request.cluster) as (workers, at_once):
         try:
             for job in jobs:
-                under_way[workers.submit(work.colorize, job)] = job
-                if len(under_way) >= 2 * cores:
+                under_way[workers.submit(colorize, job)] = job
+                if len(under_way) >= 2 * at_once():
                     wait(under_way, return_when=FIRST_COMPLETED)
                     tell_of_finished()
             while under_way:
@@ -102,6 +119,16 @@ def colorize_photographs(jobs, colorizer, request, writer, tell) -> None:
                 with contextlib.suppress(KeyboardInterrupt):
                     wait(under_way)
                     tell_of_finished()
+            if request.cluster:
+                _remove_partial({job.target.parent for job in jobs})
+
+
+def _remove_partial(folders) -> None:
+    """Remove what workers that died began to write into output folders, which this run holds."""
+    for folder in folders:
+        for left in folder.glob(f"{PARTIAL}*"):
+            with contextlib.suppress(OSError):
+                left.unlink()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +140,10 @@ class _Work:
     writer: Writer
     memory: Budget = dataclasses.field(default_factory=lambda: Budget(MOST_BYTES))
     network: Budget = dataclasses.field(default_factory=lambda: Budget(MOST_NETWORK_BYTES))
+
+    def __reduce__(self):
+        """In another process: with budgets of its own."""
+        return type(self), (self.colorizer, self.request, self.writer)
 
     def colorize(self, job) -> Outcome:
         """Read one photograph, decide what becomes of it, paint and write it."""
@@ -126,15 +157,19 @@ class _Work:
             kept = (in_colour and self.request.keep_colour) or (toned and self.request.keep_toned)
             kept = kept and not job.hints  # whoever gives hints wants them used
             after, match = self.paint(job, photograph.pixels, kept)
-            undated = ""
-            if job.compare_target:
-                mark = self.writer.mark_of(job, xmp.COLORIZED)
-                pair = photos.encode(_side_by_side(photograph.pixels, after), mark=mark)
-                undated = self.writer.write(job.compare_target, "compare", job, pair)
-            if job.paint:
-                undated = self.write(job, photograph, after, kept)
+            with contextlib.ExitStack() as drop:
+                written = []
+                if job.compare_target:
+                    mark = self.writer.mark_of(job, xmp.COLORIZED)
+                    pair = photos.encode(_side_by_side(photograph.pixels, after), mark=mark)
+                    written.append(self.writer.prepare(job.compare_target, "compare", job, pair))
+                    drop.callback(written[0].drop)
+                if job.paint:
+                    written.append(self.write(job, photograph, after, kept))
+                drop.pop_all()
+            undated = written[-1].remark
             remark = "; ".join(filter(None, (photograph.remark, match, undated)))
-            return Outcome(job, remark=remark, in_colour=in_colour, toned=toned, kept=kept)
+            return Outcome(job, "", remark, in_colour, toned, kept, tuple(written))
 
     def tint(self, image) -> tuple[bool, bool]:
         """Tell whether a photograph is in colour, and whether it is a toned print."""
@@ -176,16 +211,13 @@ class _Work:
             remark = f"nothing in it looks like {reference.name}; colorized without it"
         return known, remark
 
-    def write(self, job, photograph, after, kept) -> str:
-        """Write the result of a photograph, or a copy of its file where nothing is changed.
-
-        Returns a remark, or an empty text.
-        """
+    def write(self, job, photograph, after, kept) -> Written:
+        """Write the result of a photograph, or a copy of its file where nothing is changed."""
         format, enlarger = formats.CHOICES.get(self.request.format), self.request.enlarger
         # A page of several is written by itself.
         whole = job.pages == 1 and not formats.BY_KEY[photograph.format].written_as
         if kept and not enlarger and format in (None, photograph.format) and whole:
-            return self.writer.write(job.target, "picture", job)
+            return self.writer.prepare(job.target, "picture", job)
         photograph.pixels = after
         if enlarger:
             if photograph.alpha is not None:
@@ -193,7 +225,19 @@ class _Work:
             photograph.metadata = metadata.enlarged(photograph.metadata, enlarger.scale)
         mark = self.writer.mark_of(job, xmp.ENHANCED if kept else xmp.COLORIZED)
         content = photos.encode(photograph, format, self.request.jpeg_quality, mark)
-        return self.writer.write(job.target, "picture", job, content)
+        return self.writer.prepare(job.target, "picture", job, content)
+
+
+def _colorize_elsewhere(pickled, job) -> Outcome:
+    """Colorize a photograph in another process, which keeps what it was given: its network."""
+    return _unpickled(pickled).colorize(job)
+
+
+@functools.lru_cache(maxsize=1)
+def _unpickled(pickled) -> _Work:
+    work = pickle.loads(pickled)
+    work.writer.fingerprint.check(work.colorizer)
+    return work
 
 
 def hints_of(job, height, width) -> np.ndarray:

@@ -124,21 +124,11 @@ class Record:
         written = self.entries.get(_key(self._name(path)), [])
         return any(_is_result(entry, path, os.stat(path)) for entry in written)
 
-    def add(self, path, temporary, kind, source, settings) -> None:
-        """Write the line of a result that lies at `temporary` and will be renamed to `path`.
+    def add(self, entry) -> None:
+        """Write the line of a result that will be renamed, as `entry_of` describes it.
 
         Raises OSError when it cannot be written.
         """
-        status = os.stat(temporary)
-        entry = {
-            "result": self._name(path),
-            "kind": kind,
-            "size": status.st_size,
-            "mtime_ns": status.st_mtime_ns,
-            "result_sha256": sha256(temporary),
-            "source": source.described(),
-            "settings": settings,
-        }
         # ASCII, in which names that are no text come through as well.
         line = json.dumps(entry).encode() + b"\n"
         with self.lock:
@@ -150,7 +140,25 @@ class Record:
             self.torn = False
 
     def _name(self, path) -> str:
-        return Path(os.path.relpath(path, self.folder)).as_posix()
+        return _name_in(self.folder, path)
+
+
+def entry_of(folder, path, temporary, kind, source, settings) -> dict:
+    """Describe a result that lies at `temporary` and will be renamed to `path` below a folder."""
+    status = os.stat(temporary)
+    return {
+        "result": _name_in(folder, path),
+        "kind": kind,
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "result_sha256": sha256(temporary),
+        "source": source.described(),
+        "settings": settings,
+    }
+
+
+def _name_in(folder, path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _is_result(entry, path, status) -> bool:

@@ -41,6 +41,7 @@ class Request:
     Of films, `begin` and `end`, Fractions in seconds or None, are the part that is done, and
     `scenes` is a file of the frames that begin scenes; with `preview` a sheet of its scenes is
     made of each, and `scenes` is written where it is not there.
+    `cluster` is the address of a Dask scheduler whose workers do the photographs, or None.
     """
 
     inputs: tuple = ()
@@ -65,6 +66,7 @@ class Request:
     end: Fraction | None = None
     scenes: Path | None = None
     preview: bool = False
+    cluster: str | None = None
 
     @property
     def is_part(self) -> bool:
@@ -115,6 +117,12 @@ class Fingerprint:
         if request.enlarger:
             self.shared["enlarge"] = request.scale
             self.shared["enlarger_sha256"] = [sha256(path) for path in request.enlarger.paths]
+
+    def check(self, colorizer) -> None:
+        """Raise UserError where a colorizer, that of another machine, has another network."""
+        path = colorizer.network.path
+        if sha256(path) != self.shared["model_sha256"]:
+            raise UserError(f"a worker has another {shown(path.name)}; install one version on all")
 
     def of(self, job) -> dict:
         """Return the settings of one job: with its page, its hints, or a film's codec."""

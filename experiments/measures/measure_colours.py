@@ -125,7 +125,7 @@ class Unconfined(Colorizer):
         if known is None:
             return super().predict(image)
         gray = to_unit(grayscale(image))[np.newaxis]
-        return chroma.chroma_of(self.network(gray, at_half_size(known)[np.newaxis])[0])
+        return self.network.chroma(gray, at_half_size(known)[np.newaxis])[0]
 
 
 def hints(model, truths) -> list:

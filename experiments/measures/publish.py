@@ -3,7 +3,7 @@
     python experiments/measures/publish.py --run outputs/train --name paper_gan \
         --evaluation test=outputs/evaluation --evaluation sample=outputs/evaluation-sample
 
-Reads the folders that train.py and evaluate.py wrote. Writes weights/NAME.keras and
+Reads the folders that train.py and evaluate.py wrote. Writes weights/NAME.keras and, made of it,
 weights/NAME.onnx with their card weights/NAME.json, and experiments/results/NAME/: history.csv and
 one SET.json an evaluation. With --figures-only no weights: the card is
 experiments/results/NAME/card.json.
@@ -26,7 +26,7 @@ from colorizer.files import atomic
 from experiments.measures import records
 from experiments.trials import recipes
 from pictures import dataset
-from training import runs
+from training import export, runs
 from training.settings import FLAGS
 
 
@@ -90,8 +90,9 @@ def publish(arguments) -> None:
         card_path = results / "card.json"
     else:
         card_path = ROOT / "weights" / f"{arguments.name}.json"
-        for suffix in (".keras", ".onnx"):
-            records.copy(arguments.run / f"generator{suffix}", card_path.with_suffix(suffix))
+        weights = card_path.with_suffix(".keras")
+        records.copy(arguments.run / "generator.keras", weights)
+        export.write_beside(weights)
     records.copy(arguments.run / "history.csv", results / "history.csv")
     for name, metrics in evaluations.items():
         atomic.write_json(results / f"{name}.json", metrics)

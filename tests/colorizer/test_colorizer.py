@@ -1,8 +1,10 @@
 """Colorizer: arrays in, arrays out."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 from colorizer import Colorizer
+from colorizer.chroma import chroma_of
 from colorizer.colorizer import network_size
 from colorizer.files import photos
 from colorizer.pixels import grayscale, high_bits, resize
@@ -35,9 +37,12 @@ def lab(rgb):
 
 
 def with_network(colorizer, network):
-    """Return a colorizer of the same size with another network."""
+    """Return a colorizer of the same size with another network, a function to RGB."""
     other = Colorizer.__new__(Colorizer)
-    other.network, other.working_size = network, colorizer.working_size
+    other.network = SimpleNamespace(
+        chroma=lambda gray, known=None: chroma_of(network(gray, known)),
+    )
+    other.working_size = colorizer.working_size
     return other
 
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import colorize
-from colorizer import network
+from colorizer import chroma, network
 from colorizer.colorizer import WEIGHTS
 from colorizer.errors import UserError
 from colorizer.network import load_network
@@ -22,6 +22,7 @@ import standins
 from onnx import TensorProto, helper, numpy_helper
 
 ROOT = Path(__file__).resolve().parents[2]
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 def pictures(*shape, seed=0):
@@ -77,6 +78,74 @@ def test_a_network_without_features_cannot_compare_pictures(tmp_path):
     network = load_network(standins.save_knowing(tmp_path / "knowing.onnx"))
     with pytest.raises(UserError, match=r"knowing\.onnx cannot tell what looks like a reference"):
         network.features(pictures(1, 32, 32))
+
+
+def save_chroma(path):
+    """Save a model that answers with chroma of 60 and -40 times gray, at half size."""
+    nodes = [
+        ("AveragePool", ["planes"], ["half"]),
+        ("Transpose", ["half"], ["half_last"]),
+        ("MatMul", ["half_last", "colour"], ["chroma"]),
+    ]
+    nodes = [("Transpose", ["grayscale"], ["planes"]), *nodes]
+    colour = {"colour": np.array([[60, -40]], np.float32)}
+    standins.save_onnx(path, nodes, colour, outputs={"chroma": (None, None, None, 2)})
+    model = onnx.load(path)
+    to_planes, pool, back, _ = model.graph.node
+    to_planes.attribute.append(helper.make_attribute("perm", [0, 3, 1, 2]))
+    back.attribute.append(helper.make_attribute("perm", [0, 2, 3, 1]))
+    pool.attribute.extend(
+        helper.make_attribute(name, [2, 2]) for name in ("kernel_shape", "strides")
+    )
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize("size", [(32, 64), (40, 56)])
+def test_a_file_that_answers_chroma_is_a_colorizer(tmp_path, size):
+    """It sees the picture continued to multiples of 32, and paints it at its own size."""
+    network = load_network(save_chroma(tmp_path / "chroma.onnx"))
+    gray = np.full((2, *size, 1), 0.5, np.float32)
+    gray[1] = 0.4
+    found = network.chroma(gray)
+    assert found.shape == (2, *size, 2)
+    np.testing.assert_allclose(found[0], np.broadcast_to([30, -20], (*size, 2)), atol=1e-4)
+    rgb = network(gray)
+    np.testing.assert_allclose(chroma.chroma_of(rgb), found, atol=0.01)
+    lightness = chroma.lab_root(chroma.linear_from_srgb(rgb) @ chroma.RGB_TO_XYZ[1])
+    expected = chroma.lab_root(chroma.linear_from_srgb(gray[..., 0]))
+    np.testing.assert_allclose(lightness, expected, atol=1e-4)
+
+
+def test_chroma_that_cannot_be_shown_is_clipped_as_rgb_is(tmp_path):
+    network = load_network(save_chroma(tmp_path / "chroma.onnx"))
+    gray = np.full((1, 32, 32, 1), 0.98, np.float32)
+    found = network.chroma(gray)
+    assert np.abs(found).max() < 50  # of 58.8
+    np.testing.assert_allclose(found, chroma.chroma_of(network(gray)), atol=0.01)
+
+
+def test_a_device_that_is_not_offered_is_refused_and_one_that_fails_is_named(monkeypatch):
+    monkeypatch.setattr(network.onnxruntime, "get_available_providers", lambda: ["CPU", CPU])
+    with pytest.raises(UserError, match="offers cpu, not cuda"):
+        load_network(WEIGHTS / "paper_gan.onnx", "cuda")
+    monkeypatch.setattr(network.onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    asked = []
+
+    class Session:
+        """ONNX Runtime where the driver is missing: it falls back to the processor."""
+
+        def __init__(self, content, options, providers, **more):
+            asked.append(providers)
+
+        def get_providers(self):
+            return [CPU]
+
+    monkeypatch.setattr(network.onnxruntime, "InferenceSession", Session)
+    with pytest.raises(UserError, match="cuda does not work here"):
+        network.open_onnx(WEIGHTS / "paper_gan.onnx", "cuda")
+    assert isinstance(network.open_onnx(WEIGHTS / "paper_gan.onnx", "auto"), Session)
+    assert asked == [[CUDA, CPU], [CUDA, CPU], [CPU]]
 
 
 def save_text(path):

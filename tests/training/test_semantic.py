@@ -17,6 +17,7 @@ from training import colour, cost, efficientnet, export, losses, steps
 
 import keras
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from generated import gradients_of, prepare
@@ -82,25 +83,55 @@ def test_both_inputs_are_padded_by_reflection(generator):
     assert np.abs(painted - array(generator([gray, nothing(gray)]))).max() > 0.01
 
 
-def test_as_onnx_it_has_both_inputs_by_name(generator, tmp_path):
-    export.write_onnx(generator, tmp_path / "semantic.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "semantic.onnx")
+@pytest.fixture(scope="module")
+def exported(generator, tmp_path_factory):
+    """Return the folder of `semantic.onnx` and `semantic.keras`, which are the generator."""
+    folder = tmp_path_factory.mktemp("exported")
+    export.write_onnx(generator, folder / "semantic.onnx", 224)
+    export.write_keras(generator, folder / "semantic.keras", 224)
+    return folder
+
+
+def test_as_onnx_it_answers_what_is_used(exported):
+    session = onnxruntime.InferenceSession(exported / "semantic.onnx")
     inputs = {each.name: each.shape for each in session.get_inputs()}
     assert inputs == {
         "grayscale": ["batch", "height", "width", 1],
         "known": ["batch", "half_height", "half_width", 3],
     }
-    gray = grays(2, 40, 64)
-    known = nothing(gray)
-    known[:, 3:6, 3:6] = 0.3, -0.2, 1
-    (painted,) = session.run(["rgb"], {"grayscale": gray, "known": known})
-    np.testing.assert_allclose(painted, array(generator([gray, known])), atol=1e-4)
-    assert (tmp_path / "semantic.onnx").stat().st_size < 30e6
+    outputs = {each.name: each.shape for each in session.get_outputs()}
+    assert outputs == {
+        "chroma": ["batch", "half_height", "half_width", 2],
+        "features": ["batch", "rows", "columns", 112],
+    }
+    assert session.get_modelmeta().custom_metadata_map == {"working_size": "224"}
+    graph = onnx.load(exported / "semantic.onnx").graph
+    kinds = {node.op_type for node in graph.node}
+    assert "Resize" in kinds
+    # Neither RGB, nor enlarging by copies, nor padding.
+    assert not kinds & {"Pow", "Tile", "Gather", "CumSum"}
+    assert (exported / "semantic.onnx").stat().st_size < 8e6
+
+
+@pytest.mark.parametrize("size", [(64, 96), (40, 72), (32, 120)])
+@pytest.mark.parametrize("told", [False, True])
+def test_both_files_answer_the_same_chroma(exported, size, told):
+    """To a ten-thousandth of 220, the range of a and b, and a level's hundredth in RGB."""
+    fast, slow = (load_network(exported / f"semantic.{kind}") for kind in ("onnx", "keras"))
+    assert fast.answers_chroma
+    assert not slow.answers_chroma
+    gray, known = grays(2, *size), None
+    if told:
+        known = nothing(gray)
+        known[:, 3:6, 3:6] = 0.3, -0.2, 1
+    expected = slow.chroma(gray, known)
+    assert np.abs(expected).max() > 10
+    np.testing.assert_allclose(fast.chroma(gray, known), expected, atol=0.022)
+    np.testing.assert_allclose(fast(gray, known), slow(gray, known), atol=2e-4)
 
 
 def test_as_onnx_it_corrects_only_where_anything_is_known(generator, tmp_path):
     gray = grays(1, 32, 64)
-    automatic = array(generator([gray, nothing(gray)]))
     known = nothing(gray)
     known[:, 3:6, 3:6, 2] = 1  # a gray that is known: its chroma is 0
     broken = keras.models.clone_model(generator)
@@ -109,33 +140,30 @@ def test_as_onnx_it_corrects_only_where_anything_is_known(generator, tmp_path):
     layer.set_weights([np.nan * weights for weights in layer.get_weights()])
     export.write_onnx(broken, tmp_path / "broken.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "broken.onnx")
-    (alone,) = session.run(["rgb"], {"grayscale": gray, "known": nothing(gray)})
-    np.testing.assert_allclose(alone, automatic, atol=1e-4)
-    (corrected,) = session.run(["rgb"], {"grayscale": gray, "known": known})
+    (alone,) = session.run(["chroma"], {"grayscale": gray, "known": nothing(gray)})
+    assert np.isfinite(alone).all()
+    (corrected,) = session.run(["chroma"], {"grayscale": gray, "known": known})
     assert np.isnan(corrected).any()
 
 
-def test_what_the_encoder_sees_is_an_output_of_both_files(generator, tmp_path):
-    export.write_onnx(generator, tmp_path / "semantic.onnx")
-    generator.save(tmp_path / "semantic.keras")
-    fast, slow = (load_network(tmp_path / f"semantic.{kind}") for kind in ("onnx", "keras"))
+def test_what_the_encoder_sees_is_an_output_of_both_files(generator, exported):
+    fast, slow = (load_network(exported / f"semantic.{kind}") for kind in ("onnx", "keras"))
     gray = grays(2, 40, 72)
     layer = keras.Model(generator.input, generator.get_layer("features4").output)
     expected = array(layer([gray, nothing(gray)]))
     assert expected.shape[1:3] == (4, 6)  # 64x96 pixels, padded
     for network in (fast, slow):
         found = network.features(gray)
-        np.testing.assert_allclose(found, expected[:, :3, :5], atol=1e-3)
-        # And the pictures are the same as before.
-        np.testing.assert_allclose(
-            network(gray), array(generator([gray, nothing(gray)])), atol=1e-4
-        )
+        np.testing.assert_allclose(found, expected[:, :3, :5], atol=0.02)
+        # And with what is painted, in one run.
+        chroma, found = network.look(gray)
+        np.testing.assert_array_equal(chroma, network.chroma(gray))
+        np.testing.assert_allclose(found, expected[:, :3, :5], atol=0.02)
 
 
-def test_the_parts_of_a_photograph_match_where_they_are_in_another(generator, tmp_path):
+def test_the_parts_of_a_photograph_match_where_they_are_in_another(exported):
     """Its encoder is trained: a picture that is cut off on the left by two squares of 16 pixels."""
-    export.write_onnx(generator, tmp_path / "semantic.onnx")
-    colorizer = Colorizer(tmp_path / "semantic.onnx", 224)
+    colorizer = Colorizer(exported / "semantic.onnx", 224)
     picture = resize(photos.read_rgb(ROOT / "samples" / "astronaut.jpg"), 256, 256)
     reference = colorizer.reference(np.ascontiguousarray(picture[16:240, :224]))
     part = np.ascontiguousarray(picture[16:240, 32:])

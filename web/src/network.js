@@ -10,9 +10,9 @@ import { stretchPlanes } from "./resize.js";
 // panorama may be long.
 const WORKING_SIZE = 224;
 const LONGEST = 8;
-// The sides that networks take are multiples, and as long as their own padding reflects.
+// The sides at which a picture is seen are multiples of 8; those that the network takes, of 32.
 const MULTIPLE = 8;
-const SHORTEST = 32;
+const STRIDE = 32;
 
 /** Set ONNX Runtime up: `binary` is its WebAssembly. Threads need a page that is isolated. */
 export function setUp(binary, threads) {
@@ -48,7 +48,7 @@ export const lumaOf = ({ width, height, data }) =>
   });
 
 /** Continue planes in their mirror image, to the right and below, to sides that networks take. */
-export function padded({ width, height, data }, channels, multiple = MULTIPLE, least = SHORTEST) {
+export function padded({ width, height, data }, channels, multiple = MULTIPLE, least = STRIDE) {
   const grown = (side) => Math.max(least, Math.ceil(side / multiple) * multiple);
   const inside = (place, side) => Math.min(place % (2 * side), 2 * side - 1 - (place % (2 * side)));
   const [columns, rows] = [grown(width), grown(height)];
@@ -65,14 +65,14 @@ export function padded({ width, height, data }, channels, multiple = MULTIPLE, l
 /** Return the network's chroma of gray levels with known colours, or with none. */
 async function chromaOf(session, gray, { width, height }, known) {
   const light = { width, height, data: Float32Array.from(gray, (level) => level / 255) };
-  const grayscale = padded(light, 1);
+  const grown = (planes, channels) => padded(padded(planes, channels), channels, STRIDE);
+  const grayscale = grown(light, 1);
   const half = { width: grayscale.width / 2, height: grayscale.height / 2 };
   half.data = known
-    ? atHalfSize(padded(known, 3)).data
+    ? atHalfSize(grown(known, 3)).data
     : new Float32Array(3 * half.width * half.height);
   const { dims, data: found } = await run(session, { grayscale, known: half });
-  // Lab a and b at half size; the network pads by itself, so that there may be more of it.
-  const [, rows, columns] = dims;
+  const [, rows, columns] = dims; // Lab a and b at half size
   const chroma = { width: columns, height: rows, data: found };
   const full = stretchPlanes(chroma, 2, 2 * columns, 2 * rows);
   const data = new Float32Array(2 * gray.length);
