@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from colorizer import Colorizer
-from colorizer.enlarge import Enlarger
+from colorizer.enlarge import PARTS, Enlarger
 from colorizer.errors import STOPPED, Ending, UserError, shown
 from colorizer.files import formats, photos
 from colorizer.films import formats as film_formats
@@ -63,8 +63,17 @@ def arguments():
     add(
         "--reference", type=path, metavar="FILE", help="colours for what looks like this photograph"
     )
-    add("--restore", action="store_true", help="take grain, scratches, dust and JPEG blocks away")
-    add("--enlarge", type=int, choices=(2, 4), help="restore, and make it so much wider and higher")
+    add(
+        "--restore",
+        action=Restoring,
+        nargs="*",
+        metavar="SHARE|PART",
+        help=f"mend damage, by a share (0.5), or only {', '.join(PARTS)}",
+    )
+    add("--enlarge", type=int, choices=(2, 4), help="make it so much wider and higher")
+    add("--mask-out", action="store_true", help="also write NAME.mask.png, what --restore filled")
+    add("--split", action="store_true", help="a picture of each print on a scanner's plate")
+    add("--trim", action="store_true", help="hide black or white frames from the network")
     add(
         "--keep-colour",
         nargs="?",
@@ -92,7 +101,27 @@ def arguments():
     add("--quality", type=quality, metavar="CRF", help=f"0 to 63, lower is better ({qualities})")
     add("--as-film", type=rate, metavar="RATE", help="a film of each folder; pictures a second")
     add("--keep-interlaced", action="store_true", help="default: a frame for each field")
+    parser.set_defaults(more_paths=[])
     return parser
+
+
+class Restoring(argparse.Action):
+    """Parse --restore: a share of 0 to 1, parts, or nothing; then paths may follow."""
+
+    def __call__(self, parser, namespace, values, option=None):
+        share, parts = 1.0, []
+        while values:
+            try:
+                share = strength(values[0])
+            except ValueError:
+                if values[0] not in PARTS:
+                    break
+                parts.append(values[0])
+            except argparse.ArgumentTypeError as error:
+                raise argparse.ArgumentError(self, str(error)) from error
+            values = values[1:]
+        namespace.restore = (tuple(parts) or PARTS, share)
+        namespace.more_paths = [path(value) for value in values]
 
 
 def path(text) -> Path:
@@ -160,9 +189,12 @@ def request_of(settings, colorizer) -> Request:
                 f"{colorizer.network.path.name} takes no known colours, which {flag} needs; "
                 "give a --model that does"
             )
+    parts, share = settings.restore or ((), 1.0)
     scale = settings.enlarge or (1 if settings.restore else None)
+    if settings.mask_out and "scratches" not in parts:
+        raise UserError("--mask-out shows what --restore fills; give --restore as well")
     return Request(
-        inputs=(*settings.paths, *settings.input),
+        inputs=(*settings.paths, *settings.more_paths, *settings.input),
         output=settings.output,
         format=settings.format,
         compare=settings.compare,
@@ -173,7 +205,10 @@ def request_of(settings, colorizer) -> Request:
         keep_toned=settings.keep_colour == "toned",
         max_megapixels=settings.max_megapixels,
         reference=settings.reference and read_reference(settings.reference, colorizer),
-        enlarger=Enlarger(scale) if scale else None,
+        enlarger=Enlarger(scale, parts=parts, strength=share) if scale else None,
+        mask_out=settings.mask_out,
+        split=settings.split,
+        trim=settings.trim,
         label=settings.label,
         jpeg_quality=settings.jpeg_quality,
         codec=settings.codec,

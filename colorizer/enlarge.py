@@ -80,6 +80,13 @@ class Enlarger:
             self.paths.append(mend.FINDER)
             mend.finder()
 
+    @property
+    def described(self) -> str:
+        """What is done, as a phrase."""
+        restored = f"restored by {self.strength:g} ({', '.join(self.parts)})" if self.parts else ""
+        larger = f"{self.scale} times enlarged" if self.scale > 1 else ""
+        return ", ".join(filter(None, (restored, larger)))
+
     def marks(self, gray, painted=None) -> np.ndarray | None:
         """Return which marks of a gray image (H, W, 1) are filled: bool (H, W), or None.
 
@@ -132,15 +139,15 @@ class Enlarger:
         share = (amiss - NOTHING_AMISS) / (SURELY_AMISS - NOTHING_AMISS)
         return _blended(plain, cleaned, self.strength * min(max(share, 0), 1))
 
-    def enlarge(self, image) -> np.ndarray:
+    def enlarge(self, image, marks=None) -> np.ndarray:
         """Restore and enlarge an image and keep its colours: (scale H, scale W, C) of its dtype.
 
-        Colours are brought to the new size along its luminance.
+        Colours are brought to the new size along its luminance. `marks` as `luminance` has them.
         """
         check_image(image)
         if image.shape[2] == 1:
-            return self.luminance(image)
-        larger = self.luminance(chroma.gray_of(image))
+            return self.luminance(image, marks)
+        larger = self.luminance(chroma.gray_of(image), marks)
         painted = np.empty((*larger.shape[:2], 3), image.dtype)
         for top in range(0, len(image), BAND):
             first, last = max(0, top - BAND_SEEN), min(len(image), top + BAND + BAND_SEEN)

@@ -11,9 +11,9 @@ import numpy as np
 # Black and white are these shares of the pixels from the ends, and lie here in a photograph that
 # has not faded, in shares of white.
 END = 0.005
-BLACK, WHITE = 0.02, 0.97
+BLACK, WHITE = 0.03, 0.93
 # The middle moves this share of its way to where it lies in most photographs.
-MIDDLE, TOWARDS = 0.45, 0.4
+MIDDLE, TOWARDS = 0.45, 0.3
 # A print whose black and white are this far in, together, has faded; below the first it has not.
 FADED = 0.10, 0.16
 # Contrast grows by this at most: noise grows with it.

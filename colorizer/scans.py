@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from colorizer.pixels import grayscale, high_bits, shrink
+from colorizer.pixels import high_bits, shrink
 
 import cv2
 import numpy as np
@@ -29,7 +29,10 @@ DARK, BRIGHT = 40, 215
 
 @dataclasses.dataclass(frozen=True)
 class Print:
-    """Where a print lies on a plate: its corners (x, y) in pixels, from the upper left clockwise."""
+    """Where a print lies on a plate.
+
+    `corners` are (x, y) in pixels, from the upper left clockwise.
+    """
 
     corners: tuple
 
@@ -82,7 +85,7 @@ def split(image) -> list[Print]:
 
 
 def _other_than_ground(small):
-    """Return where a plate is covered, uint8 (h, w) of 0 and 255, or None without an even ground."""
+    """Return where a plate is covered, uint8 (h, w), or None where its ground is not even."""
     strip = max(2, round(STRIP * max(small.shape[:2])))
     edges = [small[:strip], small[-strip:], small[:, :strip], small[:, -strip:]]
     edges = np.concatenate([edge.reshape(-1, small.shape[2]) for edge in edges]).astype(np.float32)
@@ -127,11 +130,15 @@ def frame(gray) -> tuple[slice, slice]:
         even = (lines.std(axis=1) <= FRAME_DEVIATION) & (
             (lines.mean(axis=1) <= DARK) | (lines.mean(axis=1) >= BRIGHT)
         )
-        most = round(MOST_FRAME * len(even))
-        first, last = (int(np.argmin(each[:most])) if most else 0 for each in (even, even[::-1]))
-        first, last = (0 if even[:most].all() and most else n for even, n in ((even, first), (even[::-1], last)))
-        # The line where frame and picture mix.
-        first, last = (n + 1 if n else 0 for n in (first, last))
         scale = side / len(even)
-        found.append(slice(round(first * scale), side - round(last * scale)))
+        first, last = (round(_leading(each) * scale) for each in (even, even[::-1]))
+        found.append(slice(first, side - last))
     return tuple(found)
+
+
+def _leading(even) -> int:
+    """Return how many lines from the first on are a frame, 0 where that is not sure."""
+    most = round(MOST_FRAME * len(even))
+    count = int(np.argmin(even[: most + 1]))
+    # In one line more frame and picture mix.
+    return count + 1 if count else 0

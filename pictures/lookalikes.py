@@ -56,7 +56,7 @@ def rope(random, picture) -> np.ndarray:
     angle = np.arctan2(*(points[-1] - points[0])[::-1]) + random.choice((-1, 1)) * 0.8
     twist = np.sin((x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / max(2.5, 0.9 * width))
     shade = own_tone(random, picture) + random.uniform(0.05, 0.2) * twist
-    below = points + (0, 0.4 * width)
+    below = points + np.array([0, 0.4 * width])
     dark = stroke(picture.shape, below, np.full(len(points), width))
     return laid(laid(picture, 0.5 * dark, 0.1), cover, np.clip(shade, 0, 1))
 
@@ -121,7 +121,7 @@ def frames(random, picture) -> np.ndarray:
     around = np.linspace(0, 2 * np.pi, 32)
     round_ = np.stack([size * np.cos(around), random.uniform(0.7, 1) * size * np.sin(around)], 1)
     for side in (-1.25, 1.25):
-        points = centre + round_ + (side * size, 0)
+        points = centre + round_ + np.array([side * size, 0])
         picture = laid(picture, stroke(picture.shape, points, np.full(32, width)), tone)
     ends = centre + np.array([[-0.25 * size, 0], [0, -0.15 * size], [0.25 * size, 0]])
     return laid(picture, stroke(picture.shape, ends, np.full(3, width)), tone)

@@ -176,7 +176,7 @@ class Mend(System):
         return given, truth
 
     def pairs(self, random, pictures):
-        """Break pictures, float32 (H, W), and return them, the truth and how much each pixel counts.
+        """Break pictures, float32 (H, W); return them, the truth and how much each pixel counts.
 
         All are float32 (B, H, W, 1).
         """

@@ -38,6 +38,8 @@ class Request:
     films.formats.CODECS, or None for what suits the container, and `quality` its constant rate
     factor, or None for its default. `keep_interlaced` leaves interlaced films so. `as_film`, a
     Fraction or None, makes a film of each folder of pictures, so many of which are shown a second.
+    `mask_out` also writes which marks were filled. `split` makes a photograph of each print on a
+    plate, and `trim` hides black and white frames from the network.
     """
 
     inputs: tuple = ()
@@ -58,6 +60,9 @@ class Request:
     quality: int | None = None
     keep_interlaced: bool = False
     as_film: Fraction | None = None
+    mask_out: bool = False
+    split: bool = False
+    trim: bool = False
 
     @property
     def scale(self) -> int:
@@ -100,8 +105,11 @@ class Fingerprint:
             self.shared["label"] = request.label
         if request.reference:
             self.shared["reference_sha256"] = request.reference.sha256
+        if request.trim:
+            self.shared["trim"] = True
         if request.enlarger:
             self.shared["enlarge"] = request.scale
+            self.shared["restore"] = [*request.enlarger.parts, request.enlarger.strength]
             self.shared["enlarger_sha256"] = [sha256(path) for path in request.enlarger.paths]
 
     def of(self, job) -> dict:
