@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from colorizer.pixels import high_bits, shrink
+from colorizer.pixels import grayscale, high_bits, shrink
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 LOOKED_AT = 1000
 # What differs by so many levels, of 255, from the ground is no ground, at least; more where the
 # ground itself varies.
-LEAST_DIFFERENCE = 8
+LEAST_DIFFERENCE = 4
 GROUND_DEVIATIONS = 4
 # The width of the strip along the plate's edges in which the ground is, in shares of its sides.
 STRIP = 0.01
@@ -68,8 +68,8 @@ def split(image) -> list[Print]:
     if other is None:
         return []
     contours, _ = cv2.findContours(other, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    prints = []
-    for contour in contours:
+    prints, gray = [], None
+    for contour in map(cv2.convexHull, contours):
         area = cv2.contourArea(contour)
         if area < LEAST_AREA * other.size:
             continue
@@ -78,8 +78,9 @@ def split(image) -> list[Print]:
         filled = area / max(1, rectangle[1][0] * rectangle[1][1])
         if filled < LEAST_FILLED or corners is None or area > WHOLE * other.size:
             return []
-        # Contours run through the middles of pixels.
-        prints.append(_at_full_size(corners, small.shape[:2], (height, width)))
+        gray = grayscale(high_bits(image))[..., 0] if gray is None else gray
+        corners = (corners + 0.5) * (width / small.shape[1], height / small.shape[0])
+        prints.append(Print(tuple(map(tuple, _refined(gray, corners, 2.5 / scale + 3).tolist()))))
     rows = height / 8
     return sorted(prints, key=lambda each: (each.corners[0][1] // rows, each.corners[0][0]))
 
@@ -95,9 +96,11 @@ def _other_than_ground(small):
     limit = max(LEAST_DIFFERENCE, GROUND_DEVIATIONS * deviation)
     if (apart > limit).mean() > 0.25:
         return None
-    away = np.abs(cv2.blur(small, (3, 3)).reshape(small.shape) - ground).max(axis=2) > limit
-    other = cv2.morphologyEx(away.astype(np.uint8) * 255, cv2.MORPH_OPEN, np.ones((3, 3)))
-    return other
+    smooth = cv2.blur(small, (3, 3)).reshape(small.shape)
+    away = (np.abs(smooth - ground).max(axis=2) > limit).astype(np.uint8)
+    # Parts of a print that look like the ground belong to it.
+    away = cv2.morphologyEx(away, cv2.MORPH_CLOSE, np.ones((5, 5)))
+    return cv2.morphologyEx(away, cv2.MORPH_OPEN, np.ones((5, 5)))
 
 
 def _upright(corners):
@@ -108,14 +111,37 @@ def _upright(corners):
     return None if abs(turned) > MOST_TURNED else corners
 
 
-def _at_full_size(corners, small, full) -> Print:
-    """Return a Print of corners that were found in a small picture; sizes are height and width."""
-    scale = np.array([full[1] / small[1], full[0] / small[0]])
-    middle = corners.mean(axis=0)
-    # Half a pixel outwards, to the edges of the pixels that the contour runs through.
-    outwards = np.sign(corners - middle) * 0.5
-    corners = (corners + outwards + 0.5) * scale
-    return Print(tuple(map(tuple, corners.tolist())))
+def _refined(gray, corners, reach) -> np.ndarray:
+    """Move the corners of a rectangle to where its sides are sharp edges of a gray (H, W).
+
+    Each side moves at two places by at most `reach` pixels, to the strongest edge of its mean
+    profile: the shadow around a print is soft.
+    """
+    lines = []
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        along = (end - start) / np.hypot(*(end - start))
+        across = np.array([-along[1], along[0]])
+        offsets = np.arange(-reach, reach + 1)
+        points = []
+        for first in (0.08, 0.52):
+            places = np.linspace(first, first + 0.4, 100)[:, None]
+            grid = (start + places * (end - start))[:, None] + offsets[:, None] * across
+            grid = np.float32(grid - 0.5)
+            profile = cv2.remap(
+                gray, grid[..., 0], grid[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+            steps = np.abs(np.diff(profile.mean(axis=0)))
+            best = int(np.argmax(steps))
+            points.append(start + places.mean() * (end - start) + (offsets[best] + 0.5) * across)
+        lines.append(points)
+    return np.array([_crossing(lines[number - 1], lines[number]) for number in range(4)])
+
+
+def _crossing(first, second) -> np.ndarray:
+    """Return where two lines meet, each given by two points (x, y)."""
+    (a, b), (c, d) = first, second
+    share = np.linalg.solve(np.stack([b - a, c - d], axis=1), c - a)[0]
+    return a + share * (b - a)
 
 
 def frame(gray) -> tuple[slice, slice]:
