@@ -47,7 +47,7 @@ class PhotographJob:
         """Return what the record keeps of this job alone; a first page is like any photograph."""
         own = {"page": self.page + 1} if self.page else {}
         own |= {"mask_sha256": self.mask.sha256} if self.mask else {}
-        return own | ({"part": self.part.corners} if self.part else {})
+        return own | ({"part": [*map(list, self.part.corners)]} if self.part else {})
 
 
 @dataclasses.dataclass(frozen=True)

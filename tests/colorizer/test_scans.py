@@ -49,7 +49,7 @@ def test_prints_are_found_on_any_ground_in_reading_order(ground):
         cut = part.cut(scan)
         assert cut.shape[:2] == pytest.approx((200, 300), abs=3)
         level = resize(cut, 200, 300)[..., 0].astype(float)[10:-10, 10:-10]
-        assert np.corrcoef(level.ravel(), sample()[10:-10, 10:-10].ravel())[0, 1] > 0.97
+        assert np.corrcoef(level.ravel(), sample()[10:-10, 10:-10].ravel())[0, 1] > 0.93
 
 
 def test_what_is_not_sure_is_left_whole():
