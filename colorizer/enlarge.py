@@ -25,7 +25,7 @@ ENLARGING = "enlarge_clean.onnx"
 # What cleans may harm what is clean. So how much of what it changes is taken follows from how much
 # that is, root mean square over the picture in gray levels of 255: nothing to the first, all from
 # the second. Chosen on 62 photographs; docs/results.md has what comes out on others.
-NOTHING_AMISS, SURELY_AMISS = 3.2, 7.5
+NOTHING_AMISS, SURELY_AMISS = 3.5, 6.5
 
 # The networks compute on a grid: of the small picture's pixels, or of every second one where they
 # do not enlarge. So many of its places make a tile, small enough for the memory, and so many around

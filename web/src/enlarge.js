@@ -10,8 +10,8 @@ const SHORTEST = 8;
 
 // How much the cleaning network changes where nothing is amiss, and where surely something is: root
 // mean square, in gray levels.
-const NOTHING_AMISS = 3.2;
-const SURELY_AMISS = 7.5;
+const NOTHING_AMISS = 3.5;
+const SURELY_AMISS = 6.5;
 
 /** Cut a part out of gray levels, as light in [0, 1]. */
 function part({ width, data }, left, top, right, bottom) {
