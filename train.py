@@ -26,7 +26,7 @@ from colorizer.files import photos
 from colorizer.pixels import to_uint8, to_unit
 from colorizer.progress import Progress
 from pictures import dataset, metrics
-from systems import classify, enlarge, pix2pix, regress, semantic, vgg16
+from systems import classify, enlarge, mend, pix2pix, regress, semantic, vgg16
 from training import devices, export, runs, steps
 from training.settings import Settings, parse_arguments, resume_command
 from training.system import System
@@ -223,6 +223,7 @@ SYSTEMS = {
     "pix2pix": pix2pix.Pix2pix,
     "vgg16": vgg16.Vgg16,
     "enlarge": enlarge.Enlarge,
+    "mend": mend.Mend,
 }
 
 

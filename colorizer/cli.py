@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from colorizer import Colorizer
-from colorizer.enlarge import Enlarger
+from colorizer.enlarge import PARTS, Enlarger
 from colorizer.errors import STOPPED, Ending, UserError, shown
 from colorizer.files import formats, photos
 from colorizer.films import formats as film_formats
@@ -63,8 +63,17 @@ def arguments():
     add(
         "--reference", type=path, metavar="FILE", help="colours for what looks like this photograph"
     )
-    add("--restore", action="store_true", help="take grain, scratches, dust and JPEG blocks away")
-    add("--enlarge", type=int, choices=(2, 4), help="restore, and make it so much wider and higher")
+    add(
+        "--restore",
+        action=Restoring,
+        nargs="*",
+        metavar="SHARE|PART",
+        help=f"mend damage, by a share (0.5), or only {', '.join(PARTS)}",
+    )
+    add("--enlarge", type=int, choices=(2, 4), help="make it so much wider and higher")
+    add("--mask-out", action="store_true", help="also write NAME.mask.png, what --restore filled")
+    add("--split", action="store_true", help="a picture of each print on a scanner's plate")
+    add("--trim", action="store_true", help="hide black or white frames from the network")
     add(
         "--keep-colour",
         nargs="?",
@@ -100,7 +109,27 @@ def arguments():
     add = parser.add_argument_group("where").add_argument
     add("--device", choices=("auto", *DEVICES), default="auto", help="what runs the networks")
     add("--cluster", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786")
+    parser.set_defaults(more_paths=[])
     return parser
+
+
+class Restoring(argparse.Action):
+    """Parse --restore: a share of 0 to 1, parts, or nothing; then paths may follow."""
+
+    def __call__(self, parser, namespace, values, option=None):
+        share, parts = 1.0, []
+        while values:
+            try:
+                share = strength(values[0])
+            except ValueError:
+                if values[0] not in PARTS:
+                    break
+                parts.append(values[0])
+            except argparse.ArgumentTypeError as error:
+                raise argparse.ArgumentError(self, str(error)) from error
+            values = values[1:]
+        namespace.restore = (tuple(parts) or PARTS, share)
+        namespace.more_paths = [path(value) for value in values]
 
 
 def path(text) -> Path:
@@ -180,8 +209,11 @@ def request_of(settings, colorizer) -> Request:
         raise UserError(f"there is no file {shown(settings.scenes)}; add --preview to write it")
     if settings.end is not None and settings.end <= (settings.begin or 0):
         raise UserError("--to is not behind --from; nothing lies between them")
+    parts, share = settings.restore or ((), 1.0)
     scale = settings.enlarge or (1 if settings.restore else None)
-    inputs, output = (*settings.paths, *settings.input), settings.output
+    if settings.mask_out and "scratches" not in parts:
+        raise UserError("--mask-out shows what --restore fills; give --restore as well")
+    inputs, output = (*settings.paths, *settings.more_paths, *settings.input), settings.output
     if settings.cluster:
         if single.names_a_file(output):
             raise UserError("--cluster is for folders; give a folder as --output")
@@ -200,7 +232,12 @@ def request_of(settings, colorizer) -> Request:
         keep_toned=settings.keep_colour == "toned",
         max_megapixels=settings.max_megapixels,
         reference=settings.reference and read_reference(settings.reference, colorizer),
-        enlarger=Enlarger(scale, device=settings.device) if scale else None,
+        enlarger=Enlarger(scale, parts=parts, strength=share, device=settings.device)
+        if scale
+        else None,
+        mask_out=settings.mask_out,
+        split=settings.split,
+        trim=settings.trim,
         label=settings.label,
         jpeg_quality=settings.jpeg_quality,
         codec=settings.codec,

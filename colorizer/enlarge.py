@@ -1,30 +1,35 @@
-"""Photographs larger and cleaner: luminance from a network, colours along it; no Keras."""
+"""Photographs larger and cleaner: luminance from networks, colours along it; no Keras."""
 
 import functools
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from colorizer import chroma
+from colorizer import chroma, fading, mend
 from colorizer.colorizer import WEIGHTS, check_image
 from colorizer.errors import UserError
 from colorizer.network import open_onnx
 from colorizer.pixels import resize
+from colorizer.tiles import Grid, in_tiles
 
+import cv2
 import numpy as np
 
-# The networks that each scale is made of, one after the other: the first takes the damage away, so
-# that a second one enlarges what is clean.
-PASSES = {
-    1: ("restore.onnx",),
-    2: ("enlarge_photo.onnx",),
-    4: ("enlarge_photo.onnx", "enlarge_clean.onnx"),
-}
+# What restoring does, in any choice: grain, noise and JPEG blocks go; cracks, scratches, spots and
+# the like are found and filled; faded tones come back.
+PARTS = "grain", "scratches", "tones"
+
+# What cleans at each scale, and what enlarges without cleaning.
+CLEANING = {1: "restore.onnx", 2: "enlarge_photo.onnx", 4: "enlarge_photo.onnx"}
+ENLARGING = "enlarge_clean.onnx"
+
+# What cleans may harm what is clean. So how much of what it changes is taken follows from how much
+# that is, root mean square over the picture in gray levels of 255: nothing to the first, all from
+# the second. Chosen on 62 photographs; docs/results.md has what comes out on others.
+NOTHING_AMISS, SURELY_AMISS = 3.5, 6.5
 
 # The networks compute on a grid: of the small picture's pixels, or of every second one where they
 # do not enlarge. So many of its places make a tile, small enough for the memory, and so many around
-# it are seen as well: what lies further away decides nothing, so tiles leave no seams.
+# it are seen as well.
 TILE = 400
 SEEN = 36
 SHORTEST = 8  # pixels a side; smaller pictures are continued in their mirror image
@@ -47,47 +52,109 @@ class Enlarger:
     ValueError.
     """
 
-    def __init__(self, scale, files=None, device="auto"):
-        """Load the networks that enlarge `scale` times, 2 or 4, or that restore, 1.
+    def __init__(self, scale, files=None, parts=PARTS, strength=1.0, device="auto"):
+        """Load the networks that enlarge `scale` times, 2 or 4, or not at all, 1.
 
-        `files` are others than those that ship, .onnx files that `train.py --system enlarge` wrote,
-        one after the other; `device` is as for Colorizer. Raises ValueError for other scales,
-        UserError where a file is missing, or they do not enlarge as many times.
+        `parts` are those of PARTS that are restored, each by `strength`, 0 to 1. `files` are
+        networks that do the whole instead, .onnx files that `train.py --system enlarge` wrote, one
+        after the other; then nothing else is done; `device` is as for Colorizer. Raises ValueError
+        for other scales and parts, UserError where a file is missing, or they do not enlarge as
+        many times.
         """
-        if scale not in PASSES:
-            raise ValueError(f"a scale is one of {', '.join(map(str, PASSES))}, not {scale}")
-        self.scale = scale
-        self.paths = [Path(file) for file in files or (WEIGHTS / name for name in PASSES[scale])]
+        if scale not in CLEANING:
+            raise ValueError(f"a scale is one of {', '.join(map(str, CLEANING))}, not {scale}")
+        if unknown := [part for part in parts if part not in PARTS]:
+            raise ValueError(f"parts are {', '.join(PARTS)}, not {', '.join(unknown)}")
+        self.scale, self.strength = scale, strength
         self.files, self.device = files, device
+        self.parts = () if files else tuple(part for part in PARTS if part in parts)
+        names = [CLEANING[scale]] if "grain" in self.parts else []
+        names += [ENLARGING] if scale > 1 else []
+        self.paths = [Path(file) for file in files or (WEIGHTS / name for name in names)]
         self._passes = [_opened(path, device) for path in self.paths]
-        if math.prod(times for _, times in self._passes) != scale:
+        if files and math.prod(times for _, times in self._passes) != scale:
             raise UserError(
                 f"{', '.join(path.name for path in self.paths)} do not enlarge {scale} times; give "
                 "files that do"
             )
+        self._alone = files is not None
+        if "scratches" in self.parts:
+            self.paths.append(mend.FINDER)
+            mend.finder()
 
     def __reduce__(self):
         """In another process: the same networks, loaded there."""
-        return type(self), (self.scale, self.files, self.device)
+        given = self.scale, self.files, self.parts, self.strength, self.device
+        return type(self), given
 
-    def luminance(self, gray) -> np.ndarray:
-        """Restore and enlarge a gray image (H, W, 1): (scale H, scale W, 1) of its dtype."""
+    @property
+    def described(self) -> str:
+        """What is done, as a phrase."""
+        restored = f"restored by {self.strength:g} ({', '.join(self.parts)})" if self.parts else ""
+        larger = f"{self.scale} times enlarged" if self.scale > 1 else ""
+        return ", ".join(filter(None, (restored, larger)))
+
+    def marks(self, gray, painted=None) -> np.ndarray | None:
+        """Return which marks of a gray image (H, W, 1) are filled: bool (H, W), or None.
+
+        None where scratches are no part of it. `painted` is a person's mask, as mend has it.
+        """
+        if "scratches" not in self.parts:
+            return None
+        found = mend.find(gray)
+        return found if painted is None else mend.as_painted(found, painted)
+
+    def luminance(self, gray, marks=None) -> np.ndarray:
+        """Restore and enlarge a gray image (H, W, 1): (scale H, scale W, 1) of its dtype.
+
+        `marks` are those to fill, by default those that are found.
+        """
         check_image(gray)
         if gray.shape[2] != 1:
             raise ValueError(f"a gray image is (height, width, 1), not {gray.shape}")
-        for session, times in self._passes:
-            gray = _in_tiles(session, gray, times)
-        return gray
+        if self._alone:
+            for session, times in self._passes:
+                gray = _through(session, gray, times)
+            return gray
+        marks = self.marks(gray) if marks is None else marks
+        if marks is not None:
+            gray = _blended(gray, mend.fill(gray, marks), self.strength)
+        levels = fading.curve(gray, marks, self.strength) if "tones" in self.parts else None
+        cleaned = self._cleaned(gray)
+        return cleaned if levels is None else levels[cleaned]
 
-    def enlarge(self, image) -> np.ndarray:
+    def _cleaned(self, gray):
+        """Take grain away if that is a part, and enlarge."""
+        (*_, (last, _)) = self._passes or [(None, 1)]
+        if self.scale == 1:
+            if "grain" not in self.parts:
+                return gray
+            return self._doubted(gray, _through(last, gray, 1))
+        larger = _through(last, gray, 2)
+        if "grain" in self.parts:
+            larger = self._doubted(larger, _through(self._passes[0][0], gray, 2))
+        return larger if self.scale == 2 else _through(last, larger, 2)
+
+    def _doubted(self, plain, cleaned):
+        """Return `cleaned` as far as it is likely that there was something to clean."""
+        white = np.iinfo(plain.dtype).max
+        squared = sum(
+            np.square(cleaned[top : top + BAND].astype(np.float32) - plain[top : top + BAND]).sum()
+            for top in range(0, len(plain), BAND)
+        )
+        amiss = 255 / white * math.sqrt(squared / plain.size)
+        share = (amiss - NOTHING_AMISS) / (SURELY_AMISS - NOTHING_AMISS)
+        return _blended(plain, cleaned, self.strength * min(max(share, 0), 1))
+
+    def enlarge(self, image, marks=None) -> np.ndarray:
         """Restore and enlarge an image and keep its colours: (scale H, scale W, C) of its dtype.
 
-        Colours are brought to the new size along its luminance.
+        Colours are brought to the new size along its luminance. `marks` as `luminance` has them.
         """
         check_image(image)
         if image.shape[2] == 1:
-            return self.luminance(image)
-        larger = self.luminance(chroma.gray_of(image))
+            return self.luminance(image, marks)
+        larger = self.luminance(chroma.gray_of(image), marks)
         painted = np.empty((*larger.shape[:2], 3), image.dtype)
         for top in range(0, len(image), BAND):
             first, last = max(0, top - BAND_SEEN), min(len(image), top + BAND + BAND_SEEN)
@@ -126,42 +193,14 @@ def _opened(path, device):
     return session, times
 
 
-def _in_tiles(session, gray, times) -> np.ndarray:
-    """Run a network over a gray image, tile by tile, a tile on each core."""
-    height, width, _ = gray.shape
+def _through(session, gray, times):
+    """Run a network that enlarges a gray image so many times, 1 or 2, over it."""
     step = 1 if times == 2 else 2  # pixels of a place of the network's grid
-    white = np.iinfo(gray.dtype).max
-    result = np.empty((times * height, times * width, 1), gray.dtype)
-    name = session.get_inputs()[0].name
-
-    def fill(corner):
-        rows, columns = (
-            _seen(start, side, step) for start, side in zip(corner, (height, width), strict=True)
-        )
-        tile = gray[rows, columns].astype(np.float32) / white
-        wanted = (max(SHORTEST, side + -side % (2 * step)) for side in tile.shape[:2])
-        grown = [(0, new - side) for new, side in zip(wanted, tile.shape[:2], strict=True)]
-        tile = np.pad(tile, [*grown, (0, 0)], mode="symmetric")
-        larger = session.run(None, {name: tile[np.newaxis]})[0][0]
-        top, left = corner
-        target = result[
-            times * top : times * (top + step * TILE), times * left : times * (left + step * TILE)
-        ]
-        begin = times * (top - rows.start), times * (left - columns.start)
-        larger = larger[begin[0] :, begin[1] :][: target.shape[0], : target.shape[1]]
-        np.copyto(target, np.rint(np.clip(larger, 0, 1) * white), casting="unsafe")
-
-    corners = [
-        (top, left)
-        for top in range(0, height, step * TILE)
-        for left in range(0, width, step * TILE)
-    ]
-    with ThreadPoolExecutor(min(len(corners), os.cpu_count() or 1)) as workers:
-        for _ in workers.map(fill, corners):
-            pass  # raises what went wrong
-    return result
+    return in_tiles(session, gray, Grid(step * TILE, step * SEEN, 2 * step, SHORTEST), times)
 
 
-def _seen(start, side, step) -> slice:
-    """Return the rows or columns that a tile sees which begins at `start`, of `side` in all."""
-    return slice(max(0, start - step * SEEN), min(side, start + step * (TILE + SEEN)))
+def _blended(before, after, share):
+    """Return an image with this share of what another one of its shape changes."""
+    if share in (0, 1):
+        return after if share else before
+    return cv2.addWeighted(before, 1 - share, after, share, 0).reshape(before.shape)

@@ -325,13 +325,13 @@ class Painter:
     def paint(self, frame, chroma, earlier, later):
         """Paint a frame, and make of it what the encoder takes.
 
-        With a request to restore, its dust is mended from the Frames before and behind it, which
+        With a request to restore scratches, its dust is mended from the Frames before and behind it, which
         may be None.
         """
         pixels, scene = self.pixels_of(frame), frame.scene
-        around = self.request.enlarger and earlier and later and frame.flow and later.flow
+        around = earlier and later and frame.flow and later.flow
         flash = around and Transition.FLASH in (earlier.transition, frame.transition)
-        if around and not flash and pixels.shape[2] == 1:
+        if self.request.restores("scratches") and around and not flash and pixels.shape[2] == 1:
             pixels = self.mended(frame, pixels, earlier, later)
         chroma = dimmed(chroma, frame.small.result(), scene.exposure(frame.number))
         inner = np.ascontiguousarray(scene.inner(np.rot90(pixels, self.turns)))
@@ -361,10 +361,10 @@ class Painter:
         return gray
 
     def pixels_of(self, frame) -> np.ndarray:
-        """Return the pixels of a frame; with a request to restore, without flicker."""
+        """Return the pixels of a frame; with a request to restore tones, without flicker."""
         pixels = decode.pixels_of(frame.decoded.frame)
         place = frame.number - frame.scene.begin
-        if self.request.enlarger and place < len(frame.scene.gains):
+        if self.request.restores("tones") and place < len(frame.scene.gains):
             return brightened(pixels, frame.scene.gains[place])
         return pixels
 

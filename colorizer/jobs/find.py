@@ -8,6 +8,8 @@ from colorizer.films.formats import is_film
 from colorizer.films.hints import FOLDER_SUFFIX, FRAMES_SUFFIX
 from colorizer.hints.drawing import beside, is_hints
 from colorizer.jobs.record import RECORD, Record
+from colorizer.mend import beside as mask_beside
+from colorizer.mend import is_mask
 
 # Folders in which other programs keep thumbnails and what was thrown away.
 OF_OTHER_PROGRAMS = (
@@ -40,12 +42,12 @@ def find_pictures(folder, onerror=None):
             others.append(path)
         elif is_film(path) or formats.begins_like_a_photograph(path):
             photographs.append(path)
-    of_photographs = {beside(path) for path in photographs}
+    of_photographs = {each for path in photographs for each in (beside(path), mask_beside(path))}
     return photographs, [path for path in others if path not in of_photographs]
 
 
 def _named_like_a_photograph(path) -> bool:
-    return path.name.lower().endswith(formats.SUFFIXES) and not is_hints(path)
+    return path.name.lower().endswith(formats.SUFFIXES) and not (is_hints(path) or is_mask(path))
 
 
 def _files(folder, onerror) -> list[Path]:
@@ -88,6 +90,8 @@ def advice(path) -> str:
     """Say why a picture's format cannot be read and what to do, empty where its name tells none."""
     if is_hints(path):
         return "by its name it holds hints; put it beside the photograph of that name"
+    if is_mask(path):
+        return "by its name it is a mask; put it beside the photograph of that name"
     for kind, suffixes in formats.UNREADABLE.items():
         if path.suffix.lower() in suffixes:
             return f"it is {kind}, which cannot be read; save it as TIFF or PNG"

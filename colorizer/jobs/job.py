@@ -15,6 +15,7 @@ from colorizer.files.photos import PhotographError
 from colorizer.files.source import Source
 from colorizer.films.hints import HintFolder
 from colorizer.jobs.record import entry_of
+from colorizer.scans import Print
 
 # What results say they were made with.
 TOOL = f"photo-colorizer {__version__}"
@@ -26,7 +27,9 @@ class PhotographJob:
 
     `compare_target` is where the picture before and after goes, or None; without `paint`, it is
     made of the result that is there. `page` is the place, from 0, of a page among the `pages` of a
-    TIFF or PDF. `hints` is its file of them, or None. `note` is a phrase for the user, or empty.
+    TIFF or PDF. `hints` is its file of them, or None. `mask` is a person's file of marks, or None,
+    and `mask_target` is where the marks that were filled go, or None. `part` is the print on the
+    plate that the photograph is, or None. `note` is a phrase for the user, or empty.
     """
 
     source: Source
@@ -37,11 +40,16 @@ class PhotographJob:
     page: int = 0
     pages: int = 1
     hints: Source | None = None
+    mask: Source | None = None
+    mask_target: Path | None = None
+    part: Print | None = None
     note: str = ""
 
     def own_settings(self, request) -> dict:
         """Return what the record keeps of this job alone; a first page is like any photograph."""
-        return {"page": self.page + 1} if self.page else {}
+        own = {"page": self.page + 1} if self.page else {}
+        own |= {"mask_sha256": self.mask.sha256} if self.mask else {}
+        return own | ({"part": [*map(list, self.part.corners)]} if self.part else {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +166,7 @@ class Writer:
         request = self.fingerprint.request
         phrases = [f"strength {request.strength:g}"]
         phrases += [f"working size {settings['working_size']} pixels"]
-        phrases += [f"{request.scale} times enlarged"] if request.enlarger else []
+        phrases += [request.enlarger.described] if request.enlarger else []
         phrases += ["with hints"] if job.hints else []
         phrases += ["with a reference"] if request.reference else []
         return xmp.Mark(

@@ -8,7 +8,7 @@ import pickle
 import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 
-from colorizer import Colorizer, tone
+from colorizer import Colorizer, fading, tone
 from colorizer.errors import shown
 from colorizer.files import formats, metadata, photos, xmp
 from colorizer.files.atomic import PARTIAL
@@ -17,7 +17,8 @@ from colorizer.jobs.job import Outcome, Writer, Written, failure_of
 from colorizer.jobs.request import Request
 from colorizer.jobs.workers import workers_of
 from colorizer.label import draw_label
-from colorizer.pixels import grayscale, high_bits, resize
+from colorizer.pixels import grayscale, high_bits, resize, to_uint8
+from colorizer.scans import frame
 
 import numpy as np
 
@@ -153,21 +154,28 @@ class _Work:
         with self.memory.hold(size):
             with photos.opened(job.source.path, self.request.max_megapixels, job.page) as image:
                 photograph = photos.load(image)
+            cut(photograph, job.part)
             in_colour, toned = self.tint(photograph.pixels)
             kept = (in_colour and self.request.keep_colour) or (toned and self.request.keep_toned)
             kept = kept and not job.hints  # whoever gives hints wants them used
-            after, match = self.paint(job, photograph.pixels, kept)
+            marks = self.marks(job, photograph.pixels)
+            after, match = self.paint(job, photograph.pixels, kept, marks)
             with contextlib.ExitStack() as drop:
                 written = []
+                if job.mask_target and marks is not None:
+                    drawn = photos.Photograph(to_uint8(marks)[..., None], format="PNG")
+                    mask = photos.encode(drawn)
+                    written.append(self.writer.prepare(job.mask_target, "mask", job, mask))
+                    drop.callback(written[-1].drop)
                 if job.compare_target:
                     mark = self.writer.mark_of(job, xmp.COLORIZED)
                     pair = photos.encode(_side_by_side(photograph.pixels, after), mark=mark)
                     written.append(self.writer.prepare(job.compare_target, "compare", job, pair))
-                    drop.callback(written[0].drop)
+                    drop.callback(written[-1].drop)
                 if job.paint:
                     written.append(self.write(job, photograph, after, kept))
                 drop.pop_all()
-            undated = written[-1].remark
+            undated = written[-1].remark if written else ""
             remark = "; ".join(filter(None, (photograph.remark, match, undated)))
             return Outcome(job, "", remark, in_colour, toned, kept, tuple(written))
 
@@ -178,21 +186,33 @@ class _Work:
         toned = tinted and tone.is_toned(small)
         return tinted and not toned, toned
 
-    def paint(self, job, before, kept):
+    def marks(self, job, image):
+        """Return the marks to fill of an image, bool (H, W), or None."""
+        if not (self.request.enlarger and job.paint):
+            return None
+        painted = mask_of(job, *image.shape[:2]) if job.mask else None
+        return self.request.enlarger.marks(grayscale(image), painted)
+
+    def paint(self, job, before, kept, marks=None):
         """Return the result of an image, and a phrase about the reference, or an empty one."""
         enlarger, match = self.request.enlarger, ""
         if not job.paint:
             return photos.read_rgb(job.target), match
         if kept:
-            return enlarger.enlarge(before) if enlarger else before, match
+            return enlarger.enlarge(before, marks) if enlarger else before, match
         known = None
         if job.hints or self.request.reference:
             with self.network.hold(NETWORK_BYTES_A_PIXEL * self.colorizer.working_size**2):
                 known, match = self.known_colours(job, before)
-        larger = enlarger.luminance(grayscale(before)) if enlarger else before
+        larger = enlarger.luminance(grayscale(before), marks) if enlarger else before
+        inner = frame(grayscale(larger)) if self.request.trim else (slice(None), slice(None))
+        seen = larger[inner]
+        # Faded tones mislead it, whether or not the result keeps them.
+        restored = bool(enlarger and enlarger.parts)
         with self.network.hold(NETWORK_BYTES_A_PIXEL * self.colorizer.working_size**2):
-            chroma = self.colorizer.predict(larger, known)
-        painted = self.colorizer.paint(larger, chroma, self.request.strength)
+            chroma = self.colorizer.predict(fading.corrected(seen) if restored else seen, known)
+        painted = np.broadcast_to(grayscale(larger), (*larger.shape[:2], 3)).copy()
+        painted[inner] = self.colorizer.paint(seen, chroma, self.request.strength)
         return draw_label(painted, self.request.label), match
 
     def known_colours(self, job, image):
@@ -248,6 +268,34 @@ def hints_of(job, height, width) -> np.ndarray:
     except photos.PhotographError as error:
         raise photos.PhotographError(f"{shown(job.hints.path.name)}: {error}") from error
     return hints
+
+
+def mask_of(job, height, width) -> np.ndarray:
+    """Read a person's mask of a photograph of this upright size: uint8 (H, W, 2), brightness and
+    opacity; raises PhotographError."""
+    name = shown(job.mask.path.name)
+    try:
+        with photos.opened(job.mask.path) as image:
+            mask = photos.load(image)
+    except photos.PhotographError as error:
+        raise photos.PhotographError(f"{name}: {error}") from error
+    if mask.pixels.shape[:2] != (height, width):
+        found = f"{mask.pixels.shape[1]} x {mask.pixels.shape[0]}"
+        raise photos.PhotographError(
+            f"{name} has {found} pixels, and the photograph {width} x {height}"
+        )
+    opacity = np.full((height, width), 255, np.uint8) if mask.alpha is None else mask.alpha
+    bright = grayscale(mask.pixels)[..., 0]
+    return np.stack([high_bits(each) for each in (bright, opacity)], axis=2)
+
+
+def cut(photograph, part) -> None:
+    """Cut a Photograph to one print of a plate, where `part` is a scans.Print."""
+    if part is None:
+        return
+    photograph.pixels = part.cut(photograph.pixels)
+    if photograph.alpha is not None:
+        photograph.alpha = part.cut(photograph.alpha)
 
 
 def check_pixels(image, scale) -> int:

@@ -6,6 +6,7 @@ import os
 import unicodedata
 from pathlib import Path
 
+from colorizer import mend, scans
 from colorizer.errors import UserError, shown
 from colorizer.files import formats, photos
 from colorizer.files.source import Source
@@ -82,7 +83,7 @@ def plan(request, record, fingerprint, takes_hints=True) -> Plan:
         target = request.output / film_formats.target_of(folder.path, relative, request.codec)
         hints = film_hints.folder_beside(folder.path)
         job = film_job(request, folder, relative, target, hints)
-        _plan_one(job, names, request.compare, planned)
+        _plan_one(job, names, request, planned)
     for path, relative in found:
         if not film_formats.is_film(path):
             jobs = photograph_jobs(request, path, relative)
@@ -98,7 +99,7 @@ def plan(request, record, fingerprint, takes_hints=True) -> Plan:
                 left_out = shown(job.hints.path.name)
                 note = f"{left_out} is left out, because this --model takes no hints"
                 job = dataclasses.replace(job, hints=None, note=note)
-            _plan_one(job, names, request.compare, planned)
+            _plan_one(job, names, request, planned)
     return planned
 
 
@@ -141,16 +142,52 @@ def photograph_jobs(request, path, relative):
         if request.format:
             wanted = wanted.with_name(_fitting(wanted.stem, f".{request.format}"))
         name = shown(relative) + (f", page {number}" if len(pages) > 1 else "")
-        # Hints are drawn over one picture: of several pages, the first.
+        # Hints and masks are drawn over one picture: of several pages, the first.
         hints = (request.hints or drawing.beside(path)) if number == 1 else None
-        hints = hints and Source(hints)
+        mask = mend.beside(path) if number == 1 and request.enlarger else None
         said = note if number == 1 else ""
-        yield PhotographJob(
-            source, name, wanted, page=page, pages=len(pages), hints=hints, note=said
+        job = PhotographJob(
+            source,
+            name,
+            wanted,
+            page=page,
+            pages=len(pages),
+            hints=hints and Source(hints),
+            mask=mask and Source(mask),
+            note=said,
+        )
+        yield from prints_of(request, job) if request.split else [job]
+
+
+def prints_of(request, job):
+    """Yield a job for each print on the plate that a job's photograph is, or that job.
+
+    What cannot be read is left for the job to fail on.
+    """
+    try:
+        with photos.opened(job.source.path, request.max_megapixels, job.page) as image:
+            found = scans.split(photos.load(image).pixels)
+    except photos.PhotographError:
+        found = None
+    if not found:
+        said = "no prints were found for sure; left whole" if found is not None else ""
+        yield dataclasses.replace(job, note="; ".join(filter(None, (job.note, said))))
+        return
+    for number, part in enumerate(found, start=1):
+        several = len(found) > 1
+        ending = f"-print-{number}{job.target.suffix}" if several else job.target.suffix
+        yield dataclasses.replace(
+            job,
+            name=f"{job.name}, print {number} of {len(found)}" if several else job.name,
+            target=job.target.with_name(_fitting(job.target.stem, ending)),
+            part=part,
+            # Drawn over the whole plate.
+            hints=None,
+            mask=None,
         )
 
 
-def _plan_one(job, names, compare, planned) -> None:
+def _plan_one(job, names, request, planned) -> None:
     """Choose where the results of a job go, of which `target` is wanted, and what is to be done."""
     wanted = job.target
     target, state = names.choose(wanted, "picture", job)
@@ -158,11 +195,15 @@ def _plan_one(job, names, compare, planned) -> None:
         planned.failures.append((job.name, "a link leads its result out of the output folder"))
         return
     compared = compare_state = None
-    compare = compare and not target.stem.endswith("-preview")
+    compare = request.compare and not target.stem.endswith("-preview")
     if compare:
         ending = "-compare.mp4" if isinstance(job, FilmJob) else "-compare.jpg"
         beside = target.with_name(_fitting(target.stem, ending))
         compared, compare_state = names.choose(beside, "compare", job)
+    masked = None
+    if isinstance(job, PhotographJob) and request.mask_out:
+        beside = target.with_name(_fitting(target.stem, mend.SUFFIX))
+        masked, _ = names.choose(beside, "mask", job)
     paint = names.overwrite or state in (State.FREE, State.OUTDATED)
     if state is State.CHANGED and not names.overwrite:
         planned.kept.append(shown(target))
@@ -175,8 +216,11 @@ def _plan_one(job, names, compare, planned) -> None:
         note += f", because {shown(wanted.name)} is there and not known as its result"
     note = "; ".join(phrase for phrase in (job.note, note) if phrase)
     compared = compared if draw else None
-    job = dataclasses.replace(job, target=target, compare_target=compared, paint=paint, note=note)
-    (planned.films if isinstance(job, FilmJob) else planned.photographs).append(job)
+    changes = {"target": target, "compare_target": compared, "paint": paint, "note": note}
+    if isinstance(job, FilmJob):
+        planned.films.append(dataclasses.replace(job, **changes))
+    else:
+        planned.photographs.append(dataclasses.replace(job, mask_target=masked, **changes))
 
 
 class Names:

@@ -42,6 +42,8 @@ class Request:
     `scenes` is a file of the frames that begin scenes; with `preview` a sheet of its scenes is
     made of each, and `scenes` is written where it is not there.
     `cluster` is the address of a Dask scheduler whose workers do the photographs, or None.
+    `mask_out` also writes which marks were filled. `split` makes a photograph of each print on a
+    plate, and `trim` hides black and white frames from the network.
     """
 
     inputs: tuple = ()
@@ -67,11 +69,18 @@ class Request:
     scenes: Path | None = None
     preview: bool = False
     cluster: str | None = None
+    mask_out: bool = False
+    split: bool = False
+    trim: bool = False
 
     @property
     def is_part(self) -> bool:
         """Whether a part of each film is asked for."""
         return self.begin is not None or self.end is not None
+
+    def restores(self, part) -> bool:
+        """Whether a part of enlarge.PARTS is to be restored."""
+        return bool(self.enlarger) and part in self.enlarger.parts
 
     @property
     def scale(self) -> int:
@@ -114,8 +123,11 @@ class Fingerprint:
             self.shared["label"] = request.label
         if request.reference:
             self.shared["reference_sha256"] = request.reference.sha256
+        if request.trim:
+            self.shared["trim"] = True
         if request.enlarger:
             self.shared["enlarge"] = request.scale
+            self.shared["restore"] = [*request.enlarger.parts, request.enlarger.strength]
             self.shared["enlarger_sha256"] = [sha256(path) for path in request.enlarger.paths]
 
     def check(self, colorizer) -> None:

@@ -259,7 +259,15 @@ def test_a_step_makes_the_loss_smaller(small):
 
 @pytest.fixture(scope="module")
 def enlargers():
-    return {scale: Enlarger(scale) for scale in (1, 2, 4)}
+    """Return what enlarges and cleans, as far as there is something to clean."""
+    return {scale: Enlarger(scale, parts=["grain"]) for scale in (1, 2, 4)}
+
+
+@pytest.fixture(scope="module")
+def cleaners():
+    """Return the networks that clean, alone."""
+    names = {1: "restore.onnx", 2: "enlarge_photo.onnx"}
+    return {scale: Enlarger(scale, [enlarging.WEIGHTS / name]) for scale, name in names.items()}
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -276,23 +284,23 @@ def test_any_size_and_depth_comes_out_in_proportion(enlargers, scale, size, dtyp
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-def test_tiles_leave_no_seams(enlargers, scale, monkeypatch):
+def test_tiles_leave_no_seams(cleaners, scale, monkeypatch):
     gray = sample()[:149, :173]
-    whole = enlargers[scale].luminance(gray)
+    whole = cleaners[scale].luminance(gray)
     monkeypatch.setattr(enlarging, "TILE", 18)
-    tiled = enlargers[scale].luminance(gray).astype(int)
+    tiled = cleaners[scale].luminance(gray).astype(int)
     assert np.abs(tiled - whole).max() <= 1
     assert (tiled != whole).mean() < 1e-3
     # Seen too little of, they would.
     monkeypatch.setattr(enlarging, "SEEN", 2)
-    assert np.abs(enlargers[scale].luminance(gray).astype(int) - whole).max() > 1
+    assert np.abs(cleaners[scale].luminance(gray).astype(int) - whole).max() > 1
 
 
-def test_sixteen_bits_are_more_than_eight(enlargers):
+def test_sixteen_bits_are_more_than_eight(cleaners):
     gray = sample()[:60, :60]
     deep = gray.astype(np.uint16) * 257
     for scale in (1, 2):
-        eight, sixteen = (enlargers[scale].luminance(each) for each in (gray, deep))
+        eight, sixteen = (cleaners[scale].luminance(each) for each in (gray, deep))
         assert np.abs(sixteen / 257 - eight).max() <= 0.51
         assert (sixteen % 257 != 0).mean() > 0.9
 
@@ -328,8 +336,23 @@ def test_old_prints_come_out_nearer_to_the_truth(enlargers, scale):
     assert np.mean(gains) > 1
 
 
-def test_scratches_go_and_what_is_fine_stays(enlargers):
-    errors, likeness = [], []
+def test_what_is_clean_is_left_alone_and_what_is_old_is_not(enlargers, cleaners):
+    gray = sample("palace.jpg")
+    np.testing.assert_array_equal(enlargers[1].luminance(gray), gray)
+    plain = Enlarger(2, parts=()).luminance(gray)
+    np.testing.assert_array_equal(enlargers[2].luminance(gray), plain)
+    noise = np.random.default_rng(0).normal(0, 20, gray.shape)
+    noisy = np.clip(gray + noise, 0, 255).astype(np.uint8)
+    for scale in (1, 2):
+        found = enlargers[scale].luminance(noisy)
+        np.testing.assert_array_equal(found, cleaners[scale].luminance(noisy))
+    half = Enlarger(1, parts=["grain"], strength=0.5).luminance(noisy).astype(float)
+    whole = enlargers[1].luminance(noisy).astype(float)
+    assert np.abs(half - (noisy + whole) / 2).max() <= 0.5
+
+
+def test_scratches_go_and_what_is_fine_stays():
+    errors, likeness, enlarger = [], [], Enlarger(1, parts=["grain", "scratches"])
     for seed, name in enumerate(["cat.jpg", "palace.jpg", "astronaut.jpg", "coffee.jpg"]):
         gray = sample(name)
         cover, tone = damage.scratches(np.random.default_rng(seed), gray.shape[:2], 1)
@@ -338,10 +361,10 @@ def test_scratches_go_and_what_is_fine_stays(enlargers):
         errors.append(
             [
                 np.abs(each.astype(float) - gray)[cover > 0.1].mean()
-                for each in (scratched, enlargers[1].luminance(scratched))
+                for each in (scratched, enlarger.luminance(scratched))
             ]
         )
-        likeness.append(psnr(enlargers[1].luminance(gray), gray))
+        likeness.append(psnr(enlarger.luminance(gray), gray))
     before, after = np.mean(errors, axis=0)
     assert after < 0.8 * before
     assert np.mean(likeness) > 40
@@ -373,6 +396,8 @@ def test_gray_of_a_colour_has_its_luminance():
 def test_wrong_scales_files_and_images_are_said(tmp_path, enlargers):
     with pytest.raises(ValueError, match="1, 2, 4, not 3"):
         Enlarger(3)
+    with pytest.raises(ValueError, match="grain, scratches, tones, not dust"):
+        Enlarger(1, parts=["dust"])
     with pytest.raises(UserError, match=r"none\.onnx"):
         Enlarger(2, [tmp_path / "none.onnx"])
     with pytest.raises(UserError, match="do not enlarge 2 times"):
@@ -417,7 +442,7 @@ def test_photographs_are_enlarged_and_then_coloured(tmp_path, run, enlargers):
     status, printed = run("--enlarge", "2")
     assert status == 0, printed
     written = {path.name: path for path in (tmp_path / "out").glob("*.*")}
-    expected = enlargers[2].luminance(gray)
+    expected = Enlarger(2, parts=()).luminance(gray)
     for name in ("gray.png", "alpha.png", "deep.tif"):
         pixels = cv2.imread(str(written[name]), cv2.IMREAD_UNCHANGED)
         assert pixels.shape[:2] == (120, 164)
@@ -437,7 +462,7 @@ def test_restored_photographs_keep_their_size(tmp_path, run, enlargers):
     assert run("--restore")[0] == 0
     written = photos.read_rgb(tmp_path / "out" / "old.png")
     assert written.shape == (*small.shape[:2], 3)
-    restored = enlargers[1].luminance(small)
+    restored = Enlarger(1).luminance(small)
     assert np.abs(chroma.gray_of(written).astype(int) - restored).mean() < 1.5
     assert np.abs(restored.astype(int) - small).mean() > 0.5
 
@@ -450,7 +475,7 @@ def test_photographs_in_colour_keep_it_and_are_enlarged(tmp_path, run, enlargers
     assert status == 0
     assert "1 in colour and in their own colours" in printed
     written = photos.read_rgb(tmp_path / "out" / "colour.png")
-    np.testing.assert_array_equal(written, enlargers[2].enlarge(image))
+    np.testing.assert_array_equal(written, Enlarger(2, parts=()).enlarge(image))
     # Without either flag they are copied as before.
     assert "copied as they are" in run("--keep-colour")[1]
     assert (tmp_path / "out" / "colour.png").read_bytes() == (

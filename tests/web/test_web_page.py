@@ -302,12 +302,13 @@ def test_cleaning_and_enlarging_are_those_of_the_command_and_stop(tmp_path, visi
     visitor.open(path)
     visitor.tab("Clean")
     for label, flags in (
-        ("Clean", ["--restore"]),
-        ("Clean, twice as wide and high", ["--enlarge", 2]),
+        # Marks and tones are left to the command.
+        ("Clean", ["--restore", "grain"]),
+        ("Clean, twice as wide and high", ["--restore", "grain", "--enlarge", 2]),
     ):
         visitor.page.get_by_role("radio", name=label, exact=True).check()
         visitor.says("grain.png is clean.")
-        out = colorize(tmp_path / flags[0], "--input", path, *flags)
+        out = colorize(tmp_path / str(flags[-1]), "--input", path, *flags)
         assert share_alike(visitor.pixels(), photos.read_rgb(out / "grain.png")) >= 0.999
         visitor.page.get_by_role("radio", name="Leave as it is").check()
         visitor.says("grain.png is in colour.")

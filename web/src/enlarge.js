@@ -8,6 +8,11 @@ const TILE = 400;
 const SEEN = 36;
 const SHORTEST = 8;
 
+// How much the cleaning network changes where nothing is amiss, and where surely something is: root
+// mean square, in gray levels.
+const NOTHING_AMISS = 3.5;
+const SURELY_AMISS = 6.5;
+
 /** Cut a part out of gray levels, as light in [0, 1]. */
 function part({ width, data }, left, top, right, bottom) {
   const row = (_, number) => {
@@ -47,4 +52,13 @@ export async function enlarged(session, gray, times, tell) {
     }
   }
   return made;
+}
+
+/** Return gray levels cleaned as far as it is likely that there was something to clean. */
+export function doubted(plain, cleaned) {
+  const squared = plain.data.reduce((sum, level, at) => sum + (cleaned.data[at] - level) ** 2, 0);
+  const amiss = Math.sqrt(squared / plain.data.length);
+  const share = Math.min(1, Math.max(0, (amiss - NOTHING_AMISS) / (SURELY_AMISS - NOTHING_AMISS)));
+  const blend = (level, at) => (1 - share) * level + share * cleaned.data[at];
+  return { ...plain, data: plain.data.map(blend) };
 }

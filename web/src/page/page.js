@@ -11,7 +11,7 @@ import { offerLanguages, text } from "./texts.js";
 
 const NETWORKS = {
   1: ["restore.onnx.gz"],
-  2: ["enlarge_photo.onnx.gz"],
+  2: ["enlarge_photo.onnx.gz", "enlarge_clean.onnx.gz"],
   4: ["enlarge_photo.onnx.gz", "enlarge_clean.onnx.gz"],
 };
 const SLIDERS = ["strength", "warmth", "tint"];
