@@ -1,5 +1,6 @@
 # make demo: colorize samples/ with the shipped weights.  make app: a page in the browser.
-# make web: the page of one file, for any browser, which needs npm.  make test: lint and tests.
+# make web: the page of one file, for any browser, which needs npm.  make test: lint and tests; make
+# test-all: the slow ones too.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 MADE := $(VENV)/made-with-$(VERSION)
 
-.PHONY: demo app web test
+.PHONY: demo app web test test-all
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed-colorize
@@ -23,7 +24,10 @@ web: $(VENV)/installed-dev web/node_modules
 test: $(VENV)/installed-dev web/node_modules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-all: test
+	@$(BIN)/python -m pytest -m slow
 
 $(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 15) else \

@@ -84,6 +84,7 @@ def alone(prepared, tmp_path_factory):
     return output
 
 
+@pytest.mark.slow
 def test_two_devices_with_half_a_batch_each_train_as_one_with_all(prepared, alone, tmp_path):
     output = tmp_path / "run"
     finish(start(prepared, output, "--distribute", "gpus", devices=2))
@@ -98,6 +99,7 @@ def test_two_workers_train_as_one_process_and_the_chief_writes(prepared, alone, 
     assert len(runs.read_history(output, 1)) == 1
 
 
+@pytest.mark.slow
 def test_a_killed_worker_stops_the_others_and_all_go_on_from_the_checkpoint(
     prepared, alone, tmp_path
 ):

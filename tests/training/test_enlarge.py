@@ -184,7 +184,14 @@ def fit(data, output, epochs=1, **changes):
     assert train.fit(enlarge.Enlarge, settings) == 0
 
 
-@pytest.mark.parametrize(("scale", "kind"), [(2, "photo"), (2, "clean"), (1, "photo")])
+@pytest.mark.parametrize(
+    ("scale", "kind"),
+    [
+        (2, "photo"),
+        pytest.param(2, "clean", marks=pytest.mark.slow),
+        pytest.param(1, "photo", marks=pytest.mark.slow),
+    ],
+)
 def test_it_trains_and_resumes_exactly(data, tmp_path, small, scale, kind, no_onnx):
     more = {"scale": scale, "damage": kind}
     fit(data, tmp_path / "whole", epochs=2, **more)

@@ -44,6 +44,7 @@ def test_inception_says_why_it_cannot_be_had(tmp_path, monkeypatch):
         features.load_inception()
 
 
+@pytest.mark.slow
 def test_inception_loads_a_file_of_the_right_checksum(tmp_path, monkeypatch):
     keras.utils.set_random_seed(0)
     saved = keras.applications.InceptionV3(include_top=False, pooling="avg", weights=None)
