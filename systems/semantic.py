@@ -82,12 +82,12 @@ class SemanticSettings(Settings):
     turned_share: float = 0.2
     # Of those with known places, the share of which one thing is given points and, mostly, another
     # colour: what is beside it keeps its own.
-    thing_share: float = 0
+    thing_share: float = 0.5
     # The share of pictures that are made old before the network sees them.
     aged_share: float = 0.6
-    # How often colours go from place to place that looks like it, before they are painted: to be
-    # tried, as are the share above and the weight of the loss on pairs, `agreement.difference`.
-    gatherings: int = 0
+    # How often colours go from place to place that looks like it, before they are painted.
+    gatherings: int = 2
+    # To be tried: the weight of the loss on pairs, `agreement.difference`.
     difference_weight: float = 0
     # Widths of the decoder at 1/16, 1/8, 1/4 and 1/2 of the picture's sides.
     decoder_widths: tuple = (128, 96, 64, 32)

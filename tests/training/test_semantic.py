@@ -503,9 +503,14 @@ def test_a_batch_is_gray_colour_places_and_what_is_changed_there(model):
     assert 0.4 < aged.mean() < 0.8
     assert gray.shape == (64, 32, 32, 1)
     assert mask.shape == where.shape == (64, 16, 16, 1)
-    angles = changes[:, 0]
-    assert (angles[~mask.any(axis=(1, 2, 3))] == 0).all()
-    assert (angles != 0).mean() > 0.03
+    angles, known = changes[:, 0], mask.any(axis=(1, 2, 3))
+    assert (angles[~known] == 0).all()
+    assert set(np.unique(where)) <= {0, 1}
+    # A whole picture is turned and nothing else; what is done to a thing stays within it.
+    whole = (where == 1).all(axis=(1, 2, 3))
+    np.testing.assert_array_equal(changes[whole, 1:], [[1, 0, 0]] * whole.sum())
+    assert known[~whole].all()
+    assert 0.05 < (angles[whole & known] != 0).mean() < 0.4
 
 
 def test_one_thing_is_given_another_colour_than_the_truth(model):
