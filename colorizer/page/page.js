@@ -93,12 +93,44 @@
     true,
   );
 
+  let dropped = null; // the relative paths of files of a folder that was dropped
   document.addEventListener(
     "change",
     (event) => {
-      if (event.target.closest?.("#folder")) {
-        window.colorizer.folders = [...event.target.files].map((file) => file.webkitRelativePath);
-      }
+      if (!event.target.closest?.("#folder")) return;
+      const paths = [...event.target.files].map((file) => file.webkitRelativePath);
+      window.colorizer.folders = dropped ?? paths;
+      dropped = null;
+    },
+    true,
+  );
+
+  // Gradio takes a folder that is dropped for one file: it is walked here, and given as if chosen.
+  const ask = (begin) => new Promise((resolve, reject) => begin(resolve, reject));
+  const filesBelow = async (entry) => {
+    const path = entry.fullPath.slice(1);
+    if (entry.isFile) return [{ path, file: await ask((...done) => entry.file(...done)) }];
+    const [reader, found] = [entry.createReader(), []];
+    for (let more; (more = await ask((...done) => reader.readEntries(...done))).length; ) {
+      found.push(...more);
+    }
+    return (await Promise.all(found.map(filesBelow))).flat();
+  };
+  document.addEventListener(
+    "drop",
+    async (event) => {
+      const input = document.querySelector("#folder input[type=file]");
+      const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry());
+      const isFolder = entries.some((entry) => entry?.isDirectory);
+      if (!input || !isFolder || !event.target.closest?.("#folder, #many")) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const found = (await Promise.all(entries.filter(Boolean).map(filesBelow))).flat();
+      const files = new DataTransfer();
+      for (const { file } of found) files.items.add(file);
+      dropped = found.map(({ path }) => path);
+      input.files = files.files;
+      input.dispatchEvent(new Event("change", { bubbles: true }));
     },
     true,
   );

@@ -82,6 +82,15 @@ class Visitor:
     def upload(self, *paths, to="#files"):
         self.page.set_input_files(f"{to} input[type=file]", [str(path) for path in paths])
 
+    def drop(self, path, to):
+        """Drag a file or a folder onto the page and drop it."""
+        x, y = self.place(0.5, 0.5, to)
+        tools = self.page.context.new_cdp_session(self.page)
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        for step in ("dragEnter", "dragOver", "drop"):
+            event = {"type": step, "x": x, "y": y, "data": data}
+            tools.send("Input.dispatchDragEvent", event)
+
     def open(self, path):
         self.upload(path)
         self.page.get_by_text(f"{Path(path).name},").wait_for()
@@ -559,13 +568,17 @@ def test_a_photograph_is_restored_and_enlarged(tmp_path, visit):
     visitor.page.get_by_text("later.png, 80 x 60 pixels, 160 x 120 when downloaded").wait_for()
 
 
-def test_a_folder_comes_back_as_it_was(tmp_path, visit):
+@pytest.mark.parametrize("how", ["chosen", "dropped"])
+def test_a_folder_comes_back_as_it_was(tmp_path, visit, how):
     (tmp_path / "album" / "old").mkdir(parents=True)
     save(tmp_path / "album" / "x.png", 90, (60, 80))
     save(tmp_path / "album" / "old" / "x.png", 170, (60, 80))
     visitor = visit()
     visitor.page.get_by_role("tab", name="Many").click()
-    visitor.upload(tmp_path / "album", to="#folder")
+    if how == "chosen":
+        visitor.upload(tmp_path / "album", to="#folder")
+    else:
+        visitor.drop(tmp_path / "album", to="#folder")
     visitor.page.wait_for_selector("#folder a[download]", state="attached")
     choose(visitor, "format", "webp")
     visitor.page.click("#start")

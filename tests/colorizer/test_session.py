@@ -7,12 +7,6 @@ from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.hints import palette
 from colorizer.jobs.request import Request, read_reference
-from colorizer.page.session import (
-    LARGEST_PREVIEW,
-    SMALLEST_PREVIEW,
-    Session,
-    colorize,
-)
 from colorizer.pixels import grayscale, to_unit
 
 import numpy as np
@@ -22,6 +16,15 @@ from generated import STORED
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from test_known import reddish, steps
+
+pytest.importorskip("gradio", reason="the page needs Gradio (requirements-app.txt)")
+
+from colorizer.page.session import (
+    LARGEST_PREVIEW,
+    SMALLEST_PREVIEW,
+    Session,
+    colorize,
+)
 
 RED, BLUE = (190, 120, 60), (90, 110, 190)
 
