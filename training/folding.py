@@ -45,7 +45,10 @@ def for_use(generator):
 
 
 def folded(layer, generator):
-    """Return what stands for a layer of the generator: itself, or another that has its name."""
+    """Return what stands for a layer or operation of the generator: its name, its weights.
+
+    Never itself: the generator's own layers stay in one model.
+    """
     name = layer.name
     if name == REPEATED:
         return First(name=name)
@@ -68,11 +71,13 @@ def folded(layer, generator):
             kernel = np.array(layer.kernel)
             kernel[:, :, -count if count else None :] *= scaled.scale
             return with_kernel(layer, kernel)
-    return layer
+    if isinstance(layer, layers.Layer) and layer.weights:  # what is no layer is an operation
+        return with_kernel(layer, np.array(layer.kernel))
+    return type(layer).from_config(layer.get_config())
 
 
 def with_kernel(layer, kernel, bias=None, **settings):
-    """Return a convolution with another kernel, and another bias or other settings, if given."""
+    """Return a convolution like a layer with a kernel, and another bias or settings, if given."""
     new = type(layer).from_config(layer.get_config() | settings)
     new.build((None, None, None, kernel.shape[2]))
     new.set_weights([kernel, layer.bias if bias is None else bias])
