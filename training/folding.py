@@ -27,6 +27,10 @@ def for_use(generator):
     H and W are multiples of 32: padding and painting are left out. Its outputs are CORRECTED
     (B, H/2, W/2, 2), Lab a and b, FEATURE_LAYER (B, H/16, W/16, C), and ALONE, like CORRECTED.
     """
+    # A copy: what begins within a model changes its layers, and they could not be saved any more.
+    weights = generator.get_weights()
+    generator = keras.models.clone_model(generator)
+    generator.set_weights(weights)
     gray = generator.get_layer(REPEATED).input[0]
     known = next(each for each in generator.inputs if each.name == "known")
     ends = (CORRECTED, FEATURE_LAYER, ALONE)
@@ -45,10 +49,7 @@ def for_use(generator):
 
 
 def folded(layer, generator):
-    """Return what stands for a layer or operation of the generator: its name, its weights.
-
-    Never itself: the generator's own layers stay in one model.
-    """
+    """Return what stands for a layer of the generator: itself, or another that has its name."""
     name = layer.name
     if name == REPEATED:
         return First(name=name)
@@ -71,9 +72,7 @@ def folded(layer, generator):
             kernel = np.array(layer.kernel)
             kernel[:, :, -count if count else None :] *= scaled.scale
             return with_kernel(layer, kernel)
-    if isinstance(layer, layers.Layer) and layer.weights:  # what is no layer is an operation
-        return with_kernel(layer, np.array(layer.kernel))
-    return type(layer).from_config(layer.get_config())
+    return layer
 
 
 def with_kernel(layer, kernel, bias=None, **settings):
