@@ -56,7 +56,7 @@ def test_the_locks_have_one_version_of_everything_that_is_asked_for(kind):
     hashed = re.findall(r"^[\w.-]+==.* \\\n +--hash=sha256:[0-9a-f]{64}\b", lock, re.M)
     locked = dict(pinned)
     assert len(hashed) == len(pinned) == len(locked)
-    files = {"app": ["colorize", "app"], "dev": ["colorize", "app", "", "dev"]}[kind]
+    files = {"app": ["colorize", "app"], "dev": ["colorize", "app", "cluster", "", "dev"]}[kind]
     for file in files:
         for asked in requirements(f"requirements{file and '-' + file}.txt"):
             name, bounds = re.fullmatch(r"([\w-]+)(.*)", asked).groups()

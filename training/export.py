@@ -54,9 +54,9 @@ def write_onnx(generator, path, working_size=None) -> None:
     has that input, to RGB (B, H, W, 3), the output `rgb`, or to `luminance` if it has one channel.
     Of one that paints by chroma, as `folding` says, the file gives `chroma` (B, H/2, W/2, 2), Lab a
     and b, of pictures whose sides are multiples of 32, and computes what corrects it only where
-    anything is known; its large weights are float16. What comes out of a layer FEATURE_LAYER is a
-    second output, `features`, by which places are found that look alike. `working_size` stands in
-    the file, where it is given.
+    anything is known. The large weights of it and of `luminance` are float16. What comes out of a
+    layer FEATURE_LAYER is a second output, `features`, by which places are found that look alike.
+    `working_size` stands in the file, where it is given.
     """
     names = {layer.name for layer in generator.layers}
     by_chroma = names.issuperset(folding.LAYERS)
@@ -77,6 +77,7 @@ def write_onnx(generator, path, working_size=None) -> None:
         if by_chroma:
             skip_correction(model.graph)
             double_by_constants(model.graph)
+        if by_chroma or outputs == ("luminance",):
             halve_weights(model.graph)
         name_ends(model.graph, outputs)
         if working_size:

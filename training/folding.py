@@ -27,6 +27,10 @@ def for_use(generator):
     H and W are multiples of 32: padding and painting are left out. Its outputs are CORRECTED
     (B, H/2, W/2, 2), Lab a and b, FEATURE_LAYER (B, H/16, W/16, C), and ALONE, like CORRECTED.
     """
+    # A copy: what begins within a model changes its layers, and they could not be saved any more.
+    weights = generator.get_weights()
+    generator = keras.models.clone_model(generator)
+    generator.set_weights(weights)
     gray = generator.get_layer(REPEATED).input[0]
     known = next(each for each in generator.inputs if each.name == "known")
     ends = (CORRECTED, FEATURE_LAYER, ALONE)
@@ -72,7 +76,7 @@ def folded(layer, generator):
 
 
 def with_kernel(layer, kernel, bias=None, **settings):
-    """Return a convolution with another kernel, and another bias or other settings, if given."""
+    """Return a convolution like a layer with a kernel, and another bias or settings, if given."""
     new = type(layer).from_config(layer.get_config() | settings)
     new.build((None, None, None, kernel.shape[2]))
     new.set_weights([kernel, layer.bias if bias is None else bias])

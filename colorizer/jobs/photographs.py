@@ -211,8 +211,11 @@ class _Work:
         restored = bool(enlarger and enlarger.parts)
         with self.network.hold(NETWORK_BYTES_A_PIXEL * self.colorizer.working_size**2):
             chroma = self.colorizer.predict(fading.corrected(seen) if restored else seen, known)
-        painted = np.broadcast_to(grayscale(larger), (*larger.shape[:2], 3)).copy()
-        painted[inner] = self.colorizer.paint(seen, chroma, self.request.strength)
+        painted = self.colorizer.paint(seen, chroma, self.request.strength)
+        if seen.shape != larger.shape:
+            whole = np.broadcast_to(grayscale(larger), (*larger.shape[:2], 3)).copy()
+            whole[inner] = painted
+            painted = whole
         return draw_label(painted, self.request.label), match
 
     def known_colours(self, job, image):

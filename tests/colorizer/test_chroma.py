@@ -74,3 +74,23 @@ def test_chroma_is_that_of_lab():
     found = chroma.chroma_of(colours)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, rgb2lab(colours)[..., 1:], atol=0.02)
+
+
+def test_gray_and_chroma_become_the_rgb_that_has_them():
+    """By scikit-image: an independent computation. All of these colours can be shown."""
+    random = np.random.default_rng(3)
+    gray = random.uniform(0.35, 0.7, (20, 30, 1)).astype(np.float32)
+    wanted = random.uniform(-12, 12, (20, 30, 2)).astype(np.float32)
+    found = rgb2lab(chroma.rgb_of(gray, wanted))
+    np.testing.assert_allclose(found[..., 1:], wanted, atol=0.05)
+    np.testing.assert_allclose(found[..., 0], rgb2lab(gray.repeat(3, 2))[..., 0], atol=0.05)
+    np.testing.assert_allclose(chroma.clipped(gray, wanted), wanted, atol=1e-5)
+
+
+def test_chroma_that_cannot_be_shown_is_what_is_left_of_it_in_rgb():
+    random = np.random.default_rng(4)
+    gray = random.random((40, 50, 1), np.float32)
+    wanted = random.normal(0, 40, (40, 50, 2)).astype(np.float32)
+    left = chroma.chroma_of(chroma.rgb_of(gray, wanted))
+    assert np.abs(left - wanted).max() > 20
+    np.testing.assert_allclose(chroma.clipped(gray, wanted), left, atol=0.005)

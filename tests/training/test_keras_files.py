@@ -26,8 +26,8 @@ def test_onnx_and_keras_files_are_one_function(name):
         gray = pictures(*shape)
         painted, chroma = fast(gray), fast.chroma(gray)
         assert painted.dtype == chroma.dtype == np.float32
-        # A tenth of a level; of chroma, whose range is 220, a ten-thousandth.
-        np.testing.assert_allclose(painted, slow(gray), atol=4e-4)
+        # Half a level; of chroma, whose range is 220, in the mean a ten-thousandth.
+        np.testing.assert_allclose(painted, slow(gray), atol=2e-3)
         assert np.abs(chroma - slow.chroma(gray)).mean() < 0.022
 
 

@@ -108,7 +108,7 @@ def test_the_onnx_file_answers_as_the_network_does(small, tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])
     gray = to_unit(CAT[:64, :96])[None]
     (found,) = session.run(None, {session.get_inputs()[0].name: gray})
-    np.testing.assert_allclose(found, network(gray), atol=1e-5)
+    np.testing.assert_allclose(found, network(gray), atol=1e-3)
 
 
 @pytest.mark.parametrize("part", ["find", "fill"])
