@@ -328,8 +328,8 @@ class Painter:
     def paint(self, frame, chroma, earlier, later):
         """Paint a frame, and make of it what the encoder takes.
 
-        With a request to restore scratches, its dust is mended from the Frames before and behind it, which
-        may be None.
+        With a request to restore scratches, its dust is mended from the Frames before and behind
+        it, which may be None.
         """
         pixels, scene = self.pixels_of(frame), frame.scene
         around = earlier and later and frame.flow and later.flow
