@@ -17,6 +17,7 @@ from colorizer.films.restore import brightened, without_dust
 from colorizer.films.scenes import KEY_SIDE, Scene, dimmed, exposed
 from colorizer.films.stabilize import AHEAD, BLOCK, Prediction, Transition
 from colorizer.hints import drawing
+from colorizer.hints.known import SCALE
 from colorizer.label import draw_label
 from colorizer.pixels import grayscale, high_bits, shrink
 
@@ -318,8 +319,10 @@ class Painter:
         if frame.opinion is not None:
             chroma = frame.opinion.of_frame(frame.number, small, automatic, features)
         if len(hints.places):
-            told = self.colorizer.predict(pixels, hints.known(*small.shape), automatic)
-            chroma = chroma + told - automatic
+            known = hints.known(*small.shape)
+            # The network changes its own chroma as much as the scene's is to be changed.
+            known[..., :2] += known[..., 2:] * (automatic - chroma) / SCALE
+            chroma = chroma + self.colorizer.predict(pixels, known, automatic) - automatic
         return chroma
 
     def paint(self, frame, chroma, earlier, later):
