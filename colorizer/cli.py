@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from colorizer import Colorizer
-from colorizer.enlarge import PARTS, Enlarger
+from colorizer.enlarge import PARTS, USUAL_PARTS, Enlarger
 from colorizer.errors import STOPPED, Ending, UserError, shown
 from colorizer.files import formats, photos
 from colorizer.films import formats as film_formats
@@ -68,7 +68,8 @@ def arguments():
         action=Restoring,
         nargs="*",
         metavar="SHARE|PART",
-        help=f"mend damage, by a share (0.5), or only {', '.join(PARTS)}",
+        help=f"mend old prints, by a share (0.5), or parts: {', '.join(PARTS)} "
+        f"(default: {', '.join(USUAL_PARTS)})",
     )
     add("--enlarge", type=int, choices=(2, 4), help="make it so much wider and higher")
     add("--mask-out", action="store_true", help="also write NAME.mask.png, what --restore filled")
@@ -128,7 +129,7 @@ class Restoring(argparse.Action):
             except argparse.ArgumentTypeError as error:
                 raise argparse.ArgumentError(self, str(error)) from error
             values = values[1:]
-        namespace.restore = (tuple(parts) or PARTS, share)
+        namespace.restore = (tuple(parts) or USUAL_PARTS, share)
         namespace.more_paths = [path(value) for value in values]
 
 
@@ -212,7 +213,7 @@ def request_of(settings, colorizer) -> Request:
     parts, share = settings.restore or ((), 1.0)
     scale = settings.enlarge or (1 if settings.restore else None)
     if settings.mask_out and "scratches" not in parts:
-        raise UserError("--mask-out shows what --restore fills; give --restore as well")
+        raise UserError("--mask-out shows what is filled; give --restore scratches as well")
     inputs, output = (*settings.paths, *settings.more_paths, *settings.input), settings.output
     if settings.cluster:
         if single.names_a_file(output):

@@ -17,6 +17,9 @@ import numpy as np
 # What restoring does, in any choice: grain, noise and JPEG blocks go; cracks, scratches, spots and
 # the like are found and filled; faded tones come back.
 PARTS = "grain", "scratches", "tones"
+# Without a choice, not the scratches: the network takes too many edges for marks as yet. A person's
+# mask is filled in any case.
+USUAL_PARTS = "grain", "tones"
 
 # What cleans at each scale, and what enlarges without cleaning.
 CLEANING = {1: "restore.onnx", 2: "enlarge_photo.onnx", 4: "enlarge_photo.onnx"}
@@ -52,7 +55,7 @@ class Enlarger:
     ValueError.
     """
 
-    def __init__(self, scale, files=None, parts=PARTS, strength=1.0, device="auto"):
+    def __init__(self, scale, files=None, parts=USUAL_PARTS, strength=1.0, device="auto"):
         """Load the networks that enlarge `scale` times, 2 or 4, or not at all, 1.
 
         `parts` are those of PARTS that are restored, each by `strength`, 0 to 1. `files` are
@@ -80,7 +83,7 @@ class Enlarger:
         self._alone = files is not None
         if "scratches" in self.parts:
             self.paths.append(mend.FINDER)
-            mend.finder()
+            mend.finder()  # opens it, or says what is wrong with it
 
     def __reduce__(self):
         """In another process: the same networks, loaded there."""
@@ -97,10 +100,12 @@ class Enlarger:
     def marks(self, gray, painted=None) -> np.ndarray | None:
         """Return which marks of a gray image (H, W, 1) are filled: bool (H, W), or None.
 
-        None where scratches are no part of it. `painted` is a person's mask, as mend has it.
+        None where there are none to look for. `painted` is a person's mask, as mend has it; without
+        scratches among the parts it alone counts.
         """
         if "scratches" not in self.parts:
-            return None
+            nothing = np.zeros(gray.shape[:2], bool)
+            return None if painted is None else mend.as_painted(nothing, painted)
         found = mend.find(gray)
         return found if painted is None else mend.as_painted(found, painted)
 

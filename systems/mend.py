@@ -1,10 +1,7 @@
-"""Two small networks that mend broken prints: one finds the marks, the other fills them.
+"""A small network that finds the marks of broken prints: how likely one covers each pixel.
 
-    find   luminance -> how likely a mark covers each pixel
-    fill   luminance, -1 where it is not known -> luminance from what lies around
-
-Source: after Wan et al. 2020 (Bringing Old Photos Back to Life), who find scratches by a U-Net and
-fill them by another network; U-Net, Ronneberger et al. 2015.
+Source: after Wan et al. 2020 (Bringing Old Photos Back to Life), who find scratches by a U-Net of
+Ronneberger et al. 2015. What fills them is colorizer.mend.
 """
 
 import dataclasses
@@ -28,8 +25,6 @@ WIDTHS = 16, 32, 48, 64
 MISSED = 1.0
 # The share of pictures that are whole, and of those that show what only resembles a mark.
 WHOLE, RESEMBLING = 0.3, 0.5
-# What is not known.
-UNKNOWN = -1.0
 TEST_SEED = 19
 
 
@@ -41,7 +36,6 @@ class MendSettings(Settings):
     batch_size: int = 8
     learning_rate: float = 1e-3
     output: str = "outputs/mend"
-    part: str = "find"
     # Pixels a side of what a step sees of a picture.
     crop: int = 128
 
@@ -60,20 +54,14 @@ def convolutions(x, width, name):
     return x
 
 
-def build_generator(part="find", seed=0):
-    """Build the network that finds marks, or the one that fills them.
+def build_generator(seed=0):
+    """Build the network that finds marks.
 
-    Both map (B, H, W, 1) float32 to the same shape. `find` maps luminance in [0, 1] to how likely a
-    mark covers each pixel, in [0, 1]; `fill` maps luminance, -1 where it is not known, to luminance
-    everywhere. H and W are multiples of 16.
+    Maps luminance (B, H, W, 1) float32 in [0, 1] to how likely a mark covers each pixel, of the
+    same shape, in [0, 1]. H and W are multiples of 16.
     """
     keras.utils.set_random_seed(seed)
-    given = layers.Input((None, None, 1), name="grayscale")  # 128x128x1
-    x = given
-    if part == "fill":
-        known = ops.cast(given >= 0, "float32")
-        # The mean of what is known near a hole is where filling starts.
-        x = ops.concatenate([given * known, known], axis=-1)  # 128x128x2
+    x = gray = layers.Input((None, None, 1), name="grayscale")  # 128x128x1
     skips = []
     for level, width in enumerate(WIDTHS, start=1):
         size = 4 if level == 1 else 2
@@ -86,11 +74,8 @@ def build_generator(part="find", seed=0):
         x = convolutions(x, width, f"again{level}")  # 16x16x48 .. 64x64x16
     found = layers.Conv2D(4, 3, padding="same", dtype="float32", name="found")(x)  # 64x64x4
     found = sub_pixels(found, "sub_pixels")  # 128x128x1
-    if part == "find":
-        answer = layers.Activation("sigmoid", dtype="float32", name="prediction")(found)
-    else:
-        answer = layers.Activation("linear", dtype="float32", name="prediction")(found)
-    return keras.Model(given, answer, name="generator")
+    answer = layers.Activation("sigmoid", dtype="float32", name="prediction")(found)
+    return keras.Model(gray, answer, name="generator")
 
 
 # ------------------------------------------------------------------------------ the training
@@ -99,8 +84,8 @@ def build_generator(part="find", seed=0):
 def print_of(random, truth):
     """Make an old print of a picture, luminance float32 (H, W) in [0, 1].
 
-    Returns the print without marks, the marks' Layer, and the print with them. Scenes are drawn
-    at several sharpnesses: a scan has more pixels than its print has detail.
+    Returns the print without marks, the marks' Layer, and the print with them. All is more or less
+    sharp: a scan has more pixels than its print has detail.
     """
     picture = truth
     if random.random() < RESEMBLING:
@@ -148,7 +133,7 @@ def cut(random, gray, side):
 
 
 class Mend(System):
-    """One of the two networks, how it learns, and the moving average of it that is kept."""
+    """The network, how it learns, and the moving average of it that is kept."""
 
     Settings = MendSettings
     LOSSES = ("generator_loss",)
@@ -156,9 +141,7 @@ class Mend(System):
 
     def __init__(self, settings, train_split):
         self.settings = settings
-        self.generator, self.averaged = steps.built(
-            settings, build_generator, settings.part, settings.seed
-        )
+        self.generator, self.averaged = steps.built(settings, build_generator, settings.seed)
         optimizer = keras.optimizers.Adam(steps.cosine(settings, train_split.pictures))
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
 
@@ -180,24 +163,19 @@ class Mend(System):
 
         All are float32 (B, H, W, 1).
         """
-        make = find_pair if self.settings.part == "find" else fill_pair
-        made = zip(*[make(random, each) for each in pictures], strict=True)
+        made = zip(*[pair(random, each) for each in pictures], strict=True)
         return tuple(np.stack(each).astype(np.float32)[..., None] for each in made)
 
     @tf.function
     def train_step(self, given, truth, counted):
         """Train on pictures and what is to be answered, each (B, H, W, 1)."""
         with tf.GradientTape() as tape:
-            answer = self.generator(given, training=True)
-            if self.settings.part == "find":
-                loss = found_loss(answer, truth, counted)
-            else:
-                loss = filled_loss(answer, truth, counted)
+            loss = found_loss(self.generator(given, training=True), truth, counted)
             steps.update(self, tape, loss)
         return {"generator_loss": loss}
 
 
-def find_pair(random, picture):
+def pair(random, picture):
     """Return a broken print, where it is broken, and which pixels count, each (H, W)."""
     whole, layer, broken = print_of(random, picture)
     label = marks.labels(layer, broken - whole)
@@ -208,16 +186,6 @@ def find_pair(random, picture):
     )
 
 
-def fill_pair(random, picture):
-    """Return a print with holes where marks were, the whole print, and which pixels count."""
-    whole, layer, _ = print_of(random, picture)
-    hole = layer.cover > marks.FAINT
-    grown = 2 * int(random.integers(0, 3)) + 1
-    hole = cv2.dilate(hole.astype(np.uint8), np.ones((grown, grown), np.uint8)) > 0
-    whole = stored(random, whole)
-    return np.where(hole, np.float32(UNKNOWN), whole), whole, np.where(hole, 1.0, 0.02)
-
-
 def found_loss(answer, truth, counted):
     """Return the cross entropy where a pixel counts, and one minus the overlap (Dice) of marks."""
     answer = ops.clip(answer, 1e-5, 1 - 1e-5)
@@ -226,8 +194,3 @@ def found_loss(answer, truth, counted):
     seen = ops.minimum(counted, 1)
     overlap = 2 * ops.sum(seen * answer * truth) / (ops.sum(seen * (answer + truth)) + 1)
     return entropy + 0.2 * (1 - overlap)
-
-
-def filled_loss(answer, truth, counted):
-    """Return the mean absolute difference where a pixel counts."""
-    return ops.sum(counted * ops.abs(answer - truth)) / ops.sum(counted)

@@ -73,10 +73,6 @@ FLAGS = {
         "help": "what happened to the pictures that are enlarged: photo, all that happens to old "
         "prints; clean, nothing but shrinking",
     },
-    "part": {
-        "choices": ("find", "fill"),
-        "help": "which network: find finds marks, fill fills them",
-    },
     "precision": {
         "choices": ("float32", "mixed_bfloat16", "mixed_float16"),
         "help": "numbers the networks compute in",

@@ -15,7 +15,7 @@ import gradio as gr
 # What may be done to a photograph before it is colorized: scales, as `enlarger_of` takes them.
 CLEANING = {
     "Leave it as it is": 0,
-    "Clean: without grain, scratches and dust": 1,
+    "Clean: without grain, with tones that have not faded": 1,
     "Clean, at twice the size": 2,
     "Clean, at four times the size": 4,
 }

@@ -548,7 +548,7 @@ def test_a_photograph_is_restored_and_enlarged(tmp_path, visit):
     visitor.open(noisy(tmp_path / "a.png", (600, 800)))
     before = visitor.see()
     with visitor.change():
-        choose(visitor, "clean-single", "Clean: without grain, scratches and dust")
+        choose(visitor, "clean-single", "Clean: without grain, with tones that have not faded")
     restored = visitor.see()
     assert restored.shape == before.shape
     assert restored.std() < 0.8 * before.std()

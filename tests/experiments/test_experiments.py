@@ -258,6 +258,7 @@ def test_every_published_variant_has_a_recipe_and_no_two_are_the_same(script):
         "enlarge_clean",
         "enlarge_photo",
         "restore",
+        "find_marks",
     }
     assert {re.sub(r"_seed\d+$", "", name) for name in published - no_variants} <= names
 
