@@ -75,8 +75,8 @@ def write_onnx(generator, path, working_size=None) -> None:
         generator.export(temporary, format="onnx", verbose=False)
         model = onnx.load(temporary)
         if by_chroma:
-            skip_correction(model.graph)
             double_by_constants(model.graph)
+            skip_correction(model.graph)
         if by_chroma or outputs == ("luminance",):
             halve_weights(model.graph)
         name_ends(model.graph, outputs)
@@ -148,13 +148,14 @@ def double_by_constants(graph) -> None:
 
     Only then does ONNX Runtime keep the layout in which it convolves.
     """
+    given = set()
+    for node in graph.node:
+        if node.op_type == "Resize":
+            given.update(node.input[1:])
+            node.input[:] = [node.input[0], "", "doubled"]
+    for constant in [each for each in graph.initializer if each.name in given]:
+        graph.initializer.remove(constant)
     graph.initializer.append(numpy_helper.from_array(np.float32([1, 1, 2, 2]), "doubled"))
-    graphs = [graph]
-    while graphs:
-        for node in graphs.pop().node:
-            if node.op_type == "Resize":
-                node.input[:] = [node.input[0], "", "doubled"]
-            graphs += [attribute.g for attribute in node.attribute if attribute.HasField("g")]
 
 
 def halve_weights(graph) -> None:
