@@ -52,11 +52,11 @@ def test_the_same_seed_draws_the_same():
 def test_what_lies_above_hides_what_lies_below():
     layer = marks.Layer((1, 4))
     layer.add(np.float32([[1, 0.5, 0, 0]]), 0.2)
-    layer.add(np.float32([[0.5, 0, 0.25, 0]]), 1.0)
+    layer.add(np.float32([[0.5, 0.5, 0.25, 0]]), 1.0)
     picture = np.full((1, 4), 0.6, np.float32)
     # By hand: one mark after the other on the picture.
     expected = picture + np.float32([[1, 0.5, 0, 0]]) * (0.2 - picture)
-    expected += np.float32([[0.5, 0, 0.25, 0]]) * (1.0 - expected)
+    expected += np.float32([[0.5, 0.5, 0.25, 0]]) * (1.0 - expected)
     np.testing.assert_allclose(layer.on(picture), expected, atol=1e-6)
 
 
