@@ -259,7 +259,8 @@ def open_onnx(path, device="auto"):
             )
         except Exception as error:
             # ONNX Runtime's exceptions have no common class but this one.
-            if "external data" in str(error).lower():
+            said = str(error).lower()
+            if "external data" in said or "not a directory" in said:  # so says ONNX Runtime 1.23
                 raise UserError(
                     f"{path} keeps its weights in another file; export it again as one file"
                 ) from error
