@@ -379,4 +379,4 @@ def test_hints_hold_when_their_shot_returns(tmp_path, run, monkeypatch):
     assert abs(redness(painted[20], 90, 50)) < 4
     first, second = (redness(painted[number], 90, 50) for number in (14, 40))
     assert first > 8
-    assert second == pytest.approx(first, abs=3)
+    assert second > 0.8 * first
