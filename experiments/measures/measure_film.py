@@ -384,7 +384,7 @@ def means(rows) -> list[dict]:
         of_way = [row for row in rows if row["way"] == way]
         mean = {}
         for name in FIGURES:
-            measured = [row[name] for row in of_way if row[name] is not None]
+            measured = [row[name] for row in of_way if row.get(name) is not None]
             mean[name] = float(np.mean(measured)) if measured else None
         found.append({"clip": f"mean of {len(of_way)}", "way": way, **mean})
     return found
@@ -397,7 +397,7 @@ def table(rows) -> str:
     named = None
     for row in [*rows, *means(rows)]:
         numbers = [
-            "—" if row[name] is None else f"{row[name]:{form}}"
+            "—" if row.get(name) is None else f"{row[name]:{form}}"
             for name, (_, form) in FIGURES.items()
         ]
         name = "" if row["clip"] == named else row["clip"]

@@ -272,7 +272,7 @@ def measure_plates(paths) -> dict:
             away = [min(np.hypot(*(each - other).T).max() for other in found) for each in wanted]
             worst.append(max(away))
             fits = max(away) <= NEAR
-        good[name].append(fits)
+        good[name].append(bool(fits))
     return {
         "plates": PLATES,
         "right": sum(map(sum, good.values())),

@@ -74,7 +74,7 @@ def test_some_prints_are_whole():
 
 def test_a_step_makes_the_loss_smaller(small, monkeypatch):
     monkeypatch.setattr(marks, "MARKS", {marks.blots: (1, 1)})
-    learner = system()
+    learner = system(epochs=100, learning_rate=5e-3)
     gray = CAT[None, 100:164, 100:164].repeat(4, 0)
     batch = learner.draw(np.random.default_rng(1), gray, None)
     losses = [float(learner.train_step(*batch)["generator_loss"]) for _ in range(40)]
