@@ -189,8 +189,10 @@ def name_ends(graph, outputs) -> None:
 
 def write_beside(path) -> None:
     """Write the .onnx file of a .keras file beside it, with the same name; raises UserError."""
-    size = load_network(path).working_size
-    write_onnx(keras.saving.load_model(path, compile=False), path.with_suffix(".onnx"), size)
+    generator = keras.saving.load_model(path, compile=False)
+    colorizes = generator.output_shape[-1] > 1
+    size = load_network(path).working_size if colorizes else None
+    write_onnx(generator, path.with_suffix(".onnx"), size)
     print(f"wrote {path.with_suffix('.onnx')}")
 
 

@@ -136,7 +136,8 @@ def test_a_batch_tells_how_much_is_amiss_before(small):
 @pytest.mark.parametrize("scale", [1, 2])
 def test_the_onnx_file_answers_as_the_network_does(scale, tmp_path):
     network = awake(enlarge.build_generator(scale))
-    export.write_onnx(network, tmp_path / "a.onnx")
+    export.write_keras(network, tmp_path / "a.keras")
+    export.write_beside(tmp_path / "a.keras")
     enlarger = Enlarger(scale, [tmp_path / "a.onnx"])
     gray = sample()[:60, :84]
     expected = to_uint8(network(to_unit(gray)[None])[0])
