@@ -143,7 +143,7 @@ def test_the_onnx_file_answers_as_the_network_does(scale, tmp_path):
     expected = to_uint8(network(to_unit(gray)[None])[0])
     found = enlarger.luminance(gray).astype(int)
     assert np.abs(found - expected).max() <= 1
-    assert (found != expected).mean() < 0.01
+    assert (found != expected).mean() < 0.03  # weights are stored as float16
     assert np.abs(expected.astype(float) - bicubic(gray, scale)).mean() > 1  # it does something
 
 
