@@ -96,7 +96,6 @@ def test_points_are_followed_and_those_that_are_lost_are_left_out():
     begin, end = measure_film.follow(frames)
     assert len(begin) > 5
     np.testing.assert_allclose(begin - end, np.tile([10, 0], (len(begin), 1)), atol=1)
-    assert (begin[:, 0] > 9).mean() > 0.9
     assert len(measure_film.follow([frames[0], textured(9)[:, :48, 0]])[0]) < len(begin) / 3
 
 
