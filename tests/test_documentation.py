@@ -160,7 +160,7 @@ def only_parse(monkeypatch, tmp_path):
 @pytest.mark.parametrize("page", [*PAGES, EXPERIMENTS], ids=name_of)
 def test_every_command_is_understood(page, only_parse):
     """Each script takes the flags that it is documented with; none is run here."""
-    assert commands(page)
+    assert commands(page) or "python " not in text_of(page)
     for command in commands(page):
         script, *flags = shlex.split(command)
         assert (ROOT / script).exists(), command
@@ -251,7 +251,7 @@ def test_every_flag_exists(only_parse):
 def test_the_flags_of_the_table_are_those_of_colorize():
     table = text_of(README).split("## Your own photographs")[1].split("\n## ")[0]
     flags = re.findall(r"^\| `(--[^`]+)` \|", table, re.MULTILINE)
-    assert len(flags) == 12
+    assert len(flags) == 13
     parser = importlib.import_module("colorizer.cli").arguments()
     for flag in flags:
         name = flag.split()[0].removeprefix("--").replace("-", "_")

@@ -15,7 +15,7 @@ from colorizer import Colorizer, progress, tone
 from colorizer.files import photos
 from colorizer.files.source import Source
 from colorizer.jobs.find import find_photographs
-from colorizer.jobs.record import RECORD, Record
+from colorizer.jobs.record import RECORD, Record, entry_of
 from colorizer.pixels import grayscale, resize
 from colorizer.progress import Progress
 
@@ -186,16 +186,21 @@ def test_killed_at_any_moment_nothing_is_done_twice_or_kept_half(tmp_path, model
 def test_a_line_of_the_record_that_the_disk_cut_off_takes_no_other_with_it(tmp_path):
     source = Source(write(tmp_path / "a.png", gray(1)))
     record = Record(tmp_path)
-    record.add(tmp_path / "first.png", source.path, "picture", source, {})
+
+    def add(name):
+        path = tmp_path / name
+        record.add(entry_of(tmp_path, path, source.path, "picture", source, {}))
+
+    add("first.png")
     size = (tmp_path / RECORD).stat().st_size
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, limits[1]))
     try:
         with pytest.raises(OSError, match="No space"):
-            record.add(tmp_path / "second.png", source.path, "picture", source, {})
+            add("second.png")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    record.add(tmp_path / "third.png", source.path, "picture", source, {})
+    add("third.png")
     assert list(Record(tmp_path).entries) == ["first.png", "third.png"]
 
 

@@ -273,7 +273,7 @@ def test_the_working_size_is_that_of_the_flag(tmp_path, run, monkeypatch):
     monkeypatch.setattr(cli, "Colorizer", lambda *each: (given.append(each), made(*each))[1])
     write(tmp_path / "in" / "a.png", scene())
     assert run("--working-size", "64")[0] == 0
-    assert [size for _, size in given] == [64]
+    assert [size for _, size, *_ in given] == [64]
 
 
 def test_a_result_never_lies_over_an_input_in_another_folder(tmp_path):
