@@ -19,8 +19,6 @@ STRIP = 0.01
 LEAST_AREA, LEAST_FILLED = 0.015, 0.9
 # A print that fills the plate to this share is the plate.
 WHOLE = 0.97
-# An edge of this share of the strongest one is strong as well.
-STRONG = 0.5
 # What is turned further is not straightened: it may be meant.
 MOST_TURNED = 15
 # A frame takes this share of a side at most, and varies by so many levels at most.
@@ -116,8 +114,8 @@ def _upright(corners):
 def _refined(gray, corners, reach) -> np.ndarray:
     """Move the corners of a rectangle to where its sides are sharp edges of a gray (H, W).
 
-    Each side moves at two places by at most `reach` pixels, to the innermost strong edge of its
-    mean profile.
+    Each side moves at two places by at most `reach` pixels, to the strongest edge of its mean
+    profile: the shadow around a print is soft.
     """
     lines = []
     for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
@@ -133,8 +131,7 @@ def _refined(gray, corners, reach) -> np.ndarray:
                 gray, grid[..., 0], grid[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
             steps = np.abs(np.diff(profile.mean(axis=0)))
-            # Inwards, the first that is strong: further out lies the edge of the shadow.
-            best = int(np.flatnonzero(steps >= STRONG * steps.max())[-1])
+            best = int(np.argmax(steps))
             points.append(start + places.mean() * (end - start) + (offsets[best] + 0.5) * across)
         lines.append(points)
     return np.array([_crossing(lines[number - 1], lines[number]) for number in range(4)])
