@@ -189,22 +189,13 @@ def ends(gray) -> np.ndarray:
 
 
 def measure_fades(paths) -> dict:
-    """Return how near the tones of faded prints come to the unfaded ones, and their colours."""
-    colorizer = Colorizer()
-    away, colours, alone = [], [], []
+    """Return how near the tones of faded prints come to the unfaded ones."""
+    away, alone = [], []
     for number, path in enumerate(Progress(paths, desc="fades", leave=False)):
-        rgb = photos.read_rgb(path)
-        gray = grayscale(rgb)
-        random = np.random.default_rng([SEED, 2, number])
-        faded = to_uint8(damage.fade(random, to_unit(gray[..., 0])))[..., None]
-        back = fading.corrected(faded)
-        away.append([np.abs(ends(each) - ends(gray)) for each in (faded, back)])
+        gray = grayscale(photos.read_rgb(path))
+        back = fading.corrected(faded(number, gray))
+        away.append([np.abs(ends(each) - ends(gray)) for each in (faded(number, gray), back)])
         alone.append(fading.curve(gray) is None)
-        row = []
-        for seen in (gray, faded, back):
-            painted = colorizer.paint(gray, colorizer.predict(seen))
-            row.append(float(np.mean(metrics.ciede2000(rgb, painted))))
-        colours.append(row)
     away = np.array(away)
     return {
         "pictures": len(away),
@@ -212,8 +203,32 @@ def measure_fades(paths) -> dict:
         "after": away[:, 1].mean(axis=0).round(4).tolist(),
         "within_8_percent": (away[:, 1] <= 0.08).mean(axis=0).round(3).tolist(),
         "unfaded_left_alone": share_of(alone),
-        "ciede2000": np.mean(colours, axis=0).round(3).tolist(),
     }
+
+
+def faded(number, gray) -> np.ndarray:
+    """Fade a gray picture uint8 (H, W, 1)."""
+    random = np.random.default_rng([SEED, 2, number])
+    return to_uint8(damage.fade(random, to_unit(gray[..., 0])))[..., None]
+
+
+def measure_colours(paths) -> dict:
+    """Return the CIEDE2000 of colours that the network gives to the unfaded, faded and corrected.
+
+    All are painted on the unfaded luminance, so that colours alone differ.
+    """
+    colorizer, rows = Colorizer(), []
+    for number, path in enumerate(Progress(paths, desc="colours", leave=False)):
+        rgb = photos.read_rgb(path)
+        gray = grayscale(rgb)
+        old = faded(number, gray)
+        painted = [
+            colorizer.paint(gray, colorizer.predict(seen))
+            for seen in (gray, old, fading.corrected(old))
+        ]
+        rows.append([metrics.ciede2000(*map(metrics.to_lab, (rgb, each))) for each in painted])
+    means = np.mean(rows, axis=0).round(3).tolist()
+    return dict(zip(("own", "faded", "corrected"), means, strict=True))
 
 
 # ----------------------------------------------------------------------------------- the plates
@@ -317,12 +332,9 @@ def table(found) -> str:
             ("black", "white", "mean"), row["before"], row["after"], strict=True
         ):
             add(f"faded: {name} away from the unfaded", "8%", f"{after:.1%} ({before:.1%} before)")
-        own, faded, back = row["ciede2000"]
-        add(
-            "colours of faded: CIEDE2000 more",
-            "0.3",
-            f"{back - own:.2f} ({faded - own:.2f} before)",
-        )
+    if row := found.get("colours"):
+        own, old, back = row["own"], row["faded"], row["corrected"]
+        add("colours of faded: CIEDE2000 more", "0.3", f"{back - own:.2f} (was {old - own:.2f})")
     if row := found.get("plates"):
         add(
             "plates on which all prints are found", "57 of 60", f"{row['right']} of {row['plates']}"
@@ -342,6 +354,7 @@ def measure(arguments) -> None:
         "things": measure_things,
         "harm": measure_harm,
         "fades": measure_fades,
+        "colours": measure_colours,
         "plates": measure_plates,
     }
     for name in ways if arguments.only is None else arguments.only:
@@ -358,7 +371,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of sharp photographs")
     parser.add_argument("--sets", type=Path, help="folder that holds B100")
-    parser.add_argument("--only", nargs="*", help="marks, things, harm, fades, plates")
+    parser.add_argument("--only", nargs="*", help="marks, things, harm, fades, colours, plates")
     parser.add_argument(
         "--choosing", action="store_true", help="on the photographs for choosing; write nothing"
     )
