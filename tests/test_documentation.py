@@ -251,7 +251,7 @@ def test_every_flag_exists(only_parse):
 def test_the_flags_of_the_table_are_those_of_colorize():
     table = text_of(README).split("## Your own photographs")[1].split("\n## ")[0]
     flags = re.findall(r"^\| `(--[^`]+)` \|", table, re.MULTILINE)
-    assert len(flags) == 13
+    assert len(flags) == 12
     parser = importlib.import_module("colorizer.cli").arguments()
     for flag in flags:
         name = flag.split()[0].removeprefix("--").replace("-", "_")
