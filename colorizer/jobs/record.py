@@ -203,9 +203,10 @@ def locked(folder):
         os.close(_open_regular(path, os.O_RDWR | os.O_CREAT))
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        holder = ""
+        holder = ""  # also until the other has written who it is
         with contextlib.suppress(OSError):
-            holder = f" ({path.read_text(errors='replace')[:80]})"
+            holder = path.read_text(errors="replace")[:80]
+        holder = holder and f" ({holder})"
         raise UserError(
             f"another run{shown(holder)} writes into {shown(folder)}; wait for its end, or give "
             "another --output"

@@ -123,7 +123,8 @@ def colorize_film(request, colorizer, on_frame) -> Outcome | None:
             )
 
         def count(done, of):
-            if done > most:
+            # Each frame counts twice: read for its scene, and coloured.
+            if done > 2 * most:
                 raise decode.FilmError(f"it is longer than it says, and {too_long}")
             on_frame(done, of)
 

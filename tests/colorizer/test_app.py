@@ -595,11 +595,11 @@ def test_stop_and_a_closed_tab_end_a_film(tmp_path, visit):
     visitor = visit()
     visitor.page.get_by_role("tab", name="A film").click()
     start_film(visitor, film)
-    visitor.page.get_by_text("/6.0k frames").wait_for()
+    visitor.page.get_by_text("/12.0k frames").wait_for()
     visitor.page.click("#stop-film")
     visitor.page.locator("#film-report").get_by_text("Stopped.").wait_for()
     visitor.page.click("#start-film")
-    visitor.page.get_by_text("/6.0k frames").wait_for()
+    visitor.page.get_by_text("/12.0k frames").wait_for()
     visitor.page.close()
     # One film at a time is coloured: the next one would wait for all of that one.
     other = visit()
@@ -608,6 +608,7 @@ def test_stop_and_a_closed_tab_end_a_film(tmp_path, visit):
     other.page.get_by_text("short.mp4 is in colour").wait_for()
 
 
+@pytest.mark.slow
 def test_a_film_under_way_ends_with_the_page(tmp_path, browser, model):
     served = tmp_path / "served"
     served.mkdir()
@@ -622,7 +623,7 @@ def test_a_film_under_way_ends_with_the_page(tmp_path, browser, model):
         visitor = Visitor(browser, re.search(r"http\S+", process.stdout.readline())[0])
         visitor.page.get_by_role("tab", name="A film").click()
         start_film(visitor, write_film(tmp_path / "street.mp4", steps()[..., 0], count=5999))
-        visitor.page.get_by_text("/6.0k frames").wait_for()
+        visitor.page.get_by_text("/12.0k frames").wait_for()
         process.terminate()
         assert process.wait(PATIENCE / 1000) == 130
         assert process.stderr.read() == "stopped\n"

@@ -501,7 +501,7 @@ def test_a_film_is_coloured_as_by_the_command(tmp_path):
         lambda *each: progress.append(each),
         strength=0.5,
     )
-    assert progress[1:] == [(number, 40) for number in range(1, 41)]
+    assert progress[1:] == [(number, 80) for number in range(2, 81)]
     flags = ["--model", str(brown), "--working-size", "64", "--strength", "0.5"]
     assert command.main(["--input", str(path), "--output", str(tmp_path / "out"), *flags]) == 0
     made, expected = outcome.job.target, tmp_path / "out" / "film.mkv"

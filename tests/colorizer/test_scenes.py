@@ -61,8 +61,8 @@ def test_frames_of_a_scene_get_the_same_chroma_where_they_look_alike():
     learned = opinion.learn([first, second])
     for each in (first, second):
         shared = learned.shared(each.chroma, each.features, each.small)
-        np.testing.assert_allclose(shared[:, :40].mean((0, 1)), (20, 0), atol=1)
-        np.testing.assert_allclose(shared[:, 88:].mean((0, 1)), (0, -30), atol=1)
+        np.testing.assert_allclose(shared[:, :40].mean((0, 1)), (20, 0), atol=2)
+        np.testing.assert_allclose(shared[:, 88:].mean((0, 1)), (0, -30), atol=2)
 
 
 def test_what_looks_like_nothing_in_the_scene_keeps_its_chroma():

@@ -182,6 +182,7 @@ def stopped_at_once():
     yield iter((False, True, True)).__next__
 
 
+@pytest.mark.slow
 def test_a_stopped_variant_goes_on_as_the_printed_command_says(
     script, monkeypatch, folder, prepared, narrow_networks, capsys
 ):

@@ -9,6 +9,8 @@ import pytest
 from generated import prepare
 from keras import ops
 
+pytestmark = pytest.mark.slow
+
 STEPS = 12
 
 

@@ -188,6 +188,7 @@ def test_a_run_writes_its_pictures_losses_and_figures(pictures_at_hand, capsys):
     assert np.corrcoef(chroma)[0, 1] > 0.5
 
 
+@pytest.mark.slow
 def test_a_run_of_one_optimizer_is_that_row_of_the_run_of_all(pictures_at_hand):
     rate = ["--sgd-rate", "1"]
     every, one = Path("every"), Path("one")

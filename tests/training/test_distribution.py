@@ -91,6 +91,7 @@ def test_two_devices_with_half_a_batch_each_train_as_one_with_all(prepared, alon
     assert_same_run(output, alone)
 
 
+@pytest.mark.slow
 def test_two_workers_train_as_one_process_and_the_chief_writes(prepared, alone, tmp_path):
     output = tmp_path / "run"
     for process in start_workers(prepared, output):

@@ -12,7 +12,7 @@ from training import export
 import numpy as np
 import onnxruntime
 import pytest
-from conftest import gradients_of, last_checkpoint, prepare
+from generated import gradients_of, last_checkpoint, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 CAT = grayscale(photos.read_rgb(ROOT / "samples" / "cat.jpg"))

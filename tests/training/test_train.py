@@ -506,10 +506,10 @@ def test_resuming_nothing_or_with_other_settings_is_refused(prepared, finished, 
     error = one_line_error(capsys, ["--resume", "--output", finished, "--system", "regress"])
     assert "train.PaperGAN, which is none of systems.regress.Regress" in error
     config = json.loads((finished / "config.json").read_text())
-    config["settings"]["momentum"] = 1
+    config["settings"]["impetus"] = 1
     (tmp_path / "config.json").write_text(json.dumps(config))
     error = one_line_error(capsys, ["--resume", "--output", tmp_path])
-    assert "has no setting momentum" in error
+    assert "has no setting impetus" in error
 
 
 def test_one_process_of_a_cluster_writes_the_files(monkeypatch):
