@@ -590,6 +590,7 @@ def test_a_folder_comes_back_as_it_was(tmp_path, visit, how):
         assert archive.namelist() == ["album/old/x.webp", "album/x.webp"]
 
 
+@pytest.mark.slow
 def test_stop_and_a_closed_tab_end_a_film(tmp_path, visit):
     film = write_film(tmp_path / "street.mp4", steps()[..., 0], count=5999)
     visitor = visit()

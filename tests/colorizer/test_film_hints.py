@@ -247,10 +247,9 @@ def test_hints_behind_the_film_s_end_are_named(tmp_path, run, film):
 def test_a_film_is_colorized_again_when_its_hints_change(tmp_path, run, film):
     assert "1 colorized" in run()[1]
     write_hint(tmp_path / "in" / "film.hints" / "0.png", 90, 50)
-    assert (
-        f"film.mkv: a film, 128x96, about 60 frames, to {tmp_path / 'out' / 'film.mkv'} (with film.hints)"
-        in run("--dry-run")[1]
-    )
+    printed = run("--dry-run")[1]
+    assert "film.mkv: a film, 128x96, about 60 frames, to " in printed
+    assert f"{tmp_path / 'out' / 'film.mkv'} (with film.hints)" in printed
     assert "1 colorized" in run()[1]
     assert "0 colorized, 1 skipped" in run()[1]
     write_hint(tmp_path / "in" / "film.hints" / "0.png", 60, 50)
