@@ -103,11 +103,10 @@ class Enlarger:
         None where there are none to look for. `painted` is a person's mask, as mend has it; without
         scratches among the parts it alone counts.
         """
-        if "scratches" not in self.parts:
-            nothing = np.zeros(gray.shape[:2], bool)
-            return None if painted is None else mend.as_painted(nothing, painted)
-        found = mend.find(gray)
-        return found if painted is None else mend.as_painted(found, painted)
+        found = mend.find(gray) if "scratches" in self.parts else None
+        if painted is None:
+            return found
+        return mend.as_painted(np.zeros(gray.shape[:2], bool) if found is None else found, painted)
 
     def luminance(self, gray, marks=None) -> np.ndarray:
         """Restore and enlarge a gray image (H, W, 1): (scale H, scale W, 1) of its dtype.

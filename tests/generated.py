@@ -128,3 +128,18 @@ def checkpoint_files(folder):
     """Return the index files of a run's checkpoints, the oldest first."""
     found = (folder / "checkpoints").glob("step-*.index")
     return sorted(found, key=lambda path: int(path.stem.split("-")[1]))
+
+
+def stop_when_saved(patch, train) -> type:
+    """Let a training of train.py end behind its first checkpoint; return what it then raises."""
+    original = train.runs.save
+
+    class Stop(Exception):
+        pass
+
+    def save_and_stop(manager, step):
+        original(manager, step)
+        raise Stop
+
+    patch.setattr(train.runs, "save", save_and_stop)
+    return Stop

@@ -50,7 +50,8 @@ def described(job, request) -> tuple[str, str]:
     """Look at a film: return what it is, a phrase, and why it would fail, or an empty one."""
     try:
         film = _probe(job, request)
-        codec_of(job.target, request.codec)
+        if not request.preview:  # whose sheet is no film
+            codec_of(job.target, request.codec)
         if job.hints:
             job.hints.read(*film.seen_sizes())
     except BaseException as error:
@@ -87,7 +88,7 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
             remark = ""
         return Outcome(job, remark=remark, in_colour=True, kept=True)
     writer.check(job.target)
-    cuts = cuts_file.read(request.scenes) if request.scenes and request.scenes.is_file() else None
+    cuts = _cuts(request)
     if request.preview:
         return _preview(job, film, colorizer, request, writer, cuts, tell)
     remarks = []
@@ -106,6 +107,12 @@ def reader_of(job):
     if isinstance(job.source, FrameFolder):
         return sequence, job.source
     return decode, job.source.path
+
+
+def _cuts(request) -> set | None:
+    """Return the frames that begin scenes, or None where they are to be found, or listed first."""
+    listed = request.scenes and request.scenes.is_file()
+    return cuts_file.read(request.scenes) if listed else None
 
 
 def _paint(job, film, colorizer, request, writer, cuts, tell) -> list[str]:
@@ -205,8 +212,7 @@ def examine(job, colorizer, request, tell) -> tuple:
         def blind(gray):
             return gray, np.zeros((*gray.shape, 2), np.float32), None
 
-        cuts = cuts_file.read(request.scenes) if request.scenes else None
-        scenes.found = [scene for scene, *_ in survey(frames, gray_of, blind, cuts)]
+        scenes.found = [scene for scene, *_ in survey(frames, gray_of, blind, _cuts(request))]
 
     with reader.reading(source, film) as frames:
         find_scenes(frames, film, request, colorizer, find, lambda: tell(1, film.frames))
@@ -222,7 +228,7 @@ def examine(job, colorizer, request, tell) -> tuple:
     started = time.perf_counter()
     with reader.reading(source, film) as frames:
         some = itertools.islice(part(frames, film, request), TRIAL)
-        painter, encoder = Painter(encoding, colorizer, request, [], Memory(), scenes), None
+        painter = Painter(encoding, colorizer, request, [], Memory(), scenes)
         encoder = Encoder(encoding)
         for frame in painter.colorize(some):
             encoder.encode(frame.painted.result())

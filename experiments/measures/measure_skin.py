@@ -96,7 +96,7 @@ def measure(arguments) -> None:
         skin = None if tone.is_gray(rgb) else skin_of(rgb)
         if skin is not None:
             lab = rgb2lab(rgb)[skin].mean(axis=0)
-            faces.append((path, skin, lab[1:], tone_of(lab[0], lab[2])))
+            faces.append((grayscale(rgb), skin, lab[1:], tone_of(lab[0], lab[2])))
     if not faces:
         raise UserError(f"{arguments.data} holds no faces in colour; give another --data")
     print(f"{len(faces)} faces of {len(paths)} show enough skin")
@@ -105,9 +105,8 @@ def measure(arguments) -> None:
     for model in arguments.models:
         colorizer = Colorizer(model, SIDE)
         found = {name: [] for name in TONES}
-        for path, skin, true, name in tqdm(faces, leave=False):
+        for gray, skin, true, name in tqdm(faces, leave=False):
             if len(found[name]) < arguments.faces:
-                gray = grayscale(resize(photos.read_rgb(path), SIDE, SIDE))
                 chroma = colorizer.predict(gray)
                 painted = rgb2lab(to_unit(colorizer.paint(gray, chroma)))[skin].mean(axis=0)[1:]
                 found[name].append(shifts(true, painted))

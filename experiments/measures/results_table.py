@@ -81,21 +81,16 @@ def results_of(name) -> list:
     ] or [name]
 
 
-def cells(values, columns):
-    """Return the text of one row's cells; a metric that was not measured is a dash."""
-    return [metric.published(values.get(key)) for key, metric in columns.items()]
+def cells(columns, *seeds):
+    """Return the text of one row's cells: figures, or the mean over those of `seeds` and the range.
 
-
-def over_seeds(rows, columns):
-    """Return the text of one row's cells: the mean over the results of several seeds, the range.
-
-    A metric that was not measured with every seed is that of the first.
+    A metric that was not measured is a dash, one not measured with every seed that of the first.
     """
     texts = []
     for key, metric in columns.items():
-        values = [row.get(key) for row in rows]
+        values = [figures.get(key) for figures in seeds]
         text = metric.published(values[0])
-        if len(rows) > 1 and None not in values:
+        if len(values) > 1 and None not in values:
             ends = metric.published(min(values)), metric.published(max(values))
             text = f"{metric.published(sum(values) / len(values))} ({ends[0]} to {ends[1]})"
         texts.append(text)
@@ -120,17 +115,17 @@ def table(names, chosen=COLUMNS) -> str:
         results = {name.split("/")[0]: measured[name] for name in group}
         first = next(iter(results.values()))
         # As they are printed: the last digits of a distance are the processor's.
-        shared = [cells(result["gray_copy"], columns) for result in results.values()]
+        shared = [cells(columns, result["gray_copy"]) for result in results.values()]
         if any(each != shared[0] for each in shared):
             raise SystemExit(f"the results on {pictures} are not of the same pictures")
         label = f"{first['images']:,} {pictures.replace('_', ' ')}"
-        lines.append([label, "gray copy", *cells(first["gray_copy"], columns)])
+        lines.append([label, "gray copy", *cells(columns, first["gray_copy"])])
         for name, result in results.items():
             rows = [result["generated"], *other_seeds(name, pictures)]
             label = name.replace("_", " ") + (f", {len(rows)} seeds" if len(rows) > 1 else "")
-            lines.append(["", label, *over_seeds(rows, columns)])
+            lines.append(["", label, *cells(columns, *rows)])
         truth = {key: first.get(f"true_{key}") for key in columns}
-        lines.append(["", "truth", *cells(truth, columns)])
+        lines.append(["", "truth", *cells(columns, truth)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

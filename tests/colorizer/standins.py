@@ -110,3 +110,17 @@ def save_turning(path):
     model.graph.node[1].attribute.append(helper.make_attribute("perm", [0, 2, 1, 3]))
     onnx.save(model, path)
     return path
+
+
+def endless_loop():
+    """Return a node that never ends where the constant `true` is true."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["goes_on"], ["still"])],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+        ],
+        [helper.make_tensor_value_info("still", TensorProto.BOOL, [])],
+    )
+    return helper.make_node("Loop", ["", "true"], [], body=body)

@@ -322,21 +322,8 @@ def painting(*nodes, constants=(), functions=(), domains=()):
     return helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=8)
 
 
-def loop():
-    body = helper.make_graph(
-        [helper.make_node("Identity", ["goes_on"], ["still"])],
-        "body",
-        [
-            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
-            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
-        ],
-        [helper.make_tensor_value_info("still", TensorProto.BOOL, [])],
-    )
-    return helper.make_node("Loop", ["", "true"], [], body=body)
-
-
 def loop_in_a_branch():
-    branch = helper.make_graph([loop()], "branch", [], [])
+    branch = helper.make_graph([standins.endless_loop()], "branch", [], [])
     other = helper.make_graph([], "other", [], [])
     node = helper.make_node("If", ["true"], [], then_branch=branch, else_branch=other)
     return painting(node, constants=[("true", np.array(True))])
@@ -344,7 +331,9 @@ def loop_in_a_branch():
 
 def loop_in_a_function():
     opsets = [helper.make_opsetid("", 17)]
-    function = helper.make_function("own", "Endless", ["true"], [], [loop()], opsets)
+    function = helper.make_function(
+        "own", "Endless", ["true"], [], [standins.endless_loop()], opsets
+    )
     node = helper.make_node("Endless", ["true"], [], domain="own")
     constants = [("true", np.array(True))]
     return painting(node, constants=constants, functions=[function], domains=["own"])

@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import colorize
 from colorizer import Colorizer, cli, tone
 from colorizer.errors import UserError
 from colorizer.files import photos
@@ -34,20 +33,6 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
     return standins.save_brown(tmp_path_factory.mktemp("model") / "brown.onnx")
-
-
-@pytest.fixture
-def run(tmp_path, model, capsys):
-    """Return a function that runs colorize.py on tmp_path/in and returns its status and lines."""
-
-    def run(*flags, input="in", output="out"):
-        paths = ["--input", str(tmp_path / input), "--output", str(tmp_path / output)]
-        status = colorize.main([*paths, "--model", str(model), *flags])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.out + printed.err
-        return status, printed.out + printed.err
-
-    return run
 
 
 def scene(height=90, width=120, channels=3):

@@ -5,7 +5,6 @@ import math
 from fractions import Fraction
 from pathlib import Path
 
-import colorize
 from colorizer.errors import UserError
 from colorizer.films import hints as film_hints
 from colorizer.films import stabilize
@@ -30,20 +29,6 @@ RED = (220, 60, 60)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return standins.save_echo(tmp_path_factory.mktemp("model") / "echo.onnx")
-
-
-@pytest.fixture
-def run(tmp_path, model, capsys):
-    """Return a function that runs colorize.py on tmp_path/in and returns its status and lines."""
-
-    def run(*flags, model=model):
-        paths = ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
-        status = colorize.main([*paths, "--model", str(model), *flags])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.out + printed.err
-        return status, printed.out + printed.err
-
-    return run
 
 
 def scenes(number, height=HEIGHT, width=WIDTH):

@@ -12,7 +12,6 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
-import colorize
 from colorizer import Colorizer, cli
 from colorizer.files import boxes, xmp
 from colorizer.films import decode, mux, stabilize
@@ -28,31 +27,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-import standins
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 
 RATE = Fraction(30000, 1001)
-
-
-@pytest.fixture(scope="session")
-def model(tmp_path_factory):
-    return standins.save_brown(tmp_path_factory.mktemp("model") / "brown.onnx")
-
-
-@pytest.fixture
-def run(tmp_path, model, capsys):
-    """Return a function that runs colorize.py on tmp_path/in and returns its status and lines."""
-
-    def run(*flags):
-        paths = ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
-        status = colorize.main([*paths, "--model", str(model), *flags])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.out + printed.err
-        return status, printed.out + printed.err
-
-    return run
 
 
 def picture(number, height=48, width=64):

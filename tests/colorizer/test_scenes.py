@@ -18,25 +18,6 @@ from test_films import frames_of, packets_of, results, times_of, write_film
 SIZE = 96, 128
 
 
-@pytest.fixture(scope="session")
-def model(tmp_path_factory):
-    return standins.save_brown(tmp_path_factory.mktemp("model") / "brown.onnx")
-
-
-@pytest.fixture
-def run(tmp_path, model, capsys):
-    """Return a function that runs colorize.py on tmp_path/in and returns its status and lines."""
-
-    def run(*flags):
-        paths = ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
-        status = colorize.main([*paths, "--model", str(model), *flags])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.out + printed.err
-        return status, printed.out + printed.err
-
-    return run
-
-
 def texture(seed, height=SIZE[0], width=SIZE[1]):
     cells = np.random.default_rng(seed).integers(60, 220, (height // 16, width // 16, 1), np.uint8)
     return resize(cells, height, width)[..., 0]
@@ -286,6 +267,13 @@ def test_a_dry_run_lists_scenes_and_says_how_long(tmp_path, run, film):
     assert "scene 2: 0:00:00.500, 15 frames from 15" in printed
     assert "2 scenes, about " in printed
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_does_not_ask_for_the_list_that_a_preview_writes(tmp_path, run, film):
+    status, printed = run("--dry-run", "--preview", "--scenes", str(tmp_path / "cuts.txt"))
+    assert status == 0, printed
+    assert "2 scenes, about " in printed
+    assert not (tmp_path / "cuts.txt").exists()
 
 
 def test_hints_given_for_a_film_say_what_films_need(tmp_path, film, capsys):

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import pytest
 import standins
-from generated import gradients_of, last_checkpoint, prepare
+from generated import gradients_of, last_checkpoint, prepare, stop_when_saved
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -196,19 +196,8 @@ def fit(data, output, epochs=1, **changes):
 def test_it_trains_and_resumes_exactly(data, tmp_path, small, scale, kind, no_onnx):
     more = {"scale": scale, "damage": kind}
     fit(data, tmp_path / "whole", epochs=2, **more)
-    original = train.runs.save
-
-    class Stop(Exception):
-        pass
-
-    def save_and_stop(manager, step):
-        original(manager, step)
-        raise Stop
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.runs, "save", save_and_stop)
-        with pytest.raises(Stop):
-            fit(data, tmp_path / "parts", epochs=2, **more)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(stop_when_saved(patch, train)):
+        fit(data, tmp_path / "parts", epochs=2, **more)
     assert train.main(["--resume", "--output", str(tmp_path / "parts")]) == 0
     whole, parts = (last_checkpoint(tmp_path / name) for name in ("whole", "parts"))
     assert whole.keys() == parts.keys()

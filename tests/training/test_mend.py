@@ -12,7 +12,7 @@ from training import export
 import numpy as np
 import onnxruntime
 import pytest
-from generated import gradients_of, last_checkpoint, prepare
+from generated import gradients_of, last_checkpoint, prepare, stop_when_saved
 
 ROOT = Path(__file__).resolve().parents[2]
 CAT = grayscale(photos.read_rgb(ROOT / "samples" / "cat.jpg"))
@@ -103,19 +103,8 @@ def test_it_trains_and_resumes_exactly(tmp_path, small, no_onnx, monkeypatch):
         )
 
     assert train.fit(mend.Mend, settings("whole")) == 0
-    original = train.runs.save
-
-    class Stop(Exception):
-        pass
-
-    def save_and_stop(manager, step):
-        original(manager, step)
-        raise Stop
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train.runs, "save", save_and_stop)
-        with pytest.raises(Stop):
-            train.fit(mend.Mend, settings("parts"))
+    with monkeypatch.context() as patch, pytest.raises(stop_when_saved(patch, train)):
+        train.fit(mend.Mend, settings("parts"))
     assert train.main(["--resume", "--output", str(tmp_path / "parts")]) == 0
     whole, parts = (last_checkpoint(tmp_path / name) for name in ("whole", "parts"))
     assert whole.keys() == parts.keys()

@@ -162,3 +162,11 @@ def test_the_summary_prints_both_networks(capsys):
     assert "generator at 120x120" in printed
     assert "discriminator at 120x120" in printed
     assert printed.count("GFLOP a picture") == 2
+
+
+def test_a_slope_lets_the_discriminator_s_relus_leak():
+    leaky = models.build_discriminator(slope=0.2).get_layer("relu1")
+    plain = models.build_discriminator().get_layer("relu1")
+    values = np.float32([[[[-1.0, 2.0]]]])
+    np.testing.assert_allclose(leaky(values), [[[[-0.2, 2.0]]]], rtol=1e-6)
+    np.testing.assert_allclose(plain(values), [[[[0.0, 2.0]]]])

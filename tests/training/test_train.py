@@ -685,3 +685,12 @@ def test_flips_and_crops_change_gray_and_colour_alike():
     assert cropped.shape == (64, 8, 8, 3)
     np.testing.assert_array_equal(cropped_gray, cropped[..., :1])
     assert len({picture.tobytes() for picture in cropped}) == 64
+
+
+def test_a_momentum_takes_sgd_in_place_of_both_adams():
+    system = train.PaperGAN(train.PaperSettings(momentum=0.9, learning_rate=0.01), None)
+    for optimizer in (system.generator_optimizer, system.discriminator_optimizer):
+        assert isinstance(optimizer, keras.optimizers.SGD)
+        assert (optimizer.momentum, float(optimizer.learning_rate)) == pytest.approx((0.9, 0.01))
+    adam = train.PaperGAN(train.PaperSettings(), None).discriminator_optimizer
+    assert isinstance(adam, keras.optimizers.Adam)
