@@ -9,7 +9,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from colorizer import Colorizer
-from colorizer.enlarge import PARTS, USUAL_PARTS, Enlarger
 from colorizer.errors import STOPPED, Ending, UserError, shown
 from colorizer.files import formats, photos
 from colorizer.films import formats as film_formats
@@ -20,6 +19,7 @@ from colorizer.jobs.record import Record
 from colorizer.jobs.request import Fingerprint, Request, read_reference
 from colorizer.jobs.run import run
 from colorizer.network import DEVICES, WORKING_SIZES
+from colorizer.prints.enlarge import PARTS, USUAL_PARTS, Enlarger
 from colorizer.progress import Progress
 
 import cv2

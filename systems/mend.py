@@ -1,7 +1,7 @@
 """A small network that finds the marks of broken prints: how likely one covers each pixel.
 
 Source: after Wan et al. 2020 (Bringing Old Photos Back to Life), who find scratches by a U-Net of
-Ronneberger et al. 2015. What fills them is colorizer.mend.
+Ronneberger et al. 2015. What fills them is colorizer.prints.mend.
 """
 
 import dataclasses

@@ -8,8 +8,8 @@ from colorizer.films.formats import is_film
 from colorizer.films.hints import FOLDER_SUFFIX, FRAMES_SUFFIX
 from colorizer.hints.drawing import beside, is_hints
 from colorizer.jobs.record import RECORD, Record
-from colorizer.mend import beside as mask_beside
-from colorizer.mend import is_mask
+from colorizer.prints.mend import beside as mask_beside
+from colorizer.prints.mend import is_mask
 
 # Folders in which other programs keep thumbnails and what was thrown away.
 OF_OTHER_PROGRAMS = (

@@ -15,7 +15,7 @@ from colorizer.files.photos import PhotographError
 from colorizer.files.source import Source
 from colorizer.films.hints import HintFolder
 from colorizer.jobs.record import entry_of
-from colorizer.scans import Print
+from colorizer.prints.scans import Print
 
 # What results say they were made with.
 TOOL = f"photo-colorizer {__version__}"

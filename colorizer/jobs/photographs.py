@@ -8,7 +8,7 @@ import pickle
 import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 
-from colorizer import Colorizer, fading, tone
+from colorizer import Colorizer, tone
 from colorizer.errors import shown
 from colorizer.files import formats, metadata, photos, xmp
 from colorizer.files.atomic import PARTIAL
@@ -18,7 +18,8 @@ from colorizer.jobs.request import Request
 from colorizer.jobs.workers import workers_of
 from colorizer.label import draw_label
 from colorizer.pixels import grayscale, high_bits, resize, to_uint8
-from colorizer.scans import frame
+from colorizer.prints import fading
+from colorizer.prints.scans import frame
 
 import numpy as np
 

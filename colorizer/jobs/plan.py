@@ -6,7 +6,6 @@ import os
 import unicodedata
 from pathlib import Path
 
-from colorizer import mend, scans
 from colorizer.errors import UserError, shown
 from colorizer.files import formats, photos
 from colorizer.files.source import Source
@@ -16,6 +15,7 @@ from colorizer.hints import drawing
 from colorizer.jobs.find import advice, find_pictures
 from colorizer.jobs.job import FilmJob, PhotographJob, is_inside
 from colorizer.jobs.record import State
+from colorizer.prints import mend, scans
 
 # What file systems take, in bytes.
 LONGEST_NAME = 255

@@ -5,11 +5,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from colorizer import tone
-from colorizer.enlarge import Enlarger
 from colorizer.errors import UserError, shown
 from colorizer.files import photos
 from colorizer.files.source import sha256
 from colorizer.hints.reference import Exemplar
+from colorizer.prints.enlarge import Enlarger
 
 
 @dataclasses.dataclass(frozen=True)

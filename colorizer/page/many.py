@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from colorizer.enlarge import enlarger_of
 from colorizer.errors import UserError
 from colorizer.files import formats
 from colorizer.files.formats import CHOICES
@@ -24,6 +23,7 @@ from colorizer.page.parts import (
 )
 from colorizer.page.session import colorize
 from colorizer.page.workspace import PROGRESS, handler, link, markdown
+from colorizer.prints.enlarge import enlarger_of
 
 import gradio as gr
 

@@ -7,7 +7,6 @@ import json
 import math
 from pathlib import Path
 
-from colorizer.enlarge import enlarger_of
 from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.files.atomic import replacing
@@ -15,6 +14,7 @@ from colorizer.hints import drawing, palette
 from colorizer.jobs.request import Request
 from colorizer.jobs.run import Report, run
 from colorizer.pixels import grayscale, high_bits, shrink
+from colorizer.prints.enlarge import enlarger_of
 
 import cv2
 import numpy as np

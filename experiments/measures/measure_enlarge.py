@@ -18,11 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from colorizer import errors
-from colorizer.enlarge import WEIGHTS, Enlarger
 from colorizer.errors import UserError
 from colorizer.files import atomic, photos
 from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, high_bits, to_uint8, to_unit
+from colorizer.prints.enlarge import WEIGHTS, Enlarger
 from colorizer.progress import Progress
 from experiments.measures import records
 from pictures import damage, metrics
@@ -51,7 +51,7 @@ MEGAPIXELS = (12, 48)
 COST = """
 import resource, sys, time
 sys.path.insert(0, {root!r})
-from colorizer.enlarge import Enlarger
+from colorizer.prints.enlarge import Enlarger
 import numpy as np
 scale, megapixels, colours = {scale}, {megapixels}, {colours}
 side = round((megapixels * 1e6) ** 0.5 / scale)

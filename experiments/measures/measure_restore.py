@@ -16,11 +16,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from colorizer import Colorizer, errors, fading, mend, scans
-from colorizer.enlarge import Enlarger
+from colorizer import Colorizer, errors
 from colorizer.files import atomic, photos
 from colorizer.jobs.find import find_photographs
 from colorizer.pixels import grayscale, resize, to_uint8, to_unit
+from colorizer.prints import fading, mend, scans
+from colorizer.prints.enlarge import Enlarger
 from colorizer.progress import Progress
 from experiments.measures import records
 from experiments.measures.measure_enlarge import (

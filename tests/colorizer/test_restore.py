@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import colorize
-from colorizer import Enlarger, fading, mend
+from colorizer import Enlarger
 from colorizer.files import photos
 from colorizer.pixels import grayscale, to_uint8, to_unit
-from colorizer.tiles import Grid, in_tiles
+from colorizer.prints import fading, mend
+from colorizer.prints.tiles import Grid, in_tiles
 
 import cv2
 import numpy as np

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import colorize
-from colorizer import scans
 from colorizer.files import photos
 from colorizer.pixels import grayscale, resize
+from colorizer.prints import scans
 
 import cv2
 import numpy as np

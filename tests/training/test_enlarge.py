@@ -9,10 +9,10 @@ from pathlib import Path
 import colorize
 import train
 from colorizer import Enlarger, chroma
-from colorizer import enlarge as enlarging
 from colorizer.errors import UserError
 from colorizer.files import metadata, photos
 from colorizer.pixels import grayscale, high_bits, resize, to_uint8, to_unit
+from colorizer.prints import enlarge as enlarging
 from pictures import damage
 from systems import enlarge
 from training import export

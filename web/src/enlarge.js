@@ -1,4 +1,4 @@
-// Photographs cleaner and larger: luminance from a network, tile by tile, as colorizer/enlarge.py.
+// Photographs cleaner and larger: luminance from a network, tile by tile, as colorizer/prints/enlarge.py.
 
 import { padded, run } from "./network.js";
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from colorizer.colorizer import WEIGHTS
 from colorizer.network import open_onnx
 from colorizer.pixels import high_bits
-from colorizer.tiles import Grid, in_tiles
+from colorizer.prints.tiles import Grid, in_tiles
 
 import cv2
 import numpy as np

@@ -4,7 +4,7 @@ Only what a print still shows says how far it has faded: its darkest and brighte
 borders and marks.
 """
 
-from colorizer.scans import frame
+from colorizer.prints.scans import frame
 
 import numpy as np
 

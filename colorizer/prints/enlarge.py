@@ -4,12 +4,13 @@ import functools
 import math
 from pathlib import Path
 
-from colorizer import chroma, fading, mend
+from colorizer import chroma
 from colorizer.colorizer import WEIGHTS, check_image
 from colorizer.errors import UserError
 from colorizer.network import open_onnx
 from colorizer.pixels import resize
-from colorizer.tiles import Grid, in_tiles
+from colorizer.prints import fading, mend
+from colorizer.prints.tiles import Grid, in_tiles
 
 import cv2
 import numpy as np

@@ -1,0 +1,1 @@
+"""Prints and scans: cut from their plate, cleaned, mended, toned, enlarged."""
