@@ -3,6 +3,11 @@
 import cv2
 import numpy as np
 
+# A photograph is black-and-white when at most one pixel in a thousand has channels further apart
+# than this, of 255: JPEG leaves a few levels of chroma noise in gray pictures.
+GRAY_TOLERANCE = 8
+GRAY_EXCEPTIONS = 0.001
+
 
 def high_bits(values) -> np.ndarray:
     """Round 16-bit values to 8 bits; leave 8-bit ones as they are."""
@@ -31,6 +36,18 @@ def grayscale(rgb) -> np.ndarray:
         return rgb
     luma = cv2.cvtColor(rgb.reshape(-1, rgb.shape[-2], 3), cv2.COLOR_RGB2GRAY)
     return luma.reshape(*rgb.shape[:-1], 1)
+
+
+def is_gray(rgb) -> bool:
+    """Tell whether RGB (H, W, 3) is a black-and-white photograph without any tone.
+
+    True when no more than GRAY_EXCEPTIONS of the pixels have channels over GRAY_TOLERANCE apart.
+    """
+    red, green, blue = cv2.split(rgb)
+    highest = cv2.max(cv2.max(red, green), blue)
+    lowest = cv2.min(cv2.min(red, green), blue)
+    coloured = np.count_nonzero(cv2.subtract(highest, lowest) > GRAY_TOLERANCE)
+    return coloured <= GRAY_EXCEPTIONS * red.size
 
 
 def resize(picture, height, width) -> np.ndarray:

@@ -1,12 +1,7 @@
-"""Black-and-white or in colour: gray photographs, toned prints, and date stamps on them."""
+"""Toned and aged prints, which are black-and-white, and date stamps on them."""
 
 import cv2
 import numpy as np
-
-# A photograph is black-and-white when at most one pixel in a thousand has channels further apart
-# than this, of 255: JPEG leaves a few levels of chroma noise in gray pictures.
-GRAY_TOLERANCE = 8
-GRAY_EXCEPTIONS = 0.001
 
 # A toned print has one chroma for each lightness: all but this share of its pixels are within so
 # many units of Lab of it.
@@ -46,18 +41,6 @@ OTHER_EXCEPTIONS = 0.002
 STAMP_PIXELS = 0.03
 STAMP_BOX = 0.08
 STAMP_STRIP = 0.25
-
-
-def is_gray(rgb) -> bool:
-    """Tell whether RGB (H, W, 3) is a black-and-white photograph without any tone.
-
-    True when no more than GRAY_EXCEPTIONS of the pixels have channels over GRAY_TOLERANCE apart.
-    """
-    red, green, blue = cv2.split(rgb)
-    highest = cv2.max(cv2.max(red, green), blue)
-    lowest = cv2.min(cv2.min(red, green), blue)
-    coloured = np.count_nonzero(cv2.subtract(highest, lowest) > GRAY_TOLERANCE)
-    return coloured <= GRAY_EXCEPTIONS * red.size
 
 
 def is_toned(rgb) -> bool:

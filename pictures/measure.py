@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from colorizer import tone
 from colorizer.files import photos
+from colorizer.pixels import is_gray
 from colorizer.progress import Progress
 from pictures import metrics
 
@@ -232,7 +232,7 @@ def measure_pictures(folder, names, ssim_threshold, answers):
     for name in Progress(names, desc="measuring", unit=" pictures"):
         truth = photos.read_rgb(folder / TRUTH / name)
         truth_lab = metrics.to_lab(truth)
-        gray.append(bool(tone.is_gray(truth)))
+        gray.append(bool(is_gray(truth)))
         for system, columns in values.items():
             picture = photos.read_rgb(folder / SYSTEMS.get(system, TRUTH) / name)
             pair = Pair(truth, picture, truth_lab, ssim_threshold)

@@ -10,11 +10,10 @@ import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 
-from colorizer import tone
 from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.jobs.workers import workers_of
-from colorizer.pixels import grayscale, resize
+from colorizer.pixels import grayscale, is_gray, resize
 from colorizer.progress import Progress
 from pictures import dataset
 from pictures.sources import DrawAgain, find_twins
@@ -122,7 +121,7 @@ def mend_shard(folder, convert, shard, failed, spare, unreadable) -> int:
 
 def count_black_and_white(rgb) -> int:
     """Return how many of the pictures uint8 (N, size, size, 3) hold no colour."""
-    return sum(bool(tone.is_gray(picture)) for picture in rgb)
+    return sum(bool(is_gray(picture)) for picture in rgb)
 
 
 def start_worker() -> None:

@@ -11,8 +11,8 @@ import types
 import zipfile
 from pathlib import Path
 
-from colorizer import tone
 from colorizer.files import photos
+from colorizer.pixels import is_gray
 
 import numpy as np
 import pytest
@@ -282,7 +282,7 @@ def test_the_example_in_python_runs(newcomer):
     written = photos.read_rgb(newcomer / "colorized.png")
     np.testing.assert_array_equal(written, names["painted"])
     assert_same_luminance(names["image"].repeat(3, axis=-1), written)
-    assert not tone.is_gray(written)
+    assert not is_gray(written)
     # Its comments say what the arrays are.
     assert (names["image"].dtype, names["image"].ndim, names["image"].shape[2]) == (np.uint8, 3, 1)
     assert (written.dtype, written.shape[2]) == (np.uint8, 3)

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from colorizer import chroma as chromas
 from colorizer.files import photos
+from colorizer.files.label import draw_label
 from colorizer.films import decode, stabilize
 from colorizer.films.hints import TrackedHints
 from colorizer.films.opinion import Opinion
@@ -18,7 +19,6 @@ from colorizer.films.scenes import KEY_SIDE, Scene, dimmed, exposed
 from colorizer.films.stabilize import AHEAD, BLOCK, Prediction, Transition
 from colorizer.hints import drawing
 from colorizer.hints.known import SCALE
-from colorizer.label import draw_label
 from colorizer.pixels import grayscale, high_bits, shrink
 
 import numpy as np

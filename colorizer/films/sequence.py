@@ -4,12 +4,11 @@ import contextlib
 import itertools
 from fractions import Fraction
 
-from colorizer import tone
 from colorizer.errors import shown
 from colorizer.files import photos
 from colorizer.films.decode import Decoded, Film, FilmError, LightLevels, fitted
 from colorizer.films.interlace import Scan
-from colorizer.pixels import grayscale, high_bits
+from colorizer.pixels import grayscale, high_bits, is_gray
 
 import av
 import numpy as np
@@ -81,7 +80,7 @@ def _frame(path, max_megapixels=photos.MAX_MEGAPIXELS) -> av.VideoFrame:
     """Read a picture as a frame, gray where it has no colours; raises PhotographError."""
     with photos.opened(path, max_megapixels) as image:
         pixels = photos.load(image).pixels
-    if pixels.shape[2] == 3 and tone.is_gray(high_bits(pixels)):
+    if pixels.shape[2] == 3 and is_gray(high_bits(pixels)):
         pixels = grayscale(pixels) if pixels.dtype == np.uint8 else pixels[..., 1:2]
     name = PIXEL_FORMATS[pixels.dtype.itemsize, pixels.shape[2]]
     pixels = pixels[..., 0] if pixels.shape[2] == 1 else pixels

@@ -12,12 +12,12 @@ from colorizer import Colorizer, tone
 from colorizer.errors import shown
 from colorizer.files import formats, metadata, photos, xmp
 from colorizer.files.atomic import PARTIAL
+from colorizer.files.label import draw_label
 from colorizer.hints import drawing
 from colorizer.jobs.job import Outcome, Writer, Written, failure_of
 from colorizer.jobs.request import Request
 from colorizer.jobs.workers import workers_of
-from colorizer.label import draw_label
-from colorizer.pixels import grayscale, high_bits, resize, to_uint8
+from colorizer.pixels import grayscale, high_bits, is_gray, resize, to_uint8
 from colorizer.prints import fading
 from colorizer.prints.scans import frame
 
@@ -183,7 +183,7 @@ class _Work:
     def tint(self, image) -> tuple[bool, bool]:
         """Tell whether a photograph is in colour, and whether it is a toned print."""
         small = self.colorizer.shrink(image)
-        tinted = image.shape[2] == 3 and not tone.is_gray(small)
+        tinted = image.shape[2] == 3 and not is_gray(small)
         toned = tinted and tone.is_toned(small)
         return tinted and not toned, toned
 

@@ -4,11 +4,11 @@ import dataclasses
 from fractions import Fraction
 from pathlib import Path
 
-from colorizer import tone
 from colorizer.errors import UserError, shown
 from colorizer.files import photos
 from colorizer.files.source import sha256
 from colorizer.hints.reference import Exemplar
+from colorizer.pixels import is_gray
 from colorizer.prints.enlarge import Enlarger
 
 
@@ -96,7 +96,7 @@ def read_reference(path, colorizer) -> Reference:
         raise UserError(
             f"{shown(path)} is no reference: {error}; give a photograph in colour as --reference"
         ) from error
-    if tone.is_gray(picture):
+    if is_gray(picture):
         raise UserError(
             f"{shown(path)} is black-and-white; give a photograph in colour as --reference"
         )

@@ -3,12 +3,11 @@
 import zipfile
 from pathlib import Path
 
-from colorizer import tone
 from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.files.source import sha256
 from colorizer.jobs.request import Reference
-from colorizer.pixels import high_bits, shrink
+from colorizer.pixels import high_bits, is_gray, shrink
 
 import gradio as gr
 
@@ -40,7 +39,7 @@ def read_reference(path, colorizer) -> Reference | None:
         picture = photos.read_rgb(path)
     except photos.PhotographError as error:
         raise UserError(f"{path.name}: {error}. Choose a photograph in colour.") from error
-    if tone.is_gray(picture):
+    if is_gray(picture):
         raise UserError(f"{path.name} is black-and-white. Choose a photograph in colour.")
     return Reference(path.name, sha256(path), colorizer.reference(picture))
 

@@ -17,11 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from colorizer import Colorizer, errors, tone
+from colorizer import Colorizer, errors
 from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.jobs.find import find_photographs
-from colorizer.pixels import grayscale, resize
+from colorizer.pixels import grayscale, is_gray, resize
 from experiments.measures import hints
 from pictures import metrics
 from training import features
@@ -108,7 +108,7 @@ def judge(arguments) -> None:
     paths = find_photographs(arguments.data)[: arguments.pictures]
     truths = [resize(photos.read_rgb(path), SIDE, SIDE) for path in paths]
     # What is gray in truth says nothing about colours.
-    kept = [not tone.is_gray(truth) for truth in truths]
+    kept = [not is_gray(truth) for truth in truths]
     truths = [truth for truth, keep in zip(truths, kept, strict=True) if keep]
     paths = [path for path, keep in zip(paths, kept, strict=True) if keep]
     if not truths:

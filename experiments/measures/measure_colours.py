@@ -17,12 +17,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from colorizer import Colorizer, chroma, errors, tone
+from colorizer import Colorizer, chroma, errors
 from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.hints.known import at_half_size
 from colorizer.jobs.find import find_photographs
-from colorizer.pixels import grayscale, resize, shrink, to_uint8, to_unit
+from colorizer.pixels import grayscale, is_gray, resize, shrink, to_uint8, to_unit
 from experiments.measures import judge, measure_hints
 
 import cv2
@@ -161,7 +161,7 @@ def measure(arguments) -> None:
     """Print the table."""
     paths = find_photographs(arguments.data)[arguments.skip :][: arguments.pictures]
     truths = [resize(photos.read_rgb(path), SIDE, SIDE) for path in paths]
-    truths = [truth for truth in truths if not tone.is_gray(truth)]
+    truths = [truth for truth in truths if not is_gray(truth)]
     if not truths:
         raise UserError(f"{arguments.data} holds no photographs in colour; give another --data")
     true = [chroma.chroma_of(to_unit(truth)) for truth in truths]

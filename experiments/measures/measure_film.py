@@ -17,13 +17,13 @@ sys.path.insert(0, str(ROOT))
 
 import itertools
 
-from colorizer import Colorizer, chroma, tone
+from colorizer import Colorizer, chroma
 from colorizer.errors import run
 from colorizer.files import photos
 from colorizer.files.atomic import write_json
 from colorizer.films import decode, scenes, stabilize
 from colorizer.jobs.find import find_photographs
-from colorizer.pixels import grayscale, resize, to_unit
+from colorizer.pixels import grayscale, is_gray, resize, to_unit
 from pictures import metrics
 
 import cv2
@@ -328,7 +328,7 @@ def fading(ways, grays, scene, first) -> dict:
 def measure(name, clip, motions, other, colorizer, folder) -> list[dict]:
     """Measure one clip; return a row for the truth, if it is in colour, and for each way to colour
     it. `other` is another clip."""
-    in_colour = not tone.is_gray(np.hstack(clip[:: len(clip) // 4]))
+    in_colour = not is_gray(np.hstack(clip[:: len(clip) // 4]))
     ways = Ways(colorizer)
     grays = [grayscale(frame)[..., 0] for frame in clip]
     small = [colorizer.shrink(gray[..., np.newaxis]) for gray in grays]
@@ -428,7 +428,7 @@ def measure_all(settings) -> int:
     clips = [(path.stem, read_clip(path), None) for path in settings.films]
     paths = find_photographs(ROOT / "samples")
     samples = [(path.stem, photos.read_rgb(path)) for path in paths]
-    coloured = [(name, sample) for name, sample in samples if not tone.is_gray(sample)]
+    coloured = [(name, sample) for name, sample in samples if not is_gray(sample)]
     for number, (name, sample) in enumerate(coloured):
         kind = "zoom" if number % 2 else "pan"
         clips.append((f"{kind} over {name}", *pan_and_zoom(sample, number)))

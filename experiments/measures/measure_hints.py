@@ -13,12 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from colorizer import Colorizer, chroma, errors, tone
+from colorizer import Colorizer, chroma, errors
 from colorizer.errors import UserError
 from colorizer.files import atomic, photos
 from colorizer.hints import drawing, palette
 from colorizer.jobs.find import find_photographs
-from colorizer.pixels import grayscale, resize, to_unit
+from colorizer.pixels import grayscale, is_gray, resize, to_unit
 from experiments.measures import records
 from pictures import metrics, record
 
@@ -95,7 +95,7 @@ def measure_points(colorizer) -> list:
     found = []
     for path in find_photographs(ROOT / "samples"):
         rgb = photos.read_rgb(path)
-        if not tone.is_gray(rgb):
+        if not is_gray(rgb):
             scale = SIDE / max(rgb.shape)
             size = round(rgb.shape[0] * scale), round(rgb.shape[1] * scale)
             rgb = resize(rgb, *size)

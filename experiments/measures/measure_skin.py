@@ -18,11 +18,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from colorizer import Colorizer, errors, tone
+from colorizer import Colorizer, errors
 from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.jobs.find import find_photographs
-from colorizer.pixels import grayscale, resize, to_unit
+from colorizer.pixels import grayscale, is_gray, resize, to_unit
 
 import numpy as np
 import scipy.stats
@@ -93,7 +93,7 @@ def measure(arguments) -> None:
     faces = []
     for path in tqdm(paths, desc="looking for skin", leave=False):
         rgb = resize(photos.read_rgb(path), SIDE, SIDE)
-        skin = None if tone.is_gray(rgb) else skin_of(rgb)
+        skin = None if is_gray(rgb) else skin_of(rgb)
         if skin is not None:
             lab = rgb2lab(rgb)[skin].mean(axis=0)
             faces.append((grayscale(rgb), skin, lab[1:], tone_of(lab[0], lab[2])))

@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 import colorize
-from colorizer import Colorizer, progress, tone
+from colorizer import Colorizer, progress
 from colorizer.files import photos
 from colorizer.files.source import Source
 from colorizer.jobs.find import find_photographs
 from colorizer.jobs.record import RECORD, Record, entry_of
-from colorizer.pixels import grayscale, resize
+from colorizer.pixels import grayscale, is_gray, resize
 from colorizer.progress import Progress
 
 import numpy as np
@@ -248,7 +248,7 @@ def test_everything_that_looks_like_a_picture_is_accounted_for(tmp_path, run):
         result = photos.read_rgb(tmp_path / "out" / path.name)
         assert is_result_of(tmp_path / "out" / path.name, grayscale(photos.read_rgb(path)))
         assert Image.open(tmp_path / "out" / path.name).format == Image.open(path).format
-        assert not tone.is_gray(result)
+        assert not is_gray(result)
 
 
 def test_results_keep_the_dates_of_their_photographs(tmp_path, run):

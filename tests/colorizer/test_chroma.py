@@ -1,7 +1,7 @@
 """chroma.py: colour goes on without moving luminance."""
 
-from colorizer import chroma, tone
-from colorizer.pixels import grayscale, high_bits, resize, to_unit
+from colorizer import chroma
+from colorizer.pixels import grayscale, high_bits, is_gray, resize, to_unit
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ def test_colour_goes_on_without_moving_luminance(dtype, gray):
     difference = lightness(painted) - lightness(pixels)
     assert abs(difference.mean()) < 0.05
     assert 10 * np.log10(100**2 / np.mean(difference**2)) > 55
-    assert not tone.is_gray(high_bits(painted))
+    assert not is_gray(high_bits(painted))
 
 
 def test_a_gray_picture_without_colour_comes_back_as_it_was():

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from colorizer import Colorizer, cli, tone
+from colorizer import Colorizer, cli
 from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.jobs import run as running
@@ -19,7 +19,7 @@ from colorizer.jobs.find import find_photographs
 from colorizer.jobs.plan import plan
 from colorizer.jobs.record import RECORD, Record
 from colorizer.jobs.request import Fingerprint, Request
-from colorizer.pixels import grayscale, resize, to_unit
+from colorizer.pixels import grayscale, is_gray, resize, to_unit
 
 import cv2
 import numpy as np
@@ -157,7 +157,7 @@ def test_finished_files_are_skipped_unless_told_otherwise(tmp_path, run):
 def test_strength_zero_leaves_gray(tmp_path, run):
     write(tmp_path / "in" / "a.png", scene())
     run("--strength", "0")
-    assert tone.is_gray(photos.read_rgb(tmp_path / "out" / "a.png"))
+    assert is_gray(photos.read_rgb(tmp_path / "out" / "a.png"))
 
 
 def test_photographs_in_colour_can_be_left_alone(tmp_path, run):

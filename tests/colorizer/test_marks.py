@@ -4,8 +4,8 @@ import os
 
 import colorize
 from colorizer.files import photos, xmp
+from colorizer.files.label import draw_label
 from colorizer.files.source import sha256
-from colorizer.label import draw_label
 from colorizer.pixels import grayscale
 
 import numpy as np

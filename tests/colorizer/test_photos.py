@@ -5,11 +5,10 @@ import io
 import os
 import zlib
 
-from colorizer import tone
 from colorizer.files import photos
 from colorizer.files.metadata import Metadata
 from colorizer.jobs.find import find_photographs
-from colorizer.pixels import grayscale, resize, shrink, to_uint8, to_unit
+from colorizer.pixels import grayscale, is_gray, resize, shrink, to_uint8, to_unit
 
 import cv2
 import numpy as np
@@ -331,9 +330,9 @@ def test_units_and_levels_are_each_other_s_inverse():
 
 def test_black_and_white_photographs_are_recognised():
     gray = np.random.default_rng(3).integers(0, 250, (100, 100, 1), np.uint8)
-    assert tone.is_gray(np.repeat(gray, 3, axis=2))
-    assert tone.is_gray(gray + np.array([0, 5, 2], np.uint8))
-    assert not tone.is_gray(quarters())
+    assert is_gray(np.repeat(gray, 3, axis=2))
+    assert is_gray(gray + np.array([0, 5, 2], np.uint8))
+    assert not is_gray(quarters())
 
 
 def test_resizing_takes_the_mean_when_shrinking_and_keeps_the_channel():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from colorizer import tone
 from colorizer.files import photos
-from colorizer.pixels import grayscale, shrink, to_uint8
+from colorizer.pixels import grayscale, is_gray, shrink, to_uint8
 
 import cv2
 import numpy as np
@@ -57,7 +57,7 @@ def stamped(picture, place=(0.93, 0.7), colour=(255, 140, 30)):
 def test_photographs_in_colour_are_in_colour(name):
     assert not tone.is_toned(small(sample(name)))
     assert not tone.is_toned(small(stamped(sample(name))))
-    assert not tone.is_gray(small(sample(name)))
+    assert not is_gray(small(sample(name)))
 
 
 @pytest.mark.parametrize("name", [*IN_COLOUR, "coins", "photographer", "stairs"])

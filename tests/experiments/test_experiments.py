@@ -8,8 +8,8 @@ import shlex
 from pathlib import Path
 
 import train
-from colorizer import tone
 from colorizer.files import photos
+from colorizer.pixels import is_gray
 from experiments.benchmarks import timing
 from experiments.measures import records
 from experiments.trials import recipes
@@ -331,7 +331,7 @@ def test_the_sheet_shows_all_photographs_in_gray_above_their_colours(script, fol
     assert sheet.main([str(flag) for flag in flags]) == 0
     picture = photos.read_rgb(output)
     assert picture.shape[0] == 2 * sheet.CELL + sheet.MARGIN
-    assert tone.is_gray(picture[: sheet.CELL])
-    assert not tone.is_gray(picture[-sheet.CELL :])
+    assert is_gray(picture[: sheet.CELL])
+    assert not is_gray(picture[-sheet.CELL :])
     white = picture[:, 3 * (sheet.CELL + sheet.MARGIN) :]
     assert np.mean(white) > 250

@@ -11,9 +11,8 @@ import zipfile
 from pathlib import Path
 
 import train
-from colorizer import tone
 from colorizer.files import photos
-from colorizer.pixels import grayscale
+from colorizer.pixels import grayscale, is_gray
 from pictures import dataset, metrics
 from systems import classify, enlarge, pix2pix, semantic
 from training import devices, runs, steps
@@ -472,8 +471,8 @@ def test_mixed_precision_trains_and_keeps_a_float32_generator(prepared, tmp_path
 def test_the_sample_sheet_shows_gray_generated_and_true(finished):
     sheet = photos.read_rgb(finished / "samples" / "epoch-0002.png")
     assert sheet.shape == (3 * 24, 4 * 24, 3)
-    assert tone.is_gray(sheet[:24])
-    assert not tone.is_gray(sheet[48:])
+    assert is_gray(sheet[:24])
+    assert not is_gray(sheet[48:])
 
 
 # ------------------------------------------------------------------------------- what is wrong
