@@ -244,18 +244,26 @@ def test_a_model_with_a_loop_is_refused_before_it_runs(tmp_path):
         load_network(path)
 
 
-def test_ctrl_c_ends_the_wait_for_a_model(monkeypatch):
+def test_ctrl_c_ends_the_wait_for_a_model():
     """Whoever loads waits in Python, where a signal is answered."""
-    begun, leave = threading.Event(), threading.Event()
+    begun, leave, answered = threading.Event(), threading.Event(), threading.Event()
+
+    def answer(*_):
+        if not answered.is_set():
+            answered.set()
+            raise KeyboardInterrupt
 
     def hangs(path):
         begun.set()
-        leave.wait(60)
+        leave.wait()
 
     def interrupt():
-        begun.wait(60)
-        signal.raise_signal(signal.SIGINT)
+        begun.wait()
+        # A signal that comes just before a thread begins to wait does not wake it: once more.
+        while not answered.wait(0.05):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, answer)
     thread = threading.Thread(target=interrupt)
     thread.start()
     try:
@@ -264,6 +272,7 @@ def test_ctrl_c_ends_the_wait_for_a_model(monkeypatch):
     finally:
         leave.set()
         thread.join()
+        signal.signal(signal.SIGINT, before)
 
 
 def test_what_a_model_says_cannot_move_the_cursor(tmp_path, capsys):
