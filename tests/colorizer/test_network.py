@@ -255,6 +255,7 @@ def test_ctrl_c_ends_the_wait_for_a_model():
 
     def hangs(path):
         begun.set()
+        assert threading.current_thread() is not threading.main_thread()
         leave.wait()
 
     def interrupt():
