@@ -26,22 +26,49 @@ import numpy as np
 NO_HINTS = TrackedHints()
 
 # Frames a segment: what a stop loses at most, and what is coloured between two key frames. A whole
-# number of stabilize.BLOCK, so that films that were stopped become the same.
+# number of stabilize.BLOCK, so that films that were stopped become the same. A run has at least as
+# many, but for the last.
 SEGMENT = 240
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Whole scenes that are coloured one after the other, knowing nothing of others.
+
+    They are the frames from `begin` to before `end`, by number. `after` is the time of the frame
+    before them in the film, or None where there is none.
+    """
+
+    begin: int
+    end: int
+    after: int | None = None
+
+
+def runs_of(scenes, hints) -> list[Run]:
+    """Divide scenes, a list, into runs; with hints, which move on with their shots, all are one."""
+    runs, first = [], 0
+    for place, scene in enumerate(scenes, start=1):
+        enough = scene.end - scenes[first].begin >= SEGMENT and not hints
+        if enough or place == len(scenes):
+            runs.append(Run(scenes[first].begin, scene.end, scenes[first].after))
+            first = place
+    return runs
 
 
 @dataclasses.dataclass
 class Memory:
     """What has to be known of a film up to a frame to go on behind it.
 
-    `frames` count what there is of it, `repeated` and `resized` those that are so. `time` and
-    `length` are those of the last frame. `gray` is the last one that was no flash, uint8 (h, w) at
-    the network's size, and `hints` lie in that one. `chroma`, float32 (h, w, 2), and `weight`,
-    float32 (h, w), are what stabilize.Stabilizer carries on. `drawn` are, by shot, the last frame
-    in which hints of it were drawn, gray, and the hints in it.
+    `frames` count what there is of it, of which `earlier` lie before the run, `repeated` and
+    `resized` those of the run that are so. `time` and `length` are those of the last frame. `gray`
+    is the last one that was no flash, uint8 (h, w) at the network's size, and `hints` lie in that
+    one. `chroma`, float32 (h, w, 2), and `weight`, float32 (h, w), are what stabilize.Stabilizer
+    carries on. `drawn` are, by shot, the last frame in which hints of it were drawn, gray, and the
+    hints in it.
     """
 
     frames: int = 0
+    earlier: int = 0
     repeated: int = 0
     resized: int = 0
     time: int | None = None
@@ -195,8 +222,8 @@ class Painter:
 
     def colorize(self, frames):
         """Yield each of `frames`, decode.Decoded, as a Frame that is being painted, in order."""
-        first = self.scenes.found[0].begin
-        coming = map(self.read, itertools.count(first + self.memory.frames), frames)
+        first = self.scenes.first + self.memory.frames
+        coming = map(self.read, itertools.count(first), frames)
         # Further ahead than is looked, so that the workers always have something to do.
         room = BLOCK + AHEAD + self.cores
         window = deque(itertools.islice(coming, room))
@@ -273,7 +300,8 @@ class Painter:
         ):
             frame.memory.chroma, frame.memory.weight = carried, weight
             # Where a film may have been stopped, nothing of what was before is there.
-            earlier = self.earlier if (frame.memory.frames - 1) % SEGMENT else None
+            before = frame.memory.frames - frame.memory.earlier - 1
+            earlier = self.earlier if before % SEGMENT else None
             frame.painted = self.workers.submit(self.paint, frame, chroma, earlier, later)
             self.earlier = frame
 

@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 import json
 import math
+from array import array
 from collections import deque
 
 from colorizer.chroma import LINEAR_8, chroma_of, lab_root
@@ -57,7 +58,8 @@ SHOTS_KEPT = 24
 class Scene:
     """A scene: its frames from `begin` to before `end`, by number, and what they have in common.
 
-    `seconds` is when it begins. `box` is the picture within its bars: top, bottom, left and right,
+    `seconds` is when it begins, `after` the time of the frame before it, in the units of the film,
+    or None. `box` is the picture within its bars: top, bottom, left and right,
     in shares of the sides. `keys` are the numbers of its key frames. `shot` is the number of the
     first scene, from 0, that shows the same; that of the scene itself where it is new. `rise` and
     `fall` are the exposures of its first and last frames, where it fades in and out, from 0 to 1.
@@ -75,6 +77,7 @@ class Scene:
     fall: tuple = ()
     flashes: tuple = ()
     gains: tuple = ()
+    after: int | None = None
 
     def transition(self, number) -> Transition:
         """Tell how one of its frames follows those before it."""
@@ -346,9 +349,18 @@ class Scenes:
         ]
 
     def find(self, frames, gray_of, look, cuts=None, given=lambda *frame: ()) -> None:
-        """Find them, as `survey` does; `keep` has to follow."""
-        found = []
-        for scene, learned, _ in survey(frames, gray_of, look, cuts, given):
+        """Find them, as `survey` does, of frames that know their time; `keep` has to follow."""
+        found, times = [], array("q")
+
+        def timed():
+            for frame in frames:
+                times.append(frame[2].time)
+                yield frame
+
+        for scene, learned, _ in survey(timed(), gray_of, look, cuts, given):
+            if found:
+                before = times[scene.begin - found[0].begin - 1]
+                scene = dataclasses.replace(scene, after=before)
             if learned is not None:
                 with replacing(self._opinion_at(len(found))) as temporary:
                     np.savez(temporary, **learned.arrays())
@@ -360,6 +372,11 @@ class Scenes:
         self.matched = matched
         stored = [dataclasses.asdict(scene) for scene in self.found]
         write_json(self.index, {"scenes": stored, "matched": matched})
+
+    @property
+    def first(self) -> int:
+        """The number of the first frame."""
+        return self.found[0].begin
 
     def at(self, number) -> tuple:
         """Return the Scene of a frame, its Opinion or None, and its Transition."""

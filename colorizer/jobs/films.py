@@ -1,10 +1,12 @@
 """A film from its file to its coloured file, in segments that outlast a stop."""
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import shutil
 import time
+from concurrent.futures import CancelledError, as_completed
 
 from colorizer.errors import shown
 from colorizer.files import photos, xmp
@@ -13,10 +15,19 @@ from colorizer.films import compare, decode, sequence
 from colorizer.films import cuts as cuts_file
 from colorizer.films.formats import FrameFolder, container_of
 from colorizer.films.mux import Encoder, Encoding, assemble, codec_of
-from colorizer.films.pipeline import SEGMENT, Memory, Painter, find_scenes, given, part
+from colorizer.films.pipeline import (
+    SEGMENT,
+    Memory,
+    Painter,
+    find_scenes,
+    given,
+    part,
+    runs_of,
+)
 from colorizer.films.scenes import Scenes, survey
 from colorizer.films.sheet import Sheet
 from colorizer.jobs.job import Outcome, failure_of
+from colorizer.jobs.workers import on, workers_of
 
 import numpy as np
 
@@ -24,7 +35,7 @@ import numpy as np
 TRIAL = 48
 
 # Counts up when unfinished films of earlier versions cannot be gone on with.
-VERSION = 5
+VERSION = 6
 
 
 def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
@@ -118,56 +129,124 @@ def _cuts(request) -> set | None:
 def _paint(job, film, colorizer, request, writer, cuts, tell) -> list[str]:
     """Write a film's coloured file; return remarks."""
     reader, source = reader_of(job)
-    codec = codec_of(job.target, request.codec)
-    encoding = Encoding(film, codec, request.quality, container_of(job.target))
-    hints = job.hints.read(*film.seen_sizes()) if job.hints else []
-    parts = Parts(job, {**writer.fingerprint.of(job), "version": VERSION, "codec": codec})
-    scenes = Scenes(parts.folder)
-
-    def once():
-        tell(1, 2 * film.frames)
-
+    work = _Work(job, film, colorizer, request, writer)
+    parts, scenes, hints = work.parts, work.scenes, work.hints
     if scenes.found is None:
         with reader.reading(source, film) as frames:
 
             def find(*found):
                 scenes.find(*found, cuts, given(film, hints))
 
+            def once():
+                tell(1, 2 * film.frames)
+
             scenes.keep(find_scenes(frames, film, request, colorizer, find, once))
     else:
         tell(film.frames, 2 * film.frames)
     if not scenes.found:
         raise decode.FilmError("no frame of it lies between --from and --to")
-    tell(parts.memory.frames, 2 * film.frames)
-    if not parts.whole():
-        with reader.reading(source, film, parts.memory.time) as frames:
-            painter = Painter(encoding, colorizer, request, hints, parts.memory, scenes)
-            with contextlib.closing(painter.colorize(part(frames, film, request))) as painted:
-                _write_segments(painted, encoding, parts, once)
-        parts.finish()
+    runs = runs_of(scenes.found, [hint for hint in hints if not hint.whole])
+    _paint_runs(work, runs, lambda frames: tell(frames, 2 * film.frames))
 
     remarks = []
 
     def enter(path):
         remarks.append(writer.enter(job.target, path, "picture", job))
 
-    mark, length = writer.mark_of(job, xmp.COLORIZED), parts.memory.length
+    memories = [parts.memory(run, scenes.first) for run in runs]
+    memory = dataclasses.replace(
+        memories[-1],
+        repeated=sum(each.repeated for each in memories),
+        resized=sum(each.resized for each in memories),
+    )
     left_out = assemble(
         job.source.path,
         job.target,
-        encoding,
-        parts.segments,
-        length,
-        mark,
+        work.encoding,
+        parts.segments(),
+        memory.length,
+        writer.mark_of(job, xmp.COLORIZED),
         enter,
         request.is_part,
     )
-    remarks += _remarks(film, parts.memory, scenes.found[0].begin, hints)
+    remarks += _remarks(film, memory, scenes.first, hints)
     if request.reference:
         remarks.append(f"{scenes.matched:.0%} of it looks like {request.reference.name}")
-    remarks += encoding.losses() + left_out
+    remarks += work.encoding.losses() + left_out
     parts.remove()
     return remarks
+
+
+class _Work:
+    """What all runs of a film share, on this machine or, made anew, on others."""
+
+    def __init__(self, job, film, colorizer, request, writer):
+        """Take up the scenes and segments that there are."""
+        self.given = job, film, colorizer, request, writer
+        self.job, self.film, self.colorizer, self.request, self.writer = self.given
+        codec = codec_of(job.target, request.codec)
+        self.encoding = Encoding(film, codec, request.quality, container_of(job.target))
+        self.hints = job.hints.read(*film.seen_sizes()) if job.hints else []
+        settings = {**writer.fingerprint.of(job), "version": VERSION, "codec": codec}
+        self.parts = Parts(job, settings)
+        self.scenes = Scenes(self.parts.folder)
+
+    def __reduce__(self):
+        """In another process: what it was made of."""
+        return type(self), self.given
+
+    def paint(self, *runs, tell=lambda frames: None) -> None:
+        """Colour the frames of Runs that have no segment yet; `tell` counts them.
+
+        The film is read on from one run into the next.
+        """
+        reader, source = reader_of(self.job)
+        with contextlib.ExitStack() as opened:
+            coming = None
+            for run in runs:
+                memory = self.parts.memory(run, self.scenes.first)
+                missing = run.end - self.scenes.first - memory.frames
+                if not missing:
+                    coming = None
+                    continue
+                if coming is None:
+                    opened.close()
+                    frames = opened.enter_context(reader.reading(source, self.film, memory.time))
+                    coming = part(frames, self.film, self.request)
+                painter = Painter(
+                    self.encoding, self.colorizer, self.request, self.hints, memory, self.scenes
+                )
+                frames = painter.colorize(itertools.islice(coming, missing))
+                with contextlib.closing(frames) as painted:
+                    _write_segments(painted, self.encoding, self.parts, tell)
+
+
+def _paint_runs(work, runs, tell) -> None:
+    """Colour what is missing of the runs of a film: on all cores, or each on a cluster's worker.
+
+    `tell` counts frames, also those that were finished before. A cluster's workers finish what is
+    under way when this is stopped, and the same call takes up what they wrote.
+    """
+    memories = [work.parts.memory(run, work.scenes.first) for run in runs]
+    tell(sum(memory.frames - memory.earlier for memory in memories))
+    if not work.request.cluster:
+        work.paint(*runs, tell=tell)
+        return
+    with workers_of(work.request.cluster) as (workers, _):
+        paint = on(work.request.cluster, work.paint)
+        under_way = {
+            workers.submit(paint, run): run.end - work.scenes.first - memory.frames
+            for run, memory in zip(runs, memories, strict=True)
+        }
+        try:
+            for future in as_completed(under_way):
+                future.result()
+                tell(under_way[future])
+        except CancelledError as error:
+            raise decode.FilmError("the cluster was lost") from error
+        finally:
+            for future in under_way:
+                future.cancel()
 
 
 def _preview(job, film, colorizer, request, writer, cuts, tell) -> Outcome:
@@ -243,8 +322,8 @@ def _write_segments(painted, encoding, parts, tell) -> None:
     for frame in painted:
         encoder = encoder or Encoder(encoding)
         encoder.encode(frame.painted.result())
-        tell()
-        if frame.memory.frames % SEGMENT == 0:
+        tell(1)
+        if (frame.memory.frames - frame.memory.earlier) % SEGMENT == 0:
             parts.add(encoder.finish(), frame.memory)
             encoder = None
     if encoder:
@@ -275,44 +354,52 @@ def _remarks(film, memory, first, hints) -> list[str]:
 class Parts:
     """The finished segments of a film that is not whole yet, in a hidden folder beside its target.
 
-    Those of other settings or of another film are removed. `memory`, a pipeline.Memory, is that of
-    their last frame.
+    Those of other settings or of another film are removed. A segment is named after the frames
+    that the film has up to its end.
     """
 
     def __init__(self, job, settings):
-        settings |= {"film": [job.source.size, job.source.mtime_ns]}
+        self.settings = settings | {"film": [job.source.size, job.source.mtime_ns]}
         self.folder = job.target.with_name(f".{job.target.name}.parts")
         if self.folder.is_symlink():
             self.folder.unlink()
-        record = self.folder / "settings.json"
-        try:
-            same = json.loads(record.read_text(encoding="utf-8")) == settings
-        except (OSError, ValueError):
-            same = False
-        if not same:
+        if not self._are_these():
             shutil.rmtree(self.folder, ignore_errors=True)
-            write_json(record, settings)
-        self.segments, self.memory = sorted(self.folder.glob("[0-9]*.npz")), Memory()
-        if self.segments:
-            with np.load(self.segments[-1]) as last:
-                self.memory = Memory.of(last)
+            write_json(self.folder / "settings.json", self.settings)
 
-    def whole(self) -> bool:
-        """Tell whether the segments reach to the film's end."""
-        return (self.folder / "whole").exists()
+    def _are_these(self) -> bool:
+        """Tell whether what is in the folder is of these settings and this film."""
+        try:
+            text = (self.folder / "settings.json").read_text(encoding="utf-8")
+            return json.loads(text) == self.settings
+        except (OSError, ValueError):
+            return False
+
+    def segments(self) -> list:
+        """Return the paths of all that are finished, in order."""
+        return sorted(self.folder.glob("[0-9]*.npz"))
+
+    def memory(self, run, first) -> Memory:
+        """Return the Memory of the last finished frame of a Run, or the one to begin it with.
+
+        `first` is the number of the film's first frame.
+        """
+        begin, end = run.begin - first, run.end - first
+        of_run = [path for path in self.segments() if begin < int(path.stem) <= end]
+        if not of_run:
+            return Memory(frames=begin, earlier=begin, time=run.after)
+        with np.load(of_run[-1]) as last:
+            return Memory.of(last)
 
     def add(self, arrays, memory) -> None:
-        """Write a finished segment, whole or not at all, and the memory of its last frame."""
-        path = self.folder / f"{len(self.segments):06}.npz"
-        with replacing(path) as temporary:
-            np.savez(temporary, **arrays, **memory.arrays())
-        self.segments.append(path)
-        self.memory = memory
+        """Write a finished segment, whole or not at all, and the memory of its last frame.
 
-    def finish(self) -> None:
-        """Note that the segments reach to the film's end."""
-        with replacing(self.folder / "whole") as temporary:
-            temporary.touch()
+        Raises FilmError where another run has begun the film anew.
+        """
+        if not self._are_these():
+            raise decode.FilmError("another run has begun it anew")
+        with replacing(self.folder / f"{memory.frames:09}.npz") as temporary:
+            np.savez(temporary, **arrays, **memory.arrays())
 
     def remove(self) -> None:
         """Remove the segments."""

@@ -2,9 +2,7 @@
 
 import contextlib
 import dataclasses
-import functools
 import math
-import pickle
 import threading
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 
@@ -16,7 +14,7 @@ from colorizer.files.label import draw_label
 from colorizer.hints import drawing
 from colorizer.jobs.job import Outcome, Writer, Written, failure_of
 from colorizer.jobs.request import Request
-from colorizer.jobs.workers import workers_of
+from colorizer.jobs.workers import on, workers_of
 from colorizer.pixels import grayscale, high_bits, is_gray, resize, to_uint8
 from colorizer.prints import fading
 from colorizer.prints.scans import frame
@@ -77,10 +75,7 @@ def colorize_photographs(jobs, colorizer, request, writer, tell) -> None:
     finishes those that are under way, tells of them too, and raises KeyboardInterrupt.
     """
     work = _Work(colorizer, request, writer)
-    colorize = work.colorize
-    if request.cluster:
-        # As bytes, which pass the scheduler unopened.
-        colorize = functools.partial(_colorize_elsewhere, pickle.dumps(work))
+    colorize = on(request.cluster, work.colorize)
     under_way = {}
 
     def tell_of_finished():
@@ -250,18 +245,6 @@ class _Work:
         mark = self.writer.mark_of(job, xmp.ENHANCED if kept else xmp.COLORIZED)
         content = photos.encode(photograph, format, self.request.jpeg_quality, mark)
         return self.writer.prepare(job.target, "picture", job, content)
-
-
-def _colorize_elsewhere(pickled, job) -> Outcome:
-    """Colorize a photograph in another process, which keeps what it was given: its network."""
-    return _unpickled(pickled).colorize(job)
-
-
-@functools.lru_cache(maxsize=1)
-def _unpickled(pickled) -> _Work:
-    work = pickle.loads(pickled)
-    work.writer.fingerprint.check(work.colorizer)
-    return work
 
 
 def hints_of(job, height, width) -> np.ndarray:

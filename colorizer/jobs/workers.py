@@ -1,7 +1,9 @@
 """Who does the jobs: threads of this process, or the workers of a Dask cluster."""
 
 import contextlib
+import functools
 import os
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 from colorizer.errors import UserError
@@ -37,3 +39,23 @@ def workers_of(cluster):
     with client:
         # Workers may join and leave at any time; without any, jobs wait for the first.
         yield client.get_executor(pure=False), lambda: sum(client.nthreads().values()) or 1
+
+
+def on(cluster, method):
+    """Return the function of a job that workers call in place of `method`, a bound one.
+
+    On a cluster each process keeps what the method is bound to: its `colorizer` has to be the one
+    that its `writer` notes. It passes the scheduler as bytes, unopened.
+    """
+    return functools.partial(_call, pickle.dumps(method)) if cluster else method
+
+
+def _call(pickled, job):
+    return _unpickled(pickled)(job)
+
+
+@functools.lru_cache(maxsize=1)
+def _unpickled(pickled):
+    method = pickle.loads(pickled)
+    method.__self__.writer.fingerprint.check(method.__self__.colorizer)
+    return method

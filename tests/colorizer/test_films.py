@@ -1007,7 +1007,7 @@ def test_a_film_that_breaks_off_is_coloured_as_far_as_it_goes(tmp_path, run, suf
     times = times_of(source)
     assert 20 < len(times) < 110
     assert times_of(tmp_path / "out" / whole.name) == times
-    said = re.search(rf"film{suffix}: it breaks off; (.*) of its (.*) seconds are there", printed)
+    said = re.search(rf"film{suffix}: .*it breaks off; (.*) of its (.*) seconds are there", printed)
     assert float(said[1]) == pytest.approx(times[-1] + 1 / RATE, abs=0.2)
     assert float(said[2]) == pytest.approx(120 / RATE, abs=0.1)
 
@@ -1224,7 +1224,7 @@ def test_a_stopped_film_goes_on_and_becomes_the_same(tmp_path, run, model, sent,
     still = {}
 
     def remove(self):
-        still.update({path.name: path.stat().st_mtime_ns for path in self.segments})
+        still.update({path.name: path.stat().st_mtime_ns for path in self.segments()})
         removed(self)
 
     monkeypatch.setattr(films.Parts, "remove", remove)
@@ -1254,11 +1254,11 @@ def test_segments_of_other_settings_are_not_gone_on_with(tmp_path, run, monkeypa
     assert status == 1
     assert "failed: film.mkv: it cannot be written: no space left on device" in printed
     parts = tmp_path / "out" / ".film.mkv.parts"
-    first = (parts / "000000.npz").stat().st_mtime_ns
+    first = (parts / "000000010.npz").stat().st_mtime_ns
     run()
-    assert (parts / "000000.npz").stat().st_mtime_ns == first
+    assert (parts / "000000010.npz").stat().st_mtime_ns == first
     run("--strength", "0")
-    assert (parts / "000000.npz").stat().st_mtime_ns != first
+    assert (parts / "000000010.npz").stat().st_mtime_ns != first
     monkeypatch.setattr(films, "assemble", put_together)
     assert run("--strength", "0")[0] == 0
     assert (
