@@ -9,7 +9,7 @@ export const RGB_OF_X = [3.0799551, -0.9212586, 0.0528874];
 export const RGB_OF_Z = [-0.5428162, 0.0452475, 1.1511385];
 
 const linearOf = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-const gammaOf = (light) =>
+export const gammaOf = (light) =>
   light <= 0.0031308 ? light * 12.92 : 1.055 * light ** (1 / 2.4) - 0.055;
 
 const TOE = 6 / 29; // Lab's cube root goes on as a straight line below this root

@@ -54,7 +54,10 @@ export class Photograph {
     const { image, whole } = await colorizer.show(this.picture, MINI);
     Object.assign(this, { mini: image, whole, image: null, told: null });
     this.small = await colorizer.shrink(this.picture);
-    this.automatic = await colorizer.predict(this.picture);
+    this.seen = this.scale ? await colorizer.shrink(this.picture, true) : this.small;
+    const { width, height } = this.seen;
+    const nothing = { width, height, data: new Float32Array(3 * width * height) };
+    this.automatic = await colorizer.predict(this.seen, nothing);
     await this.tell(colorizer);
   }
 
@@ -68,7 +71,7 @@ export class Photograph {
     let chroma = this.automatic;
     if (points.length || strokes) {
       const known = await colorizer.known(this.hints(points, strokes), this.small);
-      chroma = await colorizer.predict(this.small, known, this.automatic);
+      chroma = await colorizer.predict(this.seen, known, this.automatic);
     }
     Object.assign(this, { chroma, told: { points, strokes } });
   }
