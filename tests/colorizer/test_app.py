@@ -249,13 +249,21 @@ def test_before_and_after_and_strength(tmp_path, visit):
     visitor.open(save(tmp_path / "a.png"))
     with visitor.change():
         visitor.click(0.5, 0.5)
-    visitor.page.get_by_role("tab", name="Before and after").click()
-    visitor.page.wait_for_selector("#slider img")
-    pictures = []
-    for number in range(visitor.page.locator("#slider img").count()):
-        pictures.append(visitor.see(f"#slider img >> nth={number}"))
-    assert sorted(int(colourfulness(each)[300, 400]) > 20 for each in pictures) == [False, True]
-    visitor.page.get_by_role("tab", name="Colours").click()
+    over, picture = visitor.page.locator("#over"), visitor.page.locator("#picture img").first
+    mouse, keyboard = visitor.page.mouse, visitor.page.keyboard
+    visitor.page.hover("#original")
+    for hold, release in (
+        (mouse.down, mouse.up),
+        (lambda: keyboard.down("Enter"), lambda: keyboard.up("Enter")),
+    ):
+        assert not over.count()
+        hold()
+        over.wait_for()
+        assert over.bounding_box() == pytest.approx(picture.bounding_box())
+        assert colourfulness(visitor.see("#over")).max() < 4
+        assert colourfulness(visitor.see())[300, 400] > 20
+        release()
+    assert not over.count()
     number = visitor.page.locator("#strength-single input[type=number]")
     with visitor.change():
         number.fill("0")
