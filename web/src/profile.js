@@ -1,7 +1,7 @@
 // Colours to sRGB by a profile of curves and a matrix, with the sums of Little CMS for 8 bits: each
 // browser rounds in its own way, and in dark channels a level more or less becomes several.
 
-import { gammaOf } from "./lab.js";
+import { gammaOf, within } from "./lab.js";
 
 const ONE = 1 << 14; // in fixed point
 const SAME = 2; // levels by which a profile that is sRGB may differ from it
@@ -18,7 +18,7 @@ const LEVELS = Uint8Array.from({ length: ONE + 1 }, (_, light) => {
   const deep = Math.floor(65535 * gammaOf(light / ONE) + 0.5);
   return (65281 * deep + (1 << 23)) / (1 << 24);
 });
-const levelOf = (light) => LEVELS[Math.min(Math.max((light + ONE / 2) >> 14, 0), ONE)];
+const levelOf = (light) => LEVELS[within((light + ONE / 2) >> 14, 0, ONE)];
 
 /** Return the function of a curve's tag, from levels to light, both 0 to 1. */
 function curveOf(tag) {

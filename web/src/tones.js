@@ -1,6 +1,7 @@
 // Tones of faded prints: black, white and the middle as a photograph has them. The sums are those
 // of colorizer/fading.py, and of `frame` in colorizer/scans.py, which say why.
 
+import { within } from "./lab.js";
 import { shrink } from "./resize.js";
 
 const END = 0.005;
@@ -15,7 +16,6 @@ const LOOKED_AT = 400; // pixels a side in which a frame is looked for
 const [MOST_FRAME, FRAME_DEVIATION] = [0.2, 5];
 const [DARK, BRIGHT] = [40, 215];
 
-const within = (value, low, high) => Math.min(Math.max(value, low), high);
 const meanOf = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Return where what is no frame begins and ends along a side of so many pixels, from its lines. */
@@ -59,11 +59,11 @@ export function curveOf(gray) {
   const share = counts.map((count) => (below += count) / all);
   const [black, white] = [END, 1 - END].map((end) => share.findIndex((each) => each >= end) / 255);
   const amiss = BLACK_COUNTS * Math.max(0, black - BLACK) + Math.max(0, WHITE - white);
-  const sure = within((amiss - FADED[0]) / (FADED[1] - FADED[0]), 0, 1);
+  const sure = within((amiss - FADED[0]) / (FADED[1] - FADED[0]));
   if (!sure || white <= black) return levels;
   const gain = Math.min(MOST_GAIN, (WHITE - BLACK) / (white - black));
   const low = BLACK + (WHITE - BLACK - gain * (white - black)) / 2;
-  const stretched = Array.from(levels, (level) => within(low + gain * (level / 255 - black), 0, 1));
+  const stretched = Array.from(levels, (level) => within(low + gain * (level / 255 - black)));
   const mean = stretched.reduce((sum, light, level) => sum + light * counts[level], 0) / all;
   const wanted = mean + TOWARDS * (MIDDLE - mean);
   const gamma = Math.log(wanted) / Math.log(within(mean, 0.01, 0.99));

@@ -6,7 +6,7 @@ import { fromHints } from "./known.js";
 import { marked } from "./metadata.js";
 import { lumaOf, networkSize, open, predict, setUp } from "./network.js";
 import { sourceOf } from "./picture.js";
-import { shrink } from "./resize.js";
+import { scaled, shrink } from "./resize.js";
 import { curveOf, unfaded } from "./tones.js";
 
 const BAND = 256; // rows that are painted at a time
@@ -83,9 +83,8 @@ const verbs = {
 
   async show(picture, longest) {
     const { width, height, draw } = await sourceOf(picture);
-    const scale = Math.min(1, longest / Math.max(width, height));
-    const size = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
-    return { image: draw(...size), whole: [width, height] };
+    const whole = [width, height];
+    return { image: draw(...scaled(whole, Math.min(1, longest / Math.max(...whole)))), whole };
   },
 
   known: async (hints, small) => fromHints(hints, small),

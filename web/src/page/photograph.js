@@ -3,6 +3,7 @@
 import { MOST_MEGAPIXELS } from "../colorizer.js";
 import { drawPoints, shade } from "../known.js";
 import { textOf, withText } from "../metadata.js";
+import { scaled } from "../resize.js";
 import { Edits, toned } from "./edit.js";
 import { HINTS, nameFor, stemOf, typeFor } from "./save.js";
 import { forget, keep, readAll } from "./store.js";
@@ -78,8 +79,7 @@ export class Photograph {
 
   /** Draw points as hints, over strokes from a file of them. */
   hints(points, strokes) {
-    const scale = Math.min(1, SHOWN / Math.max(...this.whole));
-    const [width, height] = this.whole.map((side) => Math.max(1, Math.round(side * scale)));
+    const [width, height] = scaled(this.whole, Math.min(1, SHOWN / Math.max(...this.whole)));
     return drawPoints(points, strokes ?? { width, height });
   }
 
