@@ -74,6 +74,7 @@ class SingleTab:
             [str(SAMPLES / name) for name in EXAMPLES] if SAMPLES.is_dir() else None,
             label="Or try one of these",
             show_label=True,
+            height=200,
             visible=SAMPLES.is_dir(),
         )
         with gr.Row(visible=False, elem_id="work") as work:

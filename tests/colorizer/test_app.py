@@ -412,6 +412,8 @@ def test_the_whole_picture_is_seen_with_its_colours(tmp_path, visit, size):
         assert 0 <= picture["y"] <= size[1] / 2
     colours = visitor.page.locator("#palette img").bounding_box()
     assert colours["y"] + colours["height"] <= size[1]
+    last = visitor.page.locator("#actions button").last.bounding_box()
+    assert last["x"] + last["width"] <= size[0]
     assert visitor.page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
