@@ -8,7 +8,7 @@ from colorizer.hints import geodesic
 from colorizer.hints.known import at_half_size, first_of
 from colorizer.hints.reference import Exemplar, from_reference, reference_of
 from colorizer.network import FEATURE_STRIDE, load_network
-from colorizer.pixels import grayscale, high_bits, shrink, to_unit
+from colorizer.pixels import grayscale, high_bits, padded, shrink, to_unit
 
 import numpy as np
 
@@ -66,7 +66,7 @@ class Colorizer:
             return self.network.chroma(gray)[0, :height, :width]
         if known.shape != (height, width, 3):
             raise ValueError(f"known is {(height, width, 3)} for this image, not {known.shape}")
-        halved = at_half_size(_padded(known))[np.newaxis]
+        halved = at_half_size(padded(known, MULTIPLE, SHORTEST))[np.newaxis]
         told = self.network.chroma(gray, halved)[0, :height, :width]
         if automatic is None:
             automatic = self.network.chroma(gray)[0, :height, :width]
@@ -140,7 +140,7 @@ class Colorizer:
         """Return gray as the network sees it, padded, (1, H, W, 1) in [0, 1], and h and w in it."""
         small = self.shrink(image)
         gray = to_unit(grayscale(small))
-        return _padded(gray)[np.newaxis], gray.shape[:2]
+        return padded(gray, MULTIPLE, SHORTEST)[np.newaxis], gray.shape[:2]
 
 
 def network_size(height, width, working_size) -> tuple[int, int]:
@@ -153,12 +153,6 @@ def network_size(height, width, working_size) -> tuple[int, int]:
     longer = min(longer, LONGEST * working_size) // MULTIPLE * MULTIPLE
     scale = longer / max(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def _padded(array) -> np.ndarray:
-    """Continue (h, w, C) in its mirror image, below and to the right, to sides networks take."""
-    lengths = (max(SHORTEST, -(-side // MULTIPLE) * MULTIPLE) - side for side in array.shape[:2])
-    return np.pad(array, [*((0, length) for length in lengths), (0, 0)], mode="symmetric")
 
 
 def _shrink(image, height, width) -> np.ndarray:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from colorizer import chroma
 from colorizer.errors import UserError
+from colorizer.pixels import padded
 from colorizer.quiet import import_tensorflow
 
 import cv2
@@ -129,7 +130,7 @@ class Network:
     def _input(self, pictures, multiple=CHROMA_MULTIPLE):
         """Return gray or known pictures as the file takes them."""
         if self.answers_chroma:
-            pictures = _padded(pictures, multiple)
+            pictures = padded(pictures, multiple)
         return np.ascontiguousarray(pictures, np.float32)
 
     def _answer(self, gray, known):
@@ -426,14 +427,6 @@ def _marks(path) -> dict:
     except ValueError:
         return {}
     return marks if isinstance(marks, dict) else {}
-
-
-def _padded(pictures, multiple) -> np.ndarray:
-    """Continue (B, h, w, C) in its mirror image, below and to the right, to multiples."""
-    rows, columns = (-side % multiple for side in pictures.shape[1:3])
-    if not (rows or columns):
-        return pictures
-    return np.pad(pictures, ((0, 0), (0, rows), (0, columns), (0, 0)), mode="symmetric")
 
 
 def _nothing_known(gray) -> np.ndarray:

@@ -68,3 +68,16 @@ def shrink(picture, height, width) -> np.ndarray:
         halved = cv2.resize(picture, half[::-1], interpolation=cv2.INTER_LINEAR)
         picture = halved.reshape(*half, picture.shape[2])
     return resize(picture, height, width)
+
+
+def padded(pictures, multiple, shortest=0) -> np.ndarray:
+    """Continue pictures (..., H, W, C) in their mirror image, below and to the right.
+
+    Their sides become multiples of `multiple`, and `shortest` or more.
+    """
+    sides = pictures.shape[-3:-1]
+    lengths = [max(shortest, -(-side // multiple) * multiple) - side for side in sides]
+    if not any(lengths):
+        return pictures
+    around = [*[(0, 0)] * (pictures.ndim - 3), *((0, length) for length in lengths), (0, 0)]
+    return np.pad(pictures, around, mode="symmetric")

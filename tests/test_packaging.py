@@ -8,6 +8,7 @@ import colorizer
 
 import pytest
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -47,6 +48,22 @@ def test_every_dependency_has_a_lower_bound():
     for file in ("requirements-colorize.txt", "requirements-app.txt", "requirements.txt"):
         for requirement in requirements(file):
             assert re.fullmatch(r"[\w.-]+>=[\d.]+(,<[\d.]+)?", requirement), requirement
+
+
+@pytest.mark.parametrize(
+    ("name", "mended"),
+    [
+        ("keras", "3.15"),  # CVE-2025-1550, -8747, CVE-2026-1669, -12480
+        ("gradio", "6.16"),  # CVE-2026-28414
+        ("onnx", "1.21"),  # CVE-2025-51480, CVE-2026-27489, -34447
+        ("pillow", "12.3"),
+    ],
+)
+def test_versions_with_known_holes_are_not_taken(name, mended):
+    files = ("requirements-colorize.txt", "requirements-app.txt", "requirements.txt")
+    asked = [line for file in files for line in requirements(file)]
+    (lowest,) = [re.search(r">=([\d.]+)", line)[1] for line in asked if line.startswith(f"{name}>")]
+    assert Version(lowest) >= Version(mended)
 
 
 @pytest.mark.parametrize("kind", ["app", "dev"])

@@ -5,7 +5,7 @@ import os
 import time
 from collections import Counter
 
-from colorizer.errors import UserError, shown
+from colorizer.errors import shown
 from colorizer.files import metadata, photos
 from colorizer.films.cuts import clock
 from colorizer.jobs.photographs import check_pixels, hints_of
@@ -32,16 +32,13 @@ def print_dry_run(planned, colorizer, request, progress) -> int:
         print(f"{name}: stays, changed since it was written")
     moving, of_films = 0, 0.0
     for job in planned.films:
-        what, failure = films_module().described(job, request)
-        if not failure:
+        try:
+            film, what = films_module().described(job, request)
             print(f"{job.name}: a film, {what}, to {shown(job.target)}{_note(job)}")
-            try:
-                of_films += _examine(job, colorizer, request, progress)
-                moving += 1
-            except UserError as error:
-                failure = str(error)
-        if failure:
-            failures.append((job.name, failure))
+            of_films += _examine(job, film, colorizer, request, progress)
+            moving += 1
+        except BaseException as error:
+            failures.append((job.name, films_module().reason_of(error)))
     for job in planned.photographs:
         try:
             with photos.opened(job.source.path, request.max_megapixels, job.page) as image:
@@ -71,22 +68,15 @@ def print_dry_run(planned, colorizer, request, progress) -> int:
     return len(failures)
 
 
-def _examine(job, colorizer, request, progress) -> float:
-    """Print the scenes of a film, and return how many seconds it will take.
-
-    Raises UserError where it cannot be read.
-    """
-    films = films_module()
+def _examine(job, film, colorizer, request, progress) -> float:
+    """Print the scenes of a film, and return how many seconds it will take."""
     with progress(desc=job.name, unit=" frames", total=None) as bar:
 
         def tell(frames, all_frames):
             bar.total = all_frames or None
             bar.update(frames)
 
-        try:
-            scenes, seconds = films.examine(job, colorizer, request, tell)
-        except (films.decode.FilmError, films.decode.av.FFmpegError, OSError) as error:
-            raise UserError(str(error)) from error
+        scenes, seconds = films_module().examine(job, film, colorizer, request, tell)
     for number, scene in enumerate(scenes, start=1):
         frames = scene.end - scene.begin
         print(f"  scene {number}: {clock(scene.seconds)}, {frames} frames from {scene.begin}")

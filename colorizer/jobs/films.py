@@ -54,24 +54,21 @@ def colorize_film(job, colorizer, request, writer, bar) -> Outcome:
     try:
         return _colorize_film(job, colorizer, request, writer, tell)
     except BaseException as error:
-        return Outcome(job, _failure_of(error))
+        return Outcome(job, reason_of(error))
 
 
-def described(job, request) -> tuple[str, str]:
-    """Look at a film: return what it is, a phrase, and why it would fail, or an empty one."""
-    try:
-        film = _probe(job, request)
-        if not request.preview:  # whose sheet is no film
-            codec_of(job.target, request.codec)
-        if job.hints:
-            job.hints.read(*film.seen_sizes())
-    except BaseException as error:
-        return "", _failure_of(error)
+def described(job, request) -> tuple:
+    """Look at a film: return the Film, and what it is, a phrase; raises what colorizing would."""
+    film = _probe(job, request)
+    if not request.preview:  # whose sheet is no film
+        codec_of(job.target, request.codec)
+    if job.hints:
+        job.hints.read(*film.seen_sizes())
     height, width = film.size
-    return f"{width}x{height}, about {film.frames or 'an unknown number of'} frames", ""
+    return film, f"{width}x{height}, about {film.frames or 'an unknown number of'} frames"
 
 
-def _failure_of(error) -> str:
+def reason_of(error) -> str:
     """Say in one phrase why a film failed; raises what is no failure: a stop."""
     if isinstance(error, decode.FilmError):
         return str(error)
@@ -126,6 +123,12 @@ def _cuts(request) -> set | None:
     return cuts_file.read(request.scenes) if listed else None
 
 
+def _check(scenes) -> None:
+    """Raise FilmError where a film has no scenes."""
+    if not scenes:
+        raise decode.FilmError("no frame of it lies between --from and --to")
+
+
 def _paint(job, film, colorizer, request, writer, cuts, tell) -> list[str]:
     """Write a film's coloured file; return remarks."""
     reader, source = reader_of(job)
@@ -143,8 +146,7 @@ def _paint(job, film, colorizer, request, writer, cuts, tell) -> list[str]:
             scenes.keep(find_scenes(frames, film, request, colorizer, find, once))
     else:
         tell(film.frames, 2 * film.frames)
-    if not scenes.found:
-        raise decode.FilmError("no frame of it lies between --from and --to")
+    _check(scenes.found)
     runs = runs_of(scenes.found, [hint for hint in hints if not hint.whole])
     _paint_runs(work, runs, lambda frames: tell(frames, 2 * film.frames))
 
@@ -265,8 +267,7 @@ def _preview(job, film, colorizer, request, writer, cuts, tell) -> Outcome:
 
     with reader.reading(source, film) as frames:
         find_scenes(frames, film, request, colorizer, find, lambda: tell(1, film.frames))
-    if not found:
-        raise decode.FilmError("no frame of it lies between --from and --to")
+    _check(found)
     content = photos.encode(
         photos.Photograph(drawn.drawn()), "JPEG", mark=writer.mark_of(job, xmp.COLORIZED)
     )
@@ -277,14 +278,13 @@ def _preview(job, film, colorizer, request, writer, cuts, tell) -> Outcome:
     return Outcome(job, remark="; ".join(filter(None, remarks)), in_colour=film.in_colour)
 
 
-def examine(job, colorizer, request, tell) -> tuple:
+def examine(job, film, colorizer, request, tell) -> tuple:
     """Find the scenes of a film and how long it will take; `tell` counts frames of how many.
 
     Returns Scenes, a list, and seconds: all of its frames, by what the first TRIAL of them take.
     Raises FilmError where it cannot be read.
     """
     reader, source = reader_of(job)
-    film = _probe(job, request)
     scenes, started = Scenes(None), time.perf_counter()
 
     def find(frames, gray_of, look):
@@ -295,8 +295,7 @@ def examine(job, colorizer, request, tell) -> tuple:
 
     with reader.reading(source, film) as frames:
         find_scenes(frames, film, request, colorizer, find, lambda: tell(1, film.frames))
-    if not scenes.found:
-        raise decode.FilmError("no frame of it lies between --from and --to")
+    _check(scenes.found)
     reading = time.perf_counter() - started
     if request.preview:
         return scenes.found, reading

@@ -93,6 +93,31 @@
     true,
   );
 
+  // Before and after at the same place: the original lies over the picture while its button is held.
+  const hideOriginal = () => document.getElementById("over")?.remove();
+  const showOriginal = () => {
+    const [image, before] = ["picture", "before"].map((id) => document.querySelector(`#${id} img`));
+    if (!image || !before || document.getElementById("over")) return;
+    const over = Object.assign(new Image(), { id: "over", src: before.src, alt: before.alt });
+    const [frame, box] = [image.offsetParent, image.getBoundingClientRect()];
+    const around = frame.getBoundingClientRect();
+    over.style.left = `${box.left - around.left + frame.scrollLeft}px`;
+    over.style.top = `${box.top - around.top + frame.scrollTop}px`;
+    Object.assign(over.style, { width: `${box.width}px`, height: `${box.height}px` });
+    frame.append(over);
+  };
+  const isOriginal = ({ target }) => target.closest?.("#original");
+  const isPress = ({ key }) => key === "Enter" || key === " ";
+  document.addEventListener("pointerdown", (event) => isOriginal(event) && showOriginal());
+  document.addEventListener("contextmenu", (event) => isOriginal(event) && event.preventDefault());
+  document.addEventListener("keydown", (event) => {
+    if (isOriginal(event) && isPress(event)) showOriginal();
+  });
+  for (const end of ["pointerup", "pointercancel", "keyup"]) {
+    document.addEventListener(end, hideOriginal);
+  }
+  document.addEventListener("focusout", (event) => isOriginal(event) && hideOriginal());
+
   let dropped = null; // the relative paths of files of a folder that was dropped
   document.addEventListener(
     "change",

@@ -40,7 +40,8 @@ PRESSED = "(_, ...inputs) => [window.colorizer.pressed, ...inputs]"
 
 HELP = (
     "Choose a colour and click on the photograph: what is there takes that colour. Drag a point to "
-    "move it. Click on a point to pick it up: a colour or a size that you choose then changes it."
+    "move it. Click on a point to pick it up: a colour or a size that you choose then changes it. "
+    "Hold Original, and you see the photograph as it was."
 )
 
 
@@ -73,23 +74,22 @@ class SingleTab:
             [str(SAMPLES / name) for name in EXAMPLES] if SAMPLES.is_dir() else None,
             label="Or try one of these",
             show_label=True,
+            height=200,
             visible=SAMPLES.is_dir(),
         )
         with gr.Row(visible=False, elem_id="work") as work:
             with gr.Column(scale=3, elem_id="photograph"):
-                with gr.Tab("Colours"):
-                    picture = image("picture", "The photograph in colour, with its points")
-                with gr.Tab("Before and after"):
-                    slider = gr.ImageSlider(
-                        show_label=False, interactive=False, buttons=[], elem_id="slider"
-                    )
+                picture = image("picture", "The photograph in colour, with its points")
+                # page.js lays it over the picture as long as "Original" is held.
+                before = image("before", "The photograph before", elem_classes="unseen")
                 with gr.Row(elem_id="actions"):
-                    undo, remove, clear, close = (
+                    undo, remove, clear, _, close = (
                         gr.Button(text, size="sm", min_width=60, elem_id=name)
                         for text, name in (
                             ("Undo", "undo"),
                             ("Remove point", "remove"),
                             ("Remove all", "clear"),
+                            ("Original", "original"),
                             ("Close", "close"),
                         )
                     )
@@ -121,7 +121,7 @@ class SingleTab:
         press_picture = gr.Button("press", elem_id="press-picture", elem_classes="unseen")
         press_palette = gr.Button("press", elem_id="press-palette", elem_classes="unseen")
 
-        self.views = [picture, slider, colours, likely, recent, message]
+        self.views = [picture, before, colours, likely, recent, message]
         self.layout = [files, examples, strip, work, save_all]
         views, layout = self.views, self.layout
         opened = [*layout, *views]
@@ -397,9 +397,8 @@ class SingleTab:
             session = self.session_of(workspace)
             painted = session.painted(strength)
             pictures = {
-                "before": session.preview,
-                "after": painted,
                 "marked": session.marked(painted),
+                "before": session.preview,
                 "palette": palette.palette(session.level(), *PALETTE_SIZE),
             }
             folder, files = workspace.new_folder(), {}
@@ -409,9 +408,7 @@ class SingleTab:
             likely = [[hex_of(colour)] for colour in session.likely()]
             recent = [[text] for text in workspace.recent]
         return (
-            files["marked"],
-            (files["before"], files["after"]),
-            files["palette"],
+            *files.values(),
             gr.Dataset(samples=likely),
             gr.Dataset(samples=recent),
             session.summary(),
@@ -463,10 +460,15 @@ def hidden():
     return gr.Button(visible=False)
 
 
-def image(name, alt_text):
+def image(name, alt_text, **settings):
     """Return a picture that is shown as it is."""
     return gr.Image(
-        show_label=False, interactive=False, buttons=[], elem_id=name, alt_text=alt_text
+        show_label=False,
+        interactive=False,
+        buttons=[],
+        elem_id=name,
+        alt_text=alt_text,
+        **settings,
     )
 
 

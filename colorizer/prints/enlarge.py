@@ -84,7 +84,7 @@ class Enlarger:
         self._alone = files is not None
         if "scratches" in self.parts:
             self.paths.append(mend.FINDER)
-            mend.finder()  # opens it, or says what is wrong with it
+            mend.finder(device)  # opens it, or says what is wrong with it
 
     def __reduce__(self):
         """In another process: the same networks, loaded there."""
@@ -104,7 +104,7 @@ class Enlarger:
         None where there are none to look for. `painted` is a person's mask, as mend has it; without
         scratches among the parts it alone counts.
         """
-        found = mend.find(gray) if "scratches" in self.parts else None
+        found = mend.find(gray, self.device) if "scratches" in self.parts else None
         if painted is None:
             return found
         return mend.as_painted(np.zeros(gray.shape[:2], bool) if found is None else found, painted)

@@ -34,26 +34,29 @@ REACH = 3
 
 
 @functools.lru_cache
-def finder():
-    """Return the network that finds marks, loaded once."""
-    return open_onnx(FINDER)
+def finder(device="auto"):
+    """Return the network that finds marks, loaded once; `device` is as for Colorizer."""
+    return open_onnx(FINDER, device)
 
 
-def likely(gray) -> np.ndarray:
+def likely(gray, device="auto") -> np.ndarray:
     """Return how likely a mark covers each pixel of a gray image (H, W, 1): uint8 (H, W)."""
     gray = high_bits(gray)
-    found = in_tiles(finder(), gray, GRID)[..., 0]
+    found = in_tiles(finder(device), gray, GRID)[..., 0]
     height, width = found.shape
     if max(height, width) > HALVED_ABOVE:
         half = cv2.resize(gray, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-        wide = in_tiles(finder(), half[..., None], GRID)[..., 0]
+        wide = in_tiles(finder(device), half[..., None], GRID)[..., 0]
         cv2.max(found, cv2.resize(wide, (width, height)), found)
     return found
 
 
-def find(gray) -> np.ndarray:
-    """Find the marks on a gray image (H, W, 1), uint8 or uint16: bool (H, W)."""
-    found = likely(gray)
+def find(gray, device="auto") -> np.ndarray:
+    """Find the marks on a gray image (H, W, 1), uint8 or uint16: bool (H, W).
+
+    `device`, on which the network runs, is as for Colorizer.
+    """
+    found = likely(gray, device)
     count, parts = cv2.connectedComponents((found >= LIKELY).astype(np.uint8))
     sure = np.zeros(count, bool)
     sure[parts[found >= SURE]] = True

@@ -4,6 +4,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from colorizer.pixels import padded
+
 import numpy as np
 
 
@@ -39,9 +41,7 @@ def in_tiles(session, gray, grid, times=1) -> np.ndarray:
             for start, side in zip(corner, (height, width), strict=True)
         )
         part = gray[rows, columns].astype(np.float32) / white
-        wanted = (max(grid.shortest, side + -side % grid.multiple) for side in part.shape[:2])
-        grown = [(0, new - side) for new, side in zip(wanted, part.shape[:2], strict=True)]
-        part = np.pad(part, [*grown, (0, 0)], mode="symmetric")
+        part = padded(part, grid.multiple, grid.shortest)
         larger = session.run(None, {name: part[np.newaxis]})[0][0]
         top, left = corner
         target = result[times * top : times * (top + tile), times * left : times * (left + tile)]

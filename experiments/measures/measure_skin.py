@@ -52,11 +52,10 @@ def hue_of(ab):
     return np.degrees(np.arctan2(ab[..., 1], ab[..., 0]))
 
 
-def skin_of(rgb):
-    """Return where skin is in an aligned face, uint8 RGB (SIDE, SIDE, 3): bool, or None."""
-    lab = rgb2lab(rgb)
+def skin_of(lab):
+    """Return where skin is in an aligned face, Lab (SIDE, SIDE, 3): bool, or None."""
     hue, strength = hue_of(lab[..., 1:]), np.linalg.norm(lab[..., 1:], axis=-1)
-    cheeks = np.zeros(rgb.shape[:2], bool)
+    cheeks = np.zeros(lab.shape[:2], bool)
     rows, columns = (slice(*(round(SIDE * end) for end in ends)) for ends in CHEEKS)
     cheeks[rows, columns] = True
     skin = cheeks & (hue > HUES[0]) & (hue < HUES[1])
@@ -93,10 +92,13 @@ def measure(arguments) -> None:
     faces = []
     for path in tqdm(paths, desc="looking for skin", leave=False):
         rgb = resize(photos.read_rgb(path), SIDE, SIDE)
-        skin = None if is_gray(rgb) else skin_of(rgb)
+        if is_gray(rgb):
+            continue
+        lab = rgb2lab(rgb)
+        skin = skin_of(lab)
         if skin is not None:
-            lab = rgb2lab(rgb)[skin].mean(axis=0)
-            faces.append((grayscale(rgb), skin, lab[1:], tone_of(lab[0], lab[2])))
+            mean = lab[skin].mean(axis=0)
+            faces.append((grayscale(rgb), skin, mean[1:], tone_of(mean[0], mean[2])))
     if not faces:
         raise UserError(f"{arguments.data} holds no faces in colour; give another --data")
     print(f"{len(faces)} faces of {len(paths)} show enough skin")

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 import zipfile
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from colorizer.files import photos
 from colorizer.hints import drawing
+from colorizer.jobs.run import Report
 
 import av
 import numpy as np
@@ -32,7 +34,7 @@ pytestmark = [
     pytest.mark.xdist_group("app"),
 ]
 
-from colorizer.page import serve  # noqa: E402
+from colorizer.page import many, serve  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120_000  # milliseconds until a page that does not answer is an error
@@ -249,13 +251,21 @@ def test_before_and_after_and_strength(tmp_path, visit):
     visitor.open(save(tmp_path / "a.png"))
     with visitor.change():
         visitor.click(0.5, 0.5)
-    visitor.page.get_by_role("tab", name="Before and after").click()
-    visitor.page.wait_for_selector("#slider img")
-    pictures = []
-    for number in range(visitor.page.locator("#slider img").count()):
-        pictures.append(visitor.see(f"#slider img >> nth={number}"))
-    assert sorted(int(colourfulness(each)[300, 400]) > 20 for each in pictures) == [False, True]
-    visitor.page.get_by_role("tab", name="Colours").click()
+    over, picture = visitor.page.locator("#over"), visitor.page.locator("#picture img").first
+    mouse, keyboard = visitor.page.mouse, visitor.page.keyboard
+    visitor.page.hover("#original")
+    for hold, release in (
+        (mouse.down, mouse.up),
+        (lambda: keyboard.down("Enter"), lambda: keyboard.up("Enter")),
+    ):
+        assert not over.count()
+        hold()
+        over.wait_for()
+        assert over.bounding_box() == pytest.approx(picture.bounding_box())
+        assert colourfulness(visitor.see("#over")).max() < 4
+        assert colourfulness(visitor.see())[300, 400] > 20
+        release()
+    assert not over.count()
     number = visitor.page.locator("#strength-single input[type=number]")
     with visitor.change():
         number.fill("0")
@@ -361,7 +371,10 @@ def test_the_keyboard_sets_points_and_all_has_names(tmp_path, visit):
     assert visitor.page.locator("#message[role=status]").count() == 1
     for name in ("#result", "#press-picture", "#press-palette"):  # no stops of Tab
         assert not visitor.page.locator(name).is_visible()
-    assert "Upload" not in visitor.page.locator("body").inner_text()
+    words = visitor.page.locator("body").inner_text()
+    assert "Upload" not in words
+    for said in ("Every colour that fits there", "Likely there", "Last used", "Remove point"):
+        assert said in words
 
 
 def test_keep_sets_a_point_in_the_colour_that_is_there(tmp_path, visit):
@@ -370,8 +383,18 @@ def test_keep_sets_a_point_in_the_colour_that_is_there(tmp_path, visit):
     visitor.page.get_by_label("keeps what is there").check()
     with visitor.change():
         visitor.click(0.5, 0.5)
-    assert np.abs(visitor.see()[300, 400].astype(int) - 128).max() < 4
+    kept = visitor.see()
+    assert np.abs(kept[300, 400].astype(int) - 128).max() < 4
     assert not visitor.page.locator("#recent button").count()
+    # The smallest point is small.
+    visitor.page.get_by_label("sets a colour").check()
+    size = visitor.page.locator("#radius input[type=range]")
+    assert float(size.get_attribute("min")) <= 0.1
+    size.fill(size.get_attribute("min"))
+    with visitor.change():
+        visitor.click(0.25, 0.25)
+    changed = np.abs(visitor.see().astype(int) - kept).max(axis=-1) > 8
+    assert 0 < changed.mean() < 0.01
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (390, 844)])
@@ -389,6 +412,8 @@ def test_the_whole_picture_is_seen_with_its_colours(tmp_path, visit, size):
         assert 0 <= picture["y"] <= size[1] / 2
     colours = visitor.page.locator("#palette img").bounding_box()
     assert colours["y"] + colours["height"] <= size[1]
+    last = visitor.page.locator("#actions button").last.bounding_box()
+    assert last["x"] + last["width"] <= size[0]
     assert visitor.page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
@@ -457,6 +482,34 @@ def test_many_photographs_come_back_as_a_zip(tmp_path, visit):
         archive.extractall(tmp_path / "all")
     assert colourfulness(photos.read_rgb(tmp_path / "all" / "a.png"))[150, 200] > 20
     assert colourfulness(photos.read_rgb(tmp_path / "all" / "b.jpg")).max() < 4
+
+
+def test_what_some_wait_for_holds_nobody_else_up(tmp_path, visit, monkeypatch):
+    end = threading.Event()
+    begun = threading.Semaphore(0)
+
+    def wait(request, colorizer, on_progress):
+        begun.release()
+        end.wait()
+        return Report()
+
+    monkeypatch.setattr(many, "colorize", wait)
+    path = save(tmp_path / "a.png", size=(60, 80))
+    try:
+        for _ in range(2):
+            busy = visit()
+            busy.page.get_by_role("tab", name="Many").click()
+            busy.upload(path, to="#many")
+            busy.page.wait_for_selector("#many a[download]", state="attached")
+            busy.page.click("#start")
+            assert begun.acquire(timeout=PATIENCE / 1000)
+        other = visit()
+        other.open(path)
+        with other.change():
+            other.click(0.5, 0.5)
+        assert other.download("#save", tmp_path / "downloads").name == "a-colorized.png"
+    finally:
+        end.set()
 
 
 def write_film(path, gray, count=20, rate=10):
@@ -531,6 +584,22 @@ def test_what_is_no_film_for_the_page_is_a_sentence(tmp_path, visit):
     visitor.page.get_by_text("street.mkv is a film").wait_for()
 
 
+# Lists the height of the picture, and how opaque is what lies over it, each time it is waited for.
+WAITS = """() => {
+    const waits = [];
+    const note = () => {
+        const sign = document.querySelector("#picture [data-testid=status-tracker]");
+        if (!sign.offsetHeight) return;
+        const [, alpha] = getComputedStyle(sign).backgroundColor.match(/, ([\\d.]+)\\)$/) ?? [0, 1];
+        const { height } = document.querySelector("#picture img").getBoundingClientRect();
+        waits.push([height, Number(alpha)]);
+    };
+    const what = { attributes: true, childList: true, subtree: true };
+    new MutationObserver(note).observe(document.querySelector("#picture"), what);
+    return waits;
+}"""
+
+
 def noisy(path, size):
     noise = np.random.default_rng(0).normal(128, 15, size)
     Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8)).save(path)
@@ -547,8 +616,12 @@ def test_a_photograph_is_restored_and_enlarged(tmp_path, visit):
     visitor = visit()
     visitor.open(noisy(tmp_path / "a.png", (600, 800)))
     before = visitor.see()
+    waits = visitor.page.evaluate_handle(WAITS)
     with visitor.change():
         choose(visitor, "clean-single", "Clean: without grain, with tones that have not faded")
+    # The picture stays, with a sign over it through which it is seen.
+    assert waits.evaluate("waits => waits.length")
+    assert waits.evaluate("waits => waits.every(([height, alpha]) => height > 200 && alpha < 0.5)")
     restored = visitor.see()
     assert restored.shape == before.shape
     assert restored.std() < 0.8 * before.std()
@@ -601,11 +674,12 @@ def test_stop_and_a_closed_tab_end_a_film(tmp_path, visit):
     visitor.page.locator("#film-report").get_by_text("Stopped.").wait_for()
     visitor.page.click("#start-film")
     visitor.page.get_by_text("/12.0k frames").wait_for()
-    visitor.page.close()
     # One film at a time is coloured: the next one would wait for all of that one.
     other = visit()
     other.page.get_by_role("tab", name="A film").click()
     start_film(other, write_film(tmp_path / "short.mp4", steps()[..., 0]))
+    other.page.get_by_text("queue: 1/1").wait_for()
+    visitor.page.close()
     other.page.get_by_text("short.mp4 is in colour").wait_for()
 
 

@@ -1007,6 +1007,7 @@ def test_a_film_that_breaks_off_is_coloured_as_far_as_it_goes(tmp_path, run, suf
     times = times_of(source)
     assert 20 < len(times) < 110
     assert times_of(tmp_path / "out" / whole.name) == times
+    # The cut may lie within a frame, which is said as well.
     said = re.search(rf"film{suffix}: .*it breaks off; (.*) of its (.*) seconds are there", printed)
     assert float(said[1]) == pytest.approx(times[-1] + 1 / RATE, abs=0.2)
     assert float(said[2]) == pytest.approx(120 / RATE, abs=0.1)

@@ -28,6 +28,7 @@ import standins
 from PIL import Image
 from test_films import frames_of, packets_of, write_film
 from test_known import reddish, steps
+from test_pdf import FULL, jpeg, pdf
 
 pytest.importorskip("gradio", reason="the page needs Gradio (requirements-app.txt)")
 
@@ -401,6 +402,16 @@ def test_other_files_among_many_are_named_and_the_photographs_done(
     report, results = colorize_all([tmp_path / "film.mp4"])
     assert report.startswith("0 photographs are in colour.")
     assert not results
+
+
+def test_pages_of_a_pdf_come_as_pictures_and_one_without_any_is_named(tmp_path, colorize_all):
+    page = [(jpeg(steps()[..., 0]), FULL)]
+    (tmp_path / "scan.pdf").write_bytes(pdf(page, page))
+    (tmp_path / "text.pdf").write_bytes(pdf([]))
+    report, results = colorize_all([tmp_path / "scan.pdf", tmp_path / "text.pdf"])
+    assert report.startswith("2 photographs are in colour.")
+    assert "**text.pdf** is not: its page holds no picture" in report
+    assert sorted(results) == ["scan-page-2.jpg", "scan.jpg"]
 
 
 def test_many_stop_and_bring_what_is_done(tmp_path, tab, files, monkeypatch):

@@ -64,7 +64,7 @@ def test_a_mark_is_all_that_hangs_together_with_what_is_sure(monkeypatch):
     levels[4, 2:8] = mend.LIKELY
     levels[4, 4] = mend.SURE
     levels[4, 12:18] = mend.SURE - 1  # likely, never sure
-    monkeypatch.setattr(mend, "likely", lambda gray: levels)
+    monkeypatch.setattr(mend, "likely", lambda gray, device: levels)
     found = mend.find(None)
     assert found[4, 1:9].all()  # grown by one
     assert found.sum() == 8 * 3
@@ -83,6 +83,18 @@ def test_wide_marks_of_large_pictures_are_seen_smaller(monkeypatch):
     assert (mend.likely(np.zeros((40, 61, 1), np.uint8)) == 2).all()
     assert sizes == [(40, 61), (20, 30)]
     assert (mend.likely(np.zeros((40, 50, 1), np.uint8)) == 3).all()
+
+
+def test_marks_are_looked_for_on_the_device_that_is_asked_for(monkeypatch):
+    asked, network = [], mend.finder()
+
+    def finder(device="auto"):
+        asked.append(device)
+        return network
+
+    monkeypatch.setattr(mend, "finder", finder)
+    Enlarger(1, parts=["scratches"], device="cpu").luminance(sample()[:40, :40])
+    assert set(asked) == {"cpu"}
 
 
 def test_tiles_of_the_finder_leave_no_seams(monkeypatch):

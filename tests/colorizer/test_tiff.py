@@ -79,6 +79,11 @@ READ = {
 def store(path, pixels, orientation=None, **settings):
     file_settings = {key: settings.pop(key) for key in ("byteorder", "bigtiff") if key in settings}
     tags = [] if orientation is None else [(274, 3, 1, orientation, True)]
+    if settings.get("bitspersample") == 12:  # which older imagecodecs read, but do not write
+        bits = (pixels[..., np.newaxis] >> np.arange(11, -1, -1)) & 1
+        rows = np.packbits(bits.astype(np.uint8).reshape(len(pixels), -1), axis=1)
+        settings |= {"shape": pixels.shape, "dtype": pixels.dtype, "rowsperstrip": len(pixels)}
+        pixels = iter([rows.tobytes()])
     with tifffile.TiffWriter(path, **file_settings) as writer:
         writer.write(pixels, metadata=None, extratags=tags, **settings)
     return path

@@ -45,8 +45,12 @@ class Colorizer {
       this.#asked.forEach(({ reject }) => reject(new Error(message || "no worker")));
   }
 
-  /** Return a picture at the network's size: ImageData. */
-  shrink = (picture) => this.ask("shrink", [picture]);
+  /**
+   * Return a picture at the network's size: ImageData.
+   *
+   * A gray one that was `restored` has its tones corrected: faded ones mislead the network.
+   */
+  shrink = (picture, restored = false) => this.ask("shrink", [picture, restored]);
 
   /** Return a picture of at most so many pixels in length: {image, whole: [width, height]}. */
   show = (picture, longest) => this.ask("show", [picture, longest]);
@@ -76,10 +80,10 @@ class Colorizer {
     this.ask("write", [picture, chroma, strength, type, settings]);
 
   /**
-   * Take grain, scratches and dust away: a gray PNG, Blob; `scale` times as wide and high, 1, 2, 4.
+   * Take grain away and bring faded tones back: a gray PNG, Blob; `scale` times as wide and high.
    *
-   * `weights` are the addresses of the networks that do it, one after the other. `tell(share)` is
-   * called as it goes on; `signal`, an AbortSignal, stops it.
+   * A scale is 1, 2 or 4; `weights` are the addresses of the networks that do it, one after the
+   * other. `tell(share)` is called as it goes on; `signal`, an AbortSignal, stops it.
    */
   enlarge = (picture, scale, weights, { tell, signal } = {}) => {
     const addresses = weights.map((address) => new URL(address, import.meta.url).href);

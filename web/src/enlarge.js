@@ -1,5 +1,6 @@
 // Photographs cleaner and larger: luminance from a network, tile by tile, as colorizer/prints/enlarge.py.
 
+import { within } from "./lab.js";
 import { padded, run } from "./network.js";
 
 // Places of the network's grid that make a tile, and those around it that it sees as well. The grid
@@ -58,7 +59,7 @@ export async function enlarged(session, gray, times, tell) {
 export function doubted(plain, cleaned) {
   const squared = plain.data.reduce((sum, level, at) => sum + (cleaned.data[at] - level) ** 2, 0);
   const amiss = Math.sqrt(squared / plain.data.length);
-  const share = Math.min(1, Math.max(0, (amiss - NOTHING_AMISS) / (SURELY_AMISS - NOTHING_AMISS)));
+  const share = within((amiss - NOTHING_AMISS) / (SURELY_AMISS - NOTHING_AMISS));
   const blend = (level, at) => (1 - share) * level + share * cleaned.data[at];
   return { ...plain, data: plain.data.map(blend) };
 }

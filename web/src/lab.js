@@ -8,8 +8,9 @@ const Z_OF_RGB = [0.01775658, 0.10946796, 0.87277546];
 export const RGB_OF_X = [3.0799551, -0.9212586, 0.0528874];
 export const RGB_OF_Z = [-0.5428162, 0.0452475, 1.1511385];
 
+export const within = (value, low = 0, high = 1) => Math.min(Math.max(value, low), high);
 const linearOf = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-const gammaOf = (light) =>
+export const gammaOf = (light) =>
   light <= 0.0031308 ? light * 12.92 : 1.055 * light ** (1 / 2.4) - 0.055;
 
 const TOE = 6 / 29; // Lab's cube root goes on as a straight line below this root
@@ -58,7 +59,7 @@ export function possibleShare(y, red, green, blue) {
 function possible(y, a, b) {
   const distances = distanceFromGray(y, a, b);
   const share = possibleShare(y, ...distances);
-  return distances.map((each) => Math.min(Math.max(y + share * each, 0), 1));
+  return distances.map((each) => within(y + share * each));
 }
 
 /** Return sRGB levels, or chroma, of luminance `y` with as much of chroma a, b as there can be. */
@@ -68,4 +69,4 @@ export const possibleChroma = (y, a, b) => chromaOfLinear(...possible(y, a, b));
 
 /** Return what is left of chroma a, b where each channel is clipped, as the network's RGB is. */
 export const clippedChroma = (y, a, b) =>
-  chromaOfLinear(...distanceFromGray(y, a, b).map((each) => Math.min(Math.max(y + each, 0), 1)));
+  chromaOfLinear(...distanceFromGray(y, a, b).map((each) => within(y + each)));

@@ -1,7 +1,8 @@
 // What a JPEG or PNG says of its photograph, carried over; and the mark that it was colorized.
 
 const MARK = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia";
-const [XMP, EXIF] = ["http://ns.adobe.com/xap/1.0/\0", "Exif\0\0"]; // how a JPEG's segments begin
+// How a JPEG's segments begin.
+const [XMP, EXIF, ICC] = ["http://ns.adobe.com/xap/1.0/\0", "Exif\0\0", "ICC_PROFILE\0"];
 const TOOL = "photo-colorizer, web";
 const PNG_XMP = "XML:com.adobe.xmp";
 const LONGEST_SEGMENT = 65533;
@@ -15,21 +16,21 @@ const decoded = (bytes) => new TextDecoder().decode(bytes);
 const viewOf = ({ buffer, byteOffset, length }) => new DataView(buffer, byteOffset, length);
 const begins = (bytes, text) => String.fromCharCode(...bytes.subarray(0, text.length)) === text;
 
-/** Yield the segments of a JPEG before its picture: {type, body, end}. */
+/** Yield the segments of a JPEG before its picture: {type, body, begin, end}. */
 function* segments(bytes) {
   for (let place = 2; place + 4 < bytes.length && bytes[place + 1] !== 0xda; ) {
     const end = place + 2 + viewOf(bytes).getUint16(place + 2);
-    yield { type: bytes[place + 1], body: bytes.subarray(place + 4, end), end };
+    yield { type: bytes[place + 1], body: bytes.subarray(place + 4, end), begin: place, end };
     place = end;
   }
 }
 
-/** Yield the chunks of a PNG: {type, body, end}. */
+/** Yield the chunks of a PNG: {type, body, begin, end}. */
 function* chunks(bytes) {
   for (let place = 8; place + 12 <= bytes.length; ) {
     const end = place + 12 + viewOf(bytes).getUint32(place);
     const type = decoded(bytes.subarray(place + 4, place + 8));
-    yield { type, body: bytes.subarray(place + 8, end - 4), end };
+    yield { type, body: bytes.subarray(place + 8, end - 4), begin: place, end };
     place = end;
   }
 }
@@ -50,6 +51,26 @@ function read(bytes) {
     }
   }
   return found;
+}
+
+/** Return the colour profile of a file, or null, and the file without it: {profile, bare}. */
+export async function withoutProfile(file) {
+  const bytes = await bytesOf(file);
+  const png = begins(bytes, "\x89PNG");
+  const parts = png ? chunks(bytes) : begins(bytes, "\xff\xd8") ? segments(bytes) : [];
+  const [kept, found] = [[], []];
+  let start = 0;
+  for (const { type, body, begin, end } of parts) {
+    if (png ? type !== "iCCP" : type !== 0xe2 || !begins(body, ICC)) continue;
+    kept.push(bytes.subarray(start, begin));
+    found.push(png ? body.subarray(body.indexOf(0) + 2) : body.subarray(ICC.length + 2));
+    start = end;
+  }
+  if (!found.length) return { profile: null, bare: file };
+  const bare = new Blob([...kept, bytes.subarray(start)], { type: file.type });
+  const whole = new Blob(found).stream();
+  const plain = png ? whole.pipeThrough(new DecompressionStream("deflate")) : whole;
+  return { profile: await bytesOf(new Response(plain)), bare };
 }
 
 /** Let EXIF say that the picture is upright and of this size; null where it is damaged. */

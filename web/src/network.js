@@ -4,7 +4,7 @@ import * as ort from "onnxruntime-web/wasm";
 import { atHalfSize } from "./known.js";
 import { LINEAR, clippedChroma } from "./lab.js";
 import { confined } from "./reach.js";
-import { stretchPlanes } from "./resize.js";
+import { scaled, stretchPlanes } from "./resize.js";
 
 // The side of the square that has as many pixels as what the network sees, and how many of them a
 // panorama may be long.
@@ -37,7 +37,7 @@ export function networkSize(width, height) {
   const [longer, shorter] = [Math.max(width, height), Math.min(width, height)];
   const wanted = Math.min(WORKING_SIZE * Math.sqrt(longer / shorter), LONGEST * WORKING_SIZE);
   const scale = (Math.floor(wanted / MULTIPLE) * MULTIPLE) / longer;
-  return [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+  return scaled([width, height], scale);
 }
 
 /** Return the luma of RGBA, levels of 0 to 255, in OpenCV's fixed point. Source: BT.601. */

@@ -2,6 +2,8 @@
 
 import * as UTIF from "utif2";
 import { MOST_MEGAPIXELS } from "./colorizer.js";
+import { withoutProfile } from "./metadata.js";
+import { toSrgb } from "./profile.js";
 import { rowsOf } from "./resize.js";
 
 // None, fax 3 and 4, LZW, JPEG, deflate, PackBits, and deflate's older number.
@@ -20,19 +22,21 @@ export async function sourceOf(picture) {
   if (latest.key !== key) {
     latest.bitmap?.close();
     latest = {};
-    latest = { key, bitmap: await decode(file) };
+    latest = { key, ...(await decode(file)) };
   }
-  return sourceOfBitmap(latest.bitmap);
+  return sourceOfBitmap(latest);
 }
 
-function sourceOfBitmap(bitmap) {
+function sourceOfBitmap({ bitmap, change }) {
   const { width, height } = bitmap;
   const read = (columns, lines, ...part) => {
     const canvas = new OffscreenCanvas(columns, lines);
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.imageSmoothingQuality = "high";
     context.drawImage(bitmap, ...part, 0, 0, columns, lines);
-    return context.getImageData(0, 0, columns, lines);
+    const image = context.getImageData(0, 0, columns, lines);
+    change?.(image.data);
+    return image;
   };
   const rows = (top, count) => read(width, count, 0, top, width, count).data;
   const draw = (columns, lines) => read(columns, lines, 0, 0, width, height);
@@ -43,14 +47,20 @@ const check = (width, height) => {
   if (width * height > MOST_MEGAPIXELS * 1e6) throw new Error("large");
 };
 
-/** Decode a file; throws an Error whose message is the name of a text. */
+/**
+ * Decode a file: {bitmap, change}, of which the latter makes its colours sRGB where that is left.
+ *
+ * Throws an Error whose message is the name of a text.
+ */
 async function decode(file) {
   const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
   if (/^(II\*\0|MM\0\*)/.test(head)) return decodeTiff(await file.arrayBuffer());
   try {
-    const bitmap = await createImageBitmap(file);
+    const { profile, bare } = await withoutProfile(file).catch(() => ({})); // a damaged one
+    const change = profile && toSrgb(profile);
+    const bitmap = await createImageBitmap(change ? bare : file);
     check(bitmap.width, bitmap.height);
-    return bitmap;
+    return { bitmap, change };
   } catch ({ message }) {
     if (message === "large") throw new Error(message);
     throw new Error(/^....ftyp(hei|hev|mif|msf)/s.test(head) ? "heic" : "broken");
@@ -68,7 +78,7 @@ async function decodeTiff(bytes) {
     check(width, height);
     UTIF.decodeImage(bytes, page);
     const data = new Uint8ClampedArray(UTIF.toRGBA8(page));
-    return await createImageBitmap(new ImageData(data, page.width, page.height));
+    return { bitmap: await createImageBitmap(new ImageData(data, page.width, page.height)) };
   } catch ({ message }) {
     throw new Error(message === "large" ? message : "tiff");
   }

@@ -3,6 +3,9 @@
 
 const BAND = 64; // new rows that are made at a time
 
+/** Return the sides of a picture times a scale, in pixels. */
+export const scaled = (sides, scale) => sides.map((side) => Math.max(1, Math.round(side * scale)));
+
 /** Shrink: the mean of what a new pixel covers. */
 const areaTaps = (from, to) =>
   Array.from({ length: to }, (_, place) => {

@@ -6,7 +6,8 @@ import { fromHints } from "./known.js";
 import { marked } from "./metadata.js";
 import { lumaOf, networkSize, open, predict, setUp } from "./network.js";
 import { sourceOf } from "./picture.js";
-import { shrink } from "./resize.js";
+import { scaled, shrink } from "./resize.js";
+import { curveOf, unfaded } from "./tones.js";
 
 const BAND = 256; // rows that are painted at a time
 
@@ -25,16 +26,25 @@ async function bytesOf(address) {
 }
 
 /** Return a picture at another size, by default the network's: {width, height, data}. */
-async function smaller(picture, size) {
-  const wanted = `${picture.key} ${size ?? ""}`;
+async function smaller(picture, size, restored) {
+  const wanted = `${picture.key} ${size ?? ""} ${restored}`;
   if (picture.key !== undefined && latest.wanted === wanted) return latest.small;
-  const { width, height, rows } = await sourceOf(picture);
+  const source = await sourceOf(picture);
+  const { width, height, rows } = restored ? unfaded(source) : source;
   const small = shrink(rows, width, height, ...(size ?? networkSize(width, height)));
   latest = { wanted, small };
   return small;
 }
 
 const imageData = ({ width, height, data }) => new ImageData(data, width, height);
+
+/** Return how to read the rows of gray levels as RGBA: (top, count). */
+const rowsOfGray = ({ width, data }) => (top, count) => {
+  const band = new Uint8ClampedArray(4 * width * count).fill(255);
+  const levels = data.subarray(top * width, (top + count) * width);
+  levels.forEach((level, pixel) => band.fill(level, 4 * pixel, 4 * pixel + 3));
+  return band;
+};
 
 /** Fill a canvas of a size band by band: `make(top, count)` returns rows of RGBA. */
 function drawn(width, height, make) {
@@ -69,13 +79,12 @@ const verbs = {
     await predict(network, { width: 32, height: 32, data: new Uint8ClampedArray(4 * 32 * 32) });
   },
 
-  shrink: async (picture) => imageData(await smaller(picture)),
+  shrink: async (picture, restored) => imageData(await smaller(picture, null, restored)),
 
   async show(picture, longest) {
     const { width, height, draw } = await sourceOf(picture);
-    const scale = Math.min(1, longest / Math.max(width, height));
-    const size = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
-    return { image: draw(...size), whole: [width, height] };
+    const whole = [width, height];
+    return { image: draw(...scaled(whole, Math.min(1, longest / Math.max(...whole)))), whole };
   },
 
   known: async (hints, small) => fromHints(hints, small),
@@ -104,6 +113,7 @@ const verbs = {
   async enlarge(picture, scale, addresses, number) {
     const { width, height, rows } = await sourceOf(picture);
     let gray = { width, height, data: lumaOf({ width, height, data: rows(0, height) }) };
+    const curve = curveOf({ width, height, rows: rowsOfGray(gray) });
     let begin = 0;
     // Pass a gray picture through a network, which takes this part of the time.
     const pass = async (address, gray, part) => {
@@ -125,13 +135,8 @@ const verbs = {
     const plain = scale === 1 ? gray : await pass(enlarging, gray, first);
     gray = doubted(plain, await pass(cleaning, gray, second));
     if (scale === 4) gray = await pass(enlarging, gray, third);
-    const bands = (top, count) => {
-      const band = new Uint8ClampedArray(4 * gray.width * count).fill(255);
-      const levels = gray.data.subarray(top * gray.width, (top + count) * gray.width);
-      levels.forEach((level, pixel) => band.fill(level, 4 * pixel, 4 * pixel + 3));
-      return band;
-    };
-    return drawn(gray.width, gray.height, bands).convertToBlob({ type: "image/png" });
+    gray.data = gray.data.map((level) => curve[level]);
+    return drawn(gray.width, gray.height, rowsOfGray(gray)).convertToBlob({ type: "image/png" });
   },
 };
 

@@ -1,6 +1,7 @@
 // The colours that a person chooses from: what is possible at a place, what is likely, used last.
 
 import { likely, paletteColour, placeInPalette } from "../known.js";
+import { within } from "../lab.js";
 import { element } from "./said.js";
 import { hexOf } from "./stage.js";
 import { text } from "./texts.js";
@@ -15,7 +16,6 @@ export function createColours(on) {
   const palette = element("palette");
   const [canvas, knob] = palette.children;
   const colours = { inHand: null, show, take };
-  const within = (value) => Math.min(Math.max(value, 0), 1);
   let [level, at, recent] = [null, [0, 0.5], []];
 
   /** Offer the colours of a place: its gray level, what the network paints there, what is set. */

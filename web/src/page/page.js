@@ -239,17 +239,11 @@ const improve = (scale) =>
     say(scale ? "improved" : "painted", name);
   });
 
-const saveOne = () =>
+/** Save a file of the current photograph: `make(photo)` promises {name, blob}. */
+const save = (make) =>
   attempt(async (photo) => {
     wait("packing", 1, 1);
-    const { name, blob } = await photo.write(await colorizer, element("format").value);
-    download(blob, name);
-    say("saved", name);
-  });
-
-const saveHints = () =>
-  attempt(async (photo) => {
-    const { name, blob } = await photo.writeHints();
+    const { name, blob } = await make(photo);
     download(blob, name);
     say("saved", name);
   });
@@ -296,7 +290,10 @@ const clicks = {
   close: () => album.close(album.current),
   closeAll: album.closeAll,
   about: () => element("aboutDialog").showModal(),
-  saveAll: album.saveAll, saveOne, saveHints, stop,
+  saveOne: () => save(async (photo) => photo.write(await colorizer, element("format").value)),
+  saveHints: () => save((photo) => photo.writeHints()),
+  saveAll: album.saveAll,
+  stop,
 };
 for (const [id, act] of Object.entries(clicks)) element(id).onclick = act;
 
@@ -316,9 +313,7 @@ document.onpaste = ({ clipboardData }) => album.add([...clipboardData.files]);
 element("radius").oninput = ({ target }) => {
   if (selected !== null) move(selected, { radius: target.value / 100 });
 };
-element("radius").onchange = () => {
-  if (selected !== null) settle();
-};
+element("radius").onchange = () => selected !== null && settle();
 for (const name of SLIDERS) {
   element(name).oninput = ({ target }) => {
     edits().slide({ [name]: Number(target.value) });

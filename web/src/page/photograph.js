@@ -3,6 +3,7 @@
 import { MOST_MEGAPIXELS } from "../colorizer.js";
 import { drawPoints, shade } from "../known.js";
 import { textOf, withText } from "../metadata.js";
+import { scaled } from "../resize.js";
 import { Edits, toned } from "./edit.js";
 import { HINTS, nameFor, stemOf, typeFor } from "./save.js";
 import { forget, keep, readAll } from "./store.js";
@@ -54,7 +55,10 @@ export class Photograph {
     const { image, whole } = await colorizer.show(this.picture, MINI);
     Object.assign(this, { mini: image, whole, image: null, told: null });
     this.small = await colorizer.shrink(this.picture);
-    this.automatic = await colorizer.predict(this.picture);
+    this.seen = this.scale ? await colorizer.shrink(this.picture, true) : this.small;
+    const { width, height } = this.seen;
+    const nothing = { width, height, data: new Float32Array(3 * width * height) };
+    this.automatic = await colorizer.predict(this.seen, nothing);
     await this.tell(colorizer);
   }
 
@@ -68,15 +72,14 @@ export class Photograph {
     let chroma = this.automatic;
     if (points.length || strokes) {
       const known = await colorizer.known(this.hints(points, strokes), this.small);
-      chroma = await colorizer.predict(this.small, known, this.automatic);
+      chroma = await colorizer.predict(this.seen, known, this.automatic);
     }
     Object.assign(this, { chroma, told: { points, strokes } });
   }
 
   /** Draw points as hints, over strokes from a file of them. */
   hints(points, strokes) {
-    const scale = Math.min(1, SHOWN / Math.max(...this.whole));
-    const [width, height] = this.whole.map((side) => Math.max(1, Math.round(side * scale)));
+    const [width, height] = scaled(this.whole, Math.min(1, SHOWN / Math.max(...this.whole)));
     return drawPoints(points, strokes ?? { width, height });
   }
 

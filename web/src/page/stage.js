@@ -1,5 +1,6 @@
 // The picture: before and after, zoom and pan, points that are set, moved and taken away.
 
+import { within } from "../lab.js";
 import { element } from "./said.js";
 import { text } from "./texts.js";
 
@@ -9,7 +10,6 @@ const STEP = 0.02; // of the longer side, that an arrow key moves; with Shift a 
 const LAST = 0.9999; // a place on the last pixel
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-const within = (value, low, high) => Math.min(Math.max(value, low), high);
 export const hexOf = (colour) =>
   `#${[...colour].map((level) => level.toString(16).padStart(2, "0")).join("")}`;
 

@@ -17,7 +17,7 @@ export const text = (name, ...values) =>
 export const isText = (name) => TEXTS.has(name);
 
 /** Fill in the texts: `data-text` names what is read, `data-label` what a screen reader says. */
-export function fillIn() {
+function fillIn() {
   for (const each of document.querySelectorAll("[data-text]")) {
     each.textContent = text(each.dataset.text);
   }
