@@ -70,11 +70,12 @@ function changeOf(tags) {
 
 /** Tell whether a change leaves colours where they are. */
 function isNone(change) {
-  const levels = Array.from({ length: 6 ** 3 }, (_, number) =>
-    [number % 6, Math.floor(number / 6) % 6, Math.floor(number / 36), 5].map((step) => STEP * step));
-  const changed = levels.flat();
+  const steps = [0, 1, 2, 3, 4, 5];
+  const levels = steps.flatMap((r) => steps.flatMap((g) => steps.flatMap((b) => [r, g, b, 5])))
+    .map((step) => STEP * step);
+  const changed = [...levels];
   change(changed);
-  return levels.flat().every((level, place) => Math.abs(level - changed[place]) <= SAME);
+  return levels.every((level, place) => Math.abs(level - changed[place]) <= SAME);
 }
 
 /** Return how to change RGBA to sRGB by a profile, in place; null where it is another kind. */
