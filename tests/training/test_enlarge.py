@@ -333,7 +333,6 @@ def test_old_prints_come_out_nearer_to_the_truth(enlargers, scale):
     assert np.mean(gains) > 1
 
 
-@pytest.mark.xfail(reason="twice as large, fine texture is taken for grain")
 def test_what_is_clean_is_only_enlarged(enlargers):
     gray = sample("palace.jpg")
     plain = Enlarger(2, parts=()).luminance(gray)
