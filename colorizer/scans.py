@@ -136,7 +136,9 @@ def _refined(gray, corners, reach) -> np.ndarray:
             gray, grid[..., 0], grid[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         parts = profile.reshape(PARTS, PART_POINTS, -1).mean(axis=1)
-        steps = np.sqrt(np.abs(np.diff(parts, axis=1)))
+        steps = np.abs(np.diff(parts, axis=1))
+        beside = np.pad(steps, ((0, 0), (1, 1)), mode="edge")
+        steps = np.sqrt(np.maximum(0, steps - (beside[:, :-2] + beside[:, 2:]) / 4))
         best = np.argmax(steps[np.arange(PARTS)[:, None], crossed].sum(axis=0))
         points = []
         for part, moved in ((0, first[best]), (PARTS - 1, last[best])):

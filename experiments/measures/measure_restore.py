@@ -261,7 +261,8 @@ def plate(random, pictures, ground):
         centre = np.array([(column + 0.5) * cell[1], (row + 0.5) * cell[0]])
         half = np.array([width, height]) / 2
         square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
-        corners.append(square @ turn.T + centre)
+        # cv2 puts 0 in the middle of the first pixel, corners are measured from its edge.
+        corners.append(square @ turn.T + centre + 0.5)
         move = np.hstack([turn, (centre - turn @ (half - 0.5))[:, None]])
         size = PLATE[::-1]
         mask = cv2.warpAffine(np.ones_like(picture), move, size)
