@@ -10,6 +10,7 @@ from colorizer.pixels import to_unit
 from pictures import damage, lookalikes, marks
 from systems.enlarge import sub_pixels
 from training import steps
+from training.layers import load_layers
 from training.settings import Settings
 from training.system import System
 
@@ -21,8 +22,10 @@ from keras import layers, ops
 
 # Channels at half the size of the picture, a quarter, an eighth, a sixteenth.
 WIDTHS = 16, 32, 48, 64
-# What a pixel of a mark counts. At 2, edges of cups and coins were taken for marks.
-MISSED = 1.0
+# A pixel of a mark counts by how much that changes it, in shares of this change, within limits:
+# what is hardly seen is hardly missed. One that no mark covers counts 1.
+FULL_CHANGE = 0.3
+LEAST_COUNTED, MOST_COUNTED = 0.2, 2.0
 # The share of pictures that are whole, and of those that show what only resembles a mark.
 WHOLE, RESEMBLING = 0.3, 0.5
 TEST_SEED = 19
@@ -33,11 +36,13 @@ class MendSettings(Settings):
     """How it is trained; docs/results.md has what comes out."""
 
     epochs: int = 12
-    batch_size: int = 8
+    batch_size: int = 6
     learning_rate: float = 1e-3
     output: str = "outputs/mend"
+    # The generator.keras of an earlier run, to train on from.
+    start: str | None = None
     # Pixels a side of what a step sees of a picture.
-    crop: int = 128
+    crop: int = 160
 
     def parts(self) -> tuple:
         return (self.crop,)
@@ -142,6 +147,14 @@ class Mend(System):
     def __init__(self, settings, train_split):
         self.settings = settings
         self.generator, self.averaged = steps.built(settings, build_generator, settings.seed)
+        if settings.start:
+            load_layers(
+                self.generator.layers,
+                settings.start,
+                "holds no network to start from; give --start the generator.keras that train.py "
+                "--system mend wrote",
+            )
+            self.averaged.set_weights(self.generator.get_weights())
         optimizer = keras.optimizers.Adam(steps.cosine(settings, train_split.pictures))
         self.generator_optimizer = steps.ready(optimizer, self.generator, settings)
 
@@ -178,12 +191,11 @@ class Mend(System):
 def pair(random, picture):
     """Return a broken print, where it is broken, and which pixels count, each (H, W)."""
     whole, layer, broken = print_of(random, picture)
-    label = marks.labels(layer, broken - whole)
-    return (
-        stored(random, broken),
-        (label >= 0.5),
-        np.where(label == 0.5, 0, 1 + (MISSED - 1) * label),
-    )
+    change = np.abs(broken - whole)
+    label = marks.labels(layer, change)
+    counted = np.clip(change / FULL_CHANGE, LEAST_COUNTED, MOST_COUNTED)
+    counted = np.where(label == 1, counted, np.where(label == 0, 1, 0))
+    return stored(random, broken), label == 1, counted
 
 
 def found_loss(answer, truth, counted):

@@ -27,9 +27,13 @@ CLEANING = {1: "restore.onnx", 2: "enlarge_photo.onnx", 4: "enlarge_photo.onnx"}
 ENLARGING = "enlarge_clean.onnx"
 
 # What cleans may harm what is clean. So how much of what it changes is taken follows from how much
-# that is, root mean square over the picture in gray levels of 255: nothing to the first, all from
-# the second. Chosen on 62 photographs; docs/results.md has what comes out on others.
-NOTHING_AMISS, SURELY_AMISS = 3.5, 6.5
+# the network that cleans at one size changes, root mean square over the picture in gray levels of
+# 255: nothing to the first, all from the second.
+AMISS = 2.0, 4.0
+# Where nothing is enlarged, texture looks like grain. Then only what is much beside the fine detail
+# (Laplacian) that the network leaves is taken, or so much that it is no texture.
+# All chosen on 62 photographs; docs/results.md has what comes out on others.
+AMISS_IN_DETAIL, NO_TEXTURE = (0.25, 0.4), (11.0, 13.0)
 
 # The networks compute on a grid: of the small picture's pixels, or of every second one where they
 # do not enlarge. So many of its places make a tile, small enough for the memory, and so many around
@@ -73,7 +77,9 @@ class Enlarger:
         self.files, self.device = files, device
         self.parts = () if files else tuple(part for part in PARTS if part in parts)
         names = [CLEANING[scale]] if "grain" in self.parts else []
+        # What enlarges without cleaning, and what says whether there is anything to clean.
         names += [ENLARGING] if scale > 1 else []
+        names += [CLEANING[1]] if "grain" in self.parts and scale > 1 else []
         self.paths = [Path(file) for file in files or (WEIGHTS / name for name in names)]
         self._passes = [_opened(path, device) for path in self.paths]
         if files and math.prod(times for _, times in self._passes) != scale:
@@ -130,26 +136,24 @@ class Enlarger:
 
     def _cleaned(self, gray):
         """Take grain away if that is a part, and enlarge."""
-        (*_, (last, _)) = self._passes or [(None, 1)]
+        passes = [session for session, _ in self._passes]
+        if "grain" not in self.parts:
+            for session in passes * (self.scale // 2):
+                gray = _through(session, gray, 2)
+            return gray
         if self.scale == 1:
-            if "grain" not in self.parts:
-                return gray
-            return self._doubted(gray, _through(last, gray, 1))
-        larger = _through(last, gray, 2)
-        if "grain" in self.parts:
-            larger = self._doubted(larger, _through(self._passes[0][0], gray, 2))
-        return larger if self.scale == 2 else _through(last, larger, 2)
-
-    def _doubted(self, plain, cleaned):
-        """Return `cleaned` as far as it is likely that there was something to clean."""
-        white = np.iinfo(plain.dtype).max
-        squared = sum(
-            np.square(cleaned[top : top + BAND].astype(np.float32) - plain[top : top + BAND]).sum()
-            for top in range(0, len(plain), BAND)
-        )
-        amiss = 255 / white * math.sqrt(squared / plain.size)
-        share = (amiss - NOTHING_AMISS) / (SURELY_AMISS - NOTHING_AMISS)
-        return _blended(plain, cleaned, self.strength * min(max(share, 0), 1))
+            cleaned = _through(passes[0], gray, 1)
+            amiss, in_detail = _amiss(gray, cleaned)
+            sure = max(_ramp(in_detail, *AMISS_IN_DETAIL), _ramp(amiss, *NO_TEXTURE))
+            share = min(_ramp(amiss, *AMISS), sure)
+            return _blended(gray, cleaned, self.strength * share)
+        cleaning, enlarging, judging = passes
+        share = self.strength * _ramp(_amiss(gray, _through(judging, gray, 1))[0], *AMISS)
+        # What would not be seen is not computed.
+        larger = _through(enlarging, gray, 2) if share < 1 else None
+        if share > 0:
+            larger = _blended(larger, _through(cleaning, gray, 2), share)
+        return larger if self.scale == 2 else _through(enlarging, larger, 2)
 
     def enlarge(self, image, marks=None) -> np.ndarray:
         """Restore and enlarge an image and keep its colours: (scale H, scale W, C) of its dtype.
@@ -202,6 +206,26 @@ def _through(session, gray, times):
     """Run a network that enlarges a gray image so many times, 1 or 2, over it."""
     step = 1 if times == 2 else 2  # pixels of a place of the network's grid
     return in_tiles(session, gray, Grid(step * TILE, step * SEEN, 2 * step, SHORTEST), times)
+
+
+def _amiss(gray, cleaned):
+    """Return how much cleaning changes a gray image (H, W, 1), and its share of what is fine.
+
+    The first is a root mean square in gray levels of 255; the second is that over the same of the
+    Laplacian of what is left.
+    """
+    changed = fine = 0.0
+    for top in range(0, len(gray), BAND):
+        left = cleaned[top : top + BAND].astype(np.float32)
+        changed += np.square(left - gray[top : top + BAND]).sum()
+        fine += np.square(cv2.Laplacian(left, -1)).sum()
+    levels = 255 / np.iinfo(gray.dtype).max
+    return levels * math.sqrt(changed / gray.size), math.sqrt(changed / max(fine, 1e-9))
+
+
+def _ramp(value, first, last) -> float:
+    """Return 0 to the first, 1 from the last, and between them evenly more."""
+    return min(max((value - first) / (last - first), 0.0), 1.0)
 
 
 def _blended(before, after, share):

@@ -14,10 +14,8 @@ END = 0.005
 BLACK, WHITE = 0.03, 0.93
 # The middle moves this share of its way to where it lies in most photographs.
 MIDDLE, TOWARDS = 0.45, 0.3
-# A print whose black and white are this far in, together, has faded; below the first it has not. A
-# black that is none counts twice: a scene may well be without anything white.
-FADED = 0.27, 0.34
-BLACK_COUNTS = 2
+# A print whose black and white are this far in, together, has faded; below the first it has not.
+FADED = 0.18, 0.21
 # Contrast grows by this at most: noise grows with it.
 MOST_GAIN = 2.5
 LEAST_GAMMA, MOST_GAMMA = 0.6, 1.6
@@ -37,7 +35,7 @@ def curve(gray, marks=None, strength=1.0) -> np.ndarray | None:
     counts = np.bincount(counted, minlength=levels + 1)
     share = np.cumsum(counts) / counts.sum()
     black, white = (np.searchsorted(share, end) / levels for end in (END, 1 - END))
-    amiss = BLACK_COUNTS * max(0, black - BLACK) + max(0, WHITE - white)
+    amiss = max(0, black - BLACK) + max(0, WHITE - white)
     sure = np.clip((amiss - FADED[0]) / (FADED[1] - FADED[0]), 0, 1)
     if not sure or white <= black:
         return None

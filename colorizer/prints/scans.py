@@ -19,6 +19,8 @@ STRIP = 0.01
 LEAST_AREA, LEAST_FILLED = 0.015, 0.9
 # A print that fills the plate to this share is the plate.
 WHOLE = 0.97
+# In so many parts of a side, of so many points, its edge is looked for.
+PARTS, PART_POINTS = 24, 10
 # What is turned further is not straightened: it may be meant.
 MOST_TURNED = 15
 # A frame takes this share of a side at most, and varies by so many levels at most.
@@ -114,25 +116,34 @@ def _upright(corners):
 def _refined(gray, corners, reach) -> np.ndarray:
     """Move the corners of a rectangle to where its sides are sharp edges of a gray (H, W).
 
-    Each side moves at two places by at most `reach` pixels, to the strongest edge of its mean
-    profile: the shadow around a print is soft.
+    Each end of a side moves by at most `reach` pixels, so that the side lies along the strongest
+    edge: the shadow around a print is soft. Each part of a side counts by the root of its step, so
+    that what is strong in the picture does not outweigh an edge that goes all along.
     """
+    offsets = np.arange(-reach, reach + 1)
+    # Which step of each part a side crosses that is moved by so much at its first and last part.
+    first, last = (each.ravel() for each in np.meshgrid(*[np.arange(len(offsets) - 1)] * 2))
+    shares = np.linspace(0, 1, PARTS)
+    crossed = np.rint(first + shares[:, None] * (last - first)).astype(int)
     lines = []
     for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         along = (end - start) / np.hypot(*(end - start))
         across = np.array([-along[1], along[0]])
-        offsets = np.arange(-reach, reach + 1)
+        places = np.linspace(0.05, 0.95, PARTS * PART_POINTS)[:, None]
+        grid = (start + places * (end - start))[:, None] + offsets[:, None] * across
+        grid = np.float32(grid - 0.5)
+        profile = cv2.remap(
+            gray, grid[..., 0], grid[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        parts = profile.reshape(PARTS, PART_POINTS, -1).mean(axis=1)
+        steps = np.abs(np.diff(parts, axis=1))
+        beside = np.pad(steps, ((0, 0), (1, 1)), mode="edge")
+        steps = np.sqrt(np.maximum(0, steps - (beside[:, :-2] + beside[:, 2:]) / 4))
+        best = np.argmax(steps[np.arange(PARTS)[:, None], crossed].sum(axis=0))
         points = []
-        for first in (0.08, 0.52):
-            places = np.linspace(first, first + 0.4, 100)[:, None]
-            grid = (start + places * (end - start))[:, None] + offsets[:, None] * across
-            grid = np.float32(grid - 0.5)
-            profile = cv2.remap(
-                gray, grid[..., 0], grid[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            )
-            steps = np.abs(np.diff(profile.mean(axis=0)))
-            best = int(np.argmax(steps))
-            points.append(start + places.mean() * (end - start) + (offsets[best] + 0.5) * across)
+        for part, moved in ((0, first[best]), (PARTS - 1, last[best])):
+            middle = places[part * PART_POINTS : (part + 1) * PART_POINTS].mean()
+            points.append(start + middle * (end - start) + (offsets[moved] + 0.5) * across)
         lines.append(points)
     return np.array([_crossing(lines[number - 1], lines[number]) for number in range(4)])
 

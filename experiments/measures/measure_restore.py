@@ -1,14 +1,15 @@
 """Measure what --restore mends and what it harms, and how prints are found on plates.
 
-    python experiments/measures/measure_restore.py --data imagenet_sample --sets benchmark_sets
+    python experiments/measures/measure_restore.py --data imagenet_sample
 
-Reads samples/, every second of 124 sharp photographs of the folder of data (the others were for
-choosing), and B100 below the folder of sets, where that is given. Writes
-experiments/results/measure_restore.json and prints the tables of docs/results.md.
+Reads samples/ and every second of 124 sharp photographs of the folder of data (the others were for
+choosing). Writes experiments/results/measure_restore.json and prints the tables of
+docs/results.md.
 """
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -31,7 +32,6 @@ from experiments.measures.measure_enlarge import (
     bicubic,
     decibels,
     even,
-    luma,
     restored,
     samples,
 )
@@ -39,7 +39,6 @@ from pictures import damage, lookalikes, marks, metrics
 
 import cv2
 import numpy as np
-from PIL import Image
 
 PRINTS = 60
 # Inside a mark is what one covers so much of; outside what none covers.
@@ -56,6 +55,23 @@ PLATE = 1754, 1240  # A4 at 150 dots an inch, height and width
 GROUNDS = {"white": 247, "gray": 128, "dark": 22}
 MOST_TURNED = 8  # degrees
 NEAR = 3  # pixels: 6 at 300 dots an inch
+# Runs alone in its process, so that its memory is its own.
+COST = """
+import resource, sys, time
+sys.path.insert(0, {root!r})
+from experiments.measures.measure_restore import *
+from colorizer.enlarge import PARTS
+part = faded(0, grayscale(photos.read_rgb(ROOT / "samples" / "raccoon.jpg")))
+layer = marks.draw_marks(np.random.default_rng(SEED), part.shape[:2])
+part = to_uint8(layer.on(to_unit(part[..., 0])))
+print_ = np.tile(part, (4, 4))[..., None]
+enlarger = Enlarger(1, parts=PARTS)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+started = time.perf_counter(), time.process_time()
+enlarger.luminance(print_)
+print(print_.size / 1e6, time.perf_counter() - started[0], time.process_time() - started[1])
+print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
 FORMATS = (531, 767), (531, 531), (450, 650), (350, 500)  # prints, pixels
 
 
@@ -168,15 +184,13 @@ def fine_energy(gray) -> float:
     return float(spectrum[np.maximum(np.abs(rows), columns) > FINE].sum())
 
 
-def measure_doubled(folder) -> dict:
-    """Return PSNR on B100, x2: bicubic, --enlarge 2, and --restore --enlarge 2."""
+def measure_doubled(paths) -> dict:
+    """Return PSNR of clean photographs, halved and doubled again: bicubic and both flags."""
     ways = Enlarger(2, parts=()), Enlarger(2, parts=["grain"])
     rows = []
-    for path in Progress(sorted((folder / "B100").iterdir()), desc="B100", leave=False):
-        with Image.open(path) as image:
-            truth = even(luma(image))
-        small = damage.resize_bicubic(to_unit(truth), *(side // 2 for side in truth.shape))
-        small = to_uint8(small)
+    for path in Progress(paths, desc="doubled", leave=False):
+        truth = even(grayscale(photos.read_rgb(path))[..., 0])
+        small = to_uint8(damage.clean(to_unit(truth), 2))
         found = [bicubic(small, 2), *(restored(way, small) for way in ways)]
         inner = (slice(SHAVED, -SHAVED),) * 2
         rows.append([decibels(each[inner], truth[inner]) for each in found])
@@ -262,7 +276,8 @@ def plate(random, pictures, ground):
         centre = np.array([(column + 0.5) * cell[1], (row + 0.5) * cell[0]])
         half = np.array([width, height]) / 2
         square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
-        corners.append(square @ turn.T + centre)
+        # cv2 puts 0 in the middle of the first pixel, corners are measured from its edge.
+        corners.append(square @ turn.T + centre + 0.5)
         move = np.hstack([turn, (centre - turn @ (half - 0.5))[:, None]])
         size = PLATE[::-1]
         mask = cv2.warpAffine(np.ones_like(picture), move, size)
@@ -298,6 +313,24 @@ def measure_plates(paths) -> dict:
     }
 
 
+def measure_cost(_) -> dict:
+    """Return what restoring a broken and faded print of 12 megapixels in all parts costs."""
+    done = subprocess.run(
+        [sys.executable, "-c", COST.format(root=str(ROOT))],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    megapixels, seconds, processor, before, peak = map(float, done.stdout.split())
+    return {
+        "megapixels": round(megapixels, 1),
+        "seconds_a_megapixel": round(seconds / megapixels, 2),
+        "processor_seconds_a_megapixel": round(processor / megapixels, 2),
+        "before_mib": round(before / 1024),
+        "peak_mib": round(peak / 1024),
+    }
+
+
 # -------------------------------------------------------------------------------------- all of it
 
 
@@ -327,7 +360,7 @@ def table(found) -> str:
             ("restore_enlarge", "--restore --enlarge 2"),
         ):
             gain = row[name] - row["bicubic"]
-            add(f"B100 x2 over bicubic, `{flag}`, dB", "+1.2", f"{gain:+.2f}")
+            add(f"clean, x2 over bicubic, `{flag}`, dB", "+1.2", f"{gain:+.2f}")
     if row := found.get("fades"):
         for name, before, after in zip(
             ("black", "white", "mean"), row["before"], row["after"], strict=True
@@ -340,6 +373,10 @@ def table(found) -> str:
         add(
             "plates on which all prints are found", "57 of 60", f"{row['right']} of {row['plates']}"
         )
+    if row := found.get("cost"):
+        seconds, memory = row["processor_seconds_a_megapixel"], row["peak_mib"]
+        add("all parts, 12 megapixels: seconds of a core a megapixel", "0.8", f"{seconds:.2f}")
+        add("all parts, 12 megapixels: peak, MiB", "", memory)
     return "\n".join(lines)
 
 
@@ -357,12 +394,12 @@ def measure(arguments) -> None:
         "fades": measure_fades,
         "colours": measure_colours,
         "plates": measure_plates,
+        "doubled": measure_doubled,
+        "cost": measure_cost,
     }
     for name in ways if arguments.only is None else arguments.only:
         found[name] = ways[name](paths)
         print(name, found[name])
-    if arguments.sets:
-        found["doubled"] = measure_doubled(arguments.sets)
     if not arguments.choosing:
         atomic.write_json(path, found)
         print(table(found))
@@ -371,8 +408,9 @@ def measure(arguments) -> None:
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of sharp photographs")
-    parser.add_argument("--sets", type=Path, help="folder that holds B100")
-    parser.add_argument("--only", nargs="*", help="marks, things, harm, fades, colours, plates")
+    parser.add_argument(
+        "--only", nargs="*", help="marks, things, harm, fades, colours, plates, doubled, cost"
+    )
     parser.add_argument(
         "--choosing", action="store_true", help="on the photographs for choosing; write nothing"
     )

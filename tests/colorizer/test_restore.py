@@ -149,6 +149,12 @@ def test_faded_tones_come_back_and_others_stay():
     np.testing.assert_allclose(half, (levels + np.arange(256)) / 2, atol=1)
 
 
+def test_a_print_whose_white_alone_is_gone_has_faded():
+    gray = sample("astronaut.jpg")
+    back = fading.corrected(to_uint8(0.7 * to_unit(gray)))
+    assert np.percentile(back, 99.5) / 255 == pytest.approx(fading.WHITE, abs=0.03)
+
+
 def test_contrast_grows_no_more_than_noise_may():
     faded = to_uint8(0.45 + 0.1 * to_unit(sample("astronaut.jpg")))
     levels = fading.curve(faded).astype(float)

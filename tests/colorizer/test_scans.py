@@ -21,12 +21,12 @@ def sample(name="coffee.jpg", size=(200, 300)):
     return resize(grayscale(photos.read_rgb(SAMPLES / name)), *size)[..., 0]
 
 
-def plate(ground, places):
+def plate(ground, places, picture=None):
     """Lay a print at each centre (x, y), turned by degrees; return the plate and the corners."""
     scan = np.random.default_rng(0).normal(ground, 1, PLATE)
     corners = []
+    picture = np.clip(sample().astype(float), 40, 215) if picture is None else picture
     for (x, y), degrees in places:
-        picture = np.clip(sample().astype(float), 40, 215)
         turn = cv2.getRotationMatrix2D((149.5, 99.5), -degrees, 1)
         turn[:, 2] += np.array([x, y]) - (149.5, 99.5) - 0.5
         mask = cv2.warpAffine(np.ones_like(picture), turn, PLATE[::-1])
@@ -50,6 +50,14 @@ def test_prints_are_found_on_any_ground_in_reading_order(ground):
         assert cut.shape[:2] == pytest.approx((200, 300), abs=3)
         level = resize(cut, 200, 300)[..., 0].astype(float)[10:-10, 10:-10]
         assert np.corrcoef(level.ravel(), sample()[10:-10, 10:-10].ravel())[0, 1] > 0.93
+
+
+def test_a_side_is_what_goes_all_along_and_not_what_is_strong():
+    picture = np.full((200, 300), 110.0)
+    picture[4:7, 20:140] = 10  # near the edge, and stronger than it
+    scan, corners = plate(150, [((400, 300), 4)], picture)
+    (found,) = scans.split(scan)
+    np.testing.assert_allclose(found.corners, corners[0], atol=2)
 
 
 def test_what_is_not_sure_is_left_whole():

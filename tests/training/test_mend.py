@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import train
+from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.pixels import grayscale, to_unit
 from pictures import marks
@@ -60,7 +61,10 @@ def test_pairs_are_broken_prints_and_where_they_are_broken(small):
     broken, where, counted = learner.draw(np.random.default_rng(0), gray, None)
     assert broken.shape == where.shape == counted.shape == (4, 32, 32, 1)
     assert set(np.unique(where)) <= {0.0, 1.0}
-    assert set(np.unique(counted)) <= {0.0, 1.0, mend.MISSED}
+    assert set(np.unique(counted[where == 0])) <= {0.0, 1.0}
+    # What is hardly seen counts least.
+    least, most = counted[where == 1].min(), counted[where == 1].max()
+    assert mend.LEAST_COUNTED <= least < 1 < most <= mend.MOST_COUNTED
     first, again = (learner.test_pairs(gray, None)[0] for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
@@ -70,6 +74,17 @@ def test_some_prints_are_whole():
     truth = to_unit(CAT[:48, :48, 0])
     whole = [not mend.print_of(random, truth)[1].cover.any() for _ in range(150)]
     assert np.mean(whole) == pytest.approx(mend.WHOLE, abs=0.12)
+
+
+def test_a_training_goes_on_from_an_earlier_network(small, tmp_path):
+    before = mend.build_generator(seed=5)
+    before.save(tmp_path / "generator.keras")
+    learner = system(start=str(tmp_path / "generator.keras"))
+    for network in (learner.generator, learner.averaged):
+        for found, expected in zip(network.weights, before.weights, strict=True):
+            np.testing.assert_array_equal(found, expected)
+    with pytest.raises(UserError, match="holds no network to start from"):
+        system(start=str(tmp_path / "none.keras"))
 
 
 def test_a_step_makes_the_loss_smaller(small, monkeypatch):
