@@ -196,7 +196,7 @@ def probe(path, max_megapixels=None, deinterlace=True) -> Film:
         sample = _sample(container, stream)
         if not sample:
             raise FilmError("it holds no frame that can be decoded")
-        first, scan = sample[0], find_scan(sample)
+        first, last, scan = sample[0], sample[-1], find_scan(sample)
         length = float(stream.duration * stream.time_base) if stream.duration else 0
         if not length and container.duration:
             length = container.duration / av.time_base
@@ -208,7 +208,7 @@ def probe(path, max_megapixels=None, deinterlace=True) -> Film:
         rate = stream.guessed_rate or stream.average_rate or Fraction(25)
         fields = 2 if deinterlace and scan is not Scan.PROGRESSIVE else 1
         matrix = first.side_data.get("DISPLAYMATRIX")
-        in_colour, toned = tint([first, *_all_over(container, stream, length)])
+        in_colour, toned = tint([first, last, *_all_over(container, stream, length)])
         return Film(
             size=(first.height, first.width),
             codec=context.codec.canonical_name,

@@ -1040,6 +1040,7 @@ def test_films_in_colour_can_be_left_alone(tmp_path, run):
     with av.open(str(tmp_path / "in" / "colour.mp4"), "w") as output:
         stream = output.add_stream("libx264", 25, width=64, height=48, pix_fmt="yuv420p")
         red = np.full((48, 64, 3), (200, 40, 30), np.uint8)
+        red[:, 32:] = 30, 60, 190
         for _ in range(3):
             output.mux(stream.encode(av.VideoFrame.from_ndarray(red, format="rgb24")))
         output.mux(stream.encode(None))
