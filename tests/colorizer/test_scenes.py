@@ -1,10 +1,15 @@
 """Scenes: cuts, bars, fades and returns, one opinion for each, and the flags that show them."""
 
+import subprocess
+import sys
+import time
+
 import colorize
 from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.films import cuts, opinion, restore, scenes, stabilize
 from colorizer.films.opinion import Key
+from colorizer.jobs import films
 from colorizer.pixels import resize
 
 import cv2
@@ -204,6 +209,12 @@ def film(tmp_path, monkeypatch):
     return write_film(tmp_path / "in" / "film.mp4")
 
 
+@pytest.fixture
+def echo(tmp_path):
+    """Return a colorizer that has features and takes hints."""
+    return standins.save_echo(tmp_path / "echo.onnx")
+
+
 def test_bars_stay_gray(tmp_path, run, film):
     assert run("--codec", "h264")[0] == 0
     for frame in frames_of(tmp_path / "out" / "film.mp4"):
@@ -222,6 +233,52 @@ def test_a_part_begins_at_0_and_has_its_sound(tmp_path, run, film):
     assert [content for *_, content in packets_of(target, "audio")] == sound[: len(sound)]
     before = frames_of(film)[times_of(film).index(inside[0])]
     assert np.abs(frames_of(target)[0].mean(axis=2) - before.mean(axis=2)).mean() < 12
+
+
+def test_a_killed_film_goes_on_with_its_scenes_and_what_they_agreed_on(
+    tmp_path, run, monkeypatch, echo
+):
+    """In a process of its own: a shot out of black that returns, with a hint and flicker."""
+
+    def returning(number, height=48, width=64):
+        shot = texture(2, height, width) if 36 <= number < 60 else texture(1, height, width)
+        share = min(1, number / 12) * (0.9 if number == 30 else 1)
+        return np.uint8(np.roll(shot, number // 4, axis=1) * share)
+
+    monkeypatch.setattr(test_films, "picture", returning)
+    source = write_film(tmp_path / "in" / "film.mkv", count=128)
+    hints = np.zeros((48, 64, 4), np.uint8)
+    hints[20:26, 30:36] = 220, 60, 60, 255
+    (tmp_path / "in" / "film.hints").mkdir()
+    Image.fromarray(hints).save(tmp_path / "in" / "film.hints" / "20.png")
+    code = "import sys, colorize; from colorizer.jobs import films; films.SEGMENT = 32;"
+    code += "sys.exit(colorize.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "--input", source, "--output", tmp_path / "out"]
+    command += ["--model", echo, "--codec", "ffv1"]
+    process = subprocess.Popen(command, cwd=test_films.ROOT, stdout=subprocess.PIPE)
+    parts = tmp_path / "out" / ".film.mkv.parts"
+    while len(list(parts.glob("0*.npz"))) < 2 and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    kept = [parts / "scenes.json", *sorted(parts.glob("scene-*.npz")), *sorted(parts.glob("0*"))]
+    assert len(kept) in (1 + 3 + 2, 1 + 3 + 3)
+    before = [path.stat().st_mtime_ns for path in kept]
+    still = []
+    monkeypatch.setattr(films, "SEGMENT", 32)
+    removed = films.Parts.remove
+
+    def remove(self):
+        still.extend(path.stat().st_mtime_ns for path in kept)
+        removed(self)
+
+    monkeypatch.setattr(films.Parts, "remove", remove)
+    assert run("--codec", "ffv1", model=echo)[0] == 0
+    assert still == before
+    resumed = frames_of(tmp_path / "out" / "film.mkv")
+    assert run("--codec", "ffv1", "--overwrite", model=echo)[0] == 0
+    np.testing.assert_array_equal(resumed, frames_of(tmp_path / "out" / "film.mkv"))
+    assert np.ptp(resumed[20].astype(int), axis=2).max() > 30
 
 
 def test_a_part_in_which_nothing_lies_is_named(tmp_path, run, film):
