@@ -267,13 +267,15 @@ def survey(frames, gray_of, look, cuts=None, given=lambda *frame: ()):
         if not keys or keys[0].features is None:
             yield dataclasses.replace(scene, shot=place), None, keys
             continue
-        known = [shot for shot in reversed(shots) if returns(keys, shots[shot].smalls)]
+        shot = place
         if first:
             # What a person says of a scene holds for it and for its returns.
-            known, learned = [], opinion.learn(first).joined(keys)
+            learned = opinion.learn(first).joined(keys)
         else:
-            learned = shots[known[0]].joined(keys) if known else opinion.learn(keys)
-        learned, shot = learned.agreed(keys), known[0] if known else place
+            known = (each for each in reversed(shots) if returns(keys, shots[each].smalls))
+            shot = next(known, place)
+            learned = opinion.learn(keys) if shot == place else shots[shot].joined(keys)
+        learned = learned.agreed(keys)
         shots[shot] = learned.remembered(shots.pop(shot, learned))
         if len(shots) > SHOTS_KEPT:
             del shots[next(iter(shots))]

@@ -1,5 +1,6 @@
 """Scenes: cuts, bars, fades and returns, one opinion for each, and the flags that show them."""
 
+import dataclasses
 import subprocess
 import sys
 import time
@@ -167,6 +168,65 @@ def test_a_faded_frame_is_seen_at_full_exposure_and_loses_chroma_with_lightness(
     dimmed = scenes.dimmed(chroma, lit, 0.25)
     share = scenes.LIGHTNESS[dark] / scenes.LIGHTNESS[lit]
     np.testing.assert_allclose(dimmed[..., 0] / 30, share, atol=0.03)
+
+
+def test_hardly_lit_frames_have_no_more_chroma_for_their_lightness():
+    lit = texture(3)
+    chroma = np.full((*SIZE, 2), 30, np.float32)
+    for exposure in (1 / 24, 1 / 100, 0):
+        dark = np.rint(lit * exposure).astype(np.uint8)
+        dimmed = scenes.dimmed(chroma, scenes.exposed(dark, exposure), exposure)
+        share = scenes.LIGHTNESS[dark] / scenes.LIGHTNESS[lit]
+        np.testing.assert_allclose(dimmed[..., 0] / 30, share, atol=0.01)
+
+
+def test_a_shot_returns_where_its_camera_went_on():
+    wide = texture(1, width=512)
+
+    def pan(begin):
+        places = [begin + 4 * number for number in range(20)]
+        return [np.ascontiguousarray(wide[:, place : place + SIZE[1]]) for place in places]
+
+    found = [scene for scene, *_ in survey([*pan(0), *[texture(2)] * 9, *pan(84)])]
+    assert [scene.shot for scene in found] == [0, 1, 0]
+    assert [scene.shot for scene, *_ in survey([*pan(0), *[texture(2)] * 9, *pan(300)])] == [
+        0,
+        1,
+        2,
+    ]
+
+
+def test_a_shot_that_returns_agrees_along_the_motion_with_what_it_was():
+    """What tells its places says nothing here; where they are in the picture does."""
+    chroma = np.zeros((*SIZE, 2), np.float32)
+    features = np.zeros((6, 8, 2), np.float32)
+    shown = Key(0, texture(1), np.float32(chroma + [20, -10]), features)
+    again = Key(50, texture(1), np.float32(chroma + [-10, 5]), features)
+    learned = opinion.learn([shown]).agreed([shown])
+    forgetful = dataclasses.replace(learned, places=learned.places + 100)
+    returned = forgetful.remembered(forgetful).agreed([again]).chromas[0]
+    np.testing.assert_allclose(returned.astype(float).mean((0, 1)), (19, -9.5), atol=1)
+
+
+def test_key_frames_that_agree_are_as_colourful_as_before():
+    """Half of them is red where the other half is blue; what they agree on is not gray."""
+    random = np.random.default_rng(0)
+    features = np.float32(random.normal(size=(6, 8, 8)))
+    keys = []
+    for number in range(6):
+        chroma = np.zeros((*SIZE, 2), np.float32)
+        chroma[:, :64] = (24, 4) if number % 2 else (16, -4)
+        keys.append(Key(10 * number, texture(1), chroma, features))
+    agreed = opinion.learn(keys).agreed(keys).chromas.astype(float)
+    assert agreed[..., :64, 0].mean() == pytest.approx(20, abs=1.5)
+    before = np.mean(
+        [
+            np.linalg.norm(k.chroma - np.mean([k.chroma for k in keys], axis=(0, 1, 2)), axis=-1)
+            for k in keys
+        ]
+    )
+    after = np.linalg.norm(agreed - agreed.mean((0, 1, 2)), axis=-1).mean()
+    assert after > 0.95 * before
 
 
 def test_a_whole_frame_in_colour_gives_its_scene_the_chroma():
