@@ -200,8 +200,8 @@ def test_a_shot_that_returns_agrees_along_the_motion_with_what_it_was():
     """What tells its places says nothing here; where they are in the picture does."""
     chroma = np.zeros((*SIZE, 2), np.float32)
     features = np.zeros((6, 8, 2), np.float32)
-    shown = Key(0, texture(1), np.float32(chroma + [20, -10]), features)
-    again = Key(50, texture(1), np.float32(chroma + [-10, 5]), features)
+    shown = Key(0, texture(1), np.float32(np.add(chroma, (20, -10))), features)
+    again = Key(50, texture(1), np.float32(np.add(chroma, (-10, 5))), features)
     learned = opinion.learn([shown]).agreed([shown])
     forgetful = dataclasses.replace(learned, places=learned.places + 100)
     returned = forgetful.remembered(forgetful).agreed([again]).chromas[0]
