@@ -47,7 +47,7 @@ RETURN = 1.0
 AWAY = 20
 FADE = 24
 
-# The size in pixels at which frames beside each other are looked at: a film in sepia has no colours.
+# The size in pixels at which frames side by side are looked at: a film in sepia has no colours.
 TONED_SIZE = 224, 896
 
 # Frames of a strip, in which the ways to colour lie below each other.
