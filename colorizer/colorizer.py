@@ -6,7 +6,7 @@ from pathlib import Path
 from colorizer import chroma
 from colorizer.hints import geodesic
 from colorizer.hints.known import at_half_size, first_of
-from colorizer.hints.reference import Exemplar, from_reference, reference_of
+from colorizer.hints.reference import SCALES, Exemplar, from_reference, joined, reference_of
 from colorizer.network import FEATURE_STRIDE, load_network
 from colorizer.pixels import grayscale, high_bits, padded, shrink, to_unit
 
@@ -106,13 +106,17 @@ class Colorizer:
 
         Raises UserError where the network cannot tell what looks alike.
         """
-        gray, _ = self._seen(image)
-        return reference_of(self.network.features(gray)[0], self.shrink(image), FEATURE_STRIDE)
+        found = []
+        for scale in SCALES:
+            small = _shrink(image, *network_size(*image.shape[:2], scale * self.working_size))
+            features = self.network.features(_padded(to_unit(grayscale(small)))[np.newaxis])
+            found.append(reference_of(features[0], small, FEATURE_STRIDE))
+        return joined(found)
 
-    def match(self, image, reference) -> np.ndarray:
+    def match(self, image, reference) -> tuple:
         """Return known colours of an image, float32 (h, w, 3), where it looks like a reference.
 
-        The mean of their mask, [..., 2], is the share of the image that found a match.
+        Also returns the share of the image that found a match.
         """
         gray, _ = self._seen(image)
         features = self.network.features(gray)[0]
@@ -127,8 +131,8 @@ class Colorizer:
         said = [] if hinted is None else [hinted]
         share = 0.0
         if reference is not None:
-            said.append(self.match(image, reference))
-            share = float(said[-1][..., 2].mean())
+            matched, share = self.match(image, reference)
+            said.append(matched)
         return first_of(*said) if said else None, share
 
     def shrink(self, image) -> np.ndarray:

@@ -15,10 +15,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
+from colorizer import tone
 from colorizer.files.formats import begins_like_a_photograph
 from colorizer.films.formats import DEMUXERS
 from colorizer.films.interlace import SAMPLE, SAMPLE_PIXELS, Deinterlacer, Scan, find_scan
 from colorizer.films.timing import Clock, may_restart, packets
+from colorizer.pixels import high_bits, is_gray, shrink
 
 import av
 import cv2
@@ -29,6 +31,11 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 # this from gray, of 255.
 GRAY_TOLERANCE = 5
 GRAY_EXCEPTIONS = 0.001
+
+# At how many places of a film frames are looked at, at which sides in pixels, to tell whether it
+# is in colour or toned.
+PLACES = 8
+TINT_SIDE = 224
 
 # How luma is weighed, by FFmpeg's number of the colour space. Where a film does not say, players
 # take BT.709 for one of this many rows or more, and else BT.601.
@@ -81,7 +88,8 @@ class Film:
     that they begin at 0; `colorspace`, a key of WEIGHTS, `color_primaries` and `color_trc` are
     FFmpeg's numbers; `light_levels` are those of HDR10. Where it is to be deinterlaced, each frame
     of `scan` becomes two, and `time_base` and `rate` are those of the fields. `frames` guesses
-    their count, or is 0. `start` is when it begins, in seconds, from which players count.
+    their count, or is 0. `start` is when it begins, in seconds, from which players count. It is
+    `in_colour`, `toned` as a whole, such as in sepia, or neither.
     """
 
     size: tuple
@@ -103,6 +111,7 @@ class Film:
     frames: int
     start: Fraction
     in_colour: bool
+    toned: bool
     has_alpha: bool
 
     @property
@@ -187,7 +196,7 @@ def probe(path, max_megapixels=None, deinterlace=True) -> Film:
         sample = _sample(container, stream)
         if not sample:
             raise FilmError("it holds no frame that can be decoded")
-        first, scan = sample[0], find_scan(sample)
+        first, last, scan = sample[0], sample[-1], find_scan(sample)
         length = float(stream.duration * stream.time_base) if stream.duration else 0
         if not length and container.duration:
             length = container.duration / av.time_base
@@ -199,6 +208,7 @@ def probe(path, max_megapixels=None, deinterlace=True) -> Film:
         rate = stream.guessed_rate or stream.average_rate or Fraction(25)
         fields = 2 if deinterlace and scan is not Scan.PROGRESSIVE else 1
         matrix = first.side_data.get("DISPLAYMATRIX")
+        in_colour, toned = tint([first, last, *_all_over(container, stream, length)])
         return Film(
             size=(first.height, first.width),
             codec=context.codec.canonical_name,
@@ -218,15 +228,38 @@ def probe(path, max_megapixels=None, deinterlace=True) -> Film:
             sample_aspect_ratio=stream.sample_aspect_ratio,
             frames=fields * (stream.frames or round(length * rate)),
             start=Fraction(container.start_time or 0, av.time_base),
-            in_colour=pixels_of(first).shape[2] == 3,
+            in_colour=in_colour,
+            toned=toned,
             has_alpha=any(component.is_alpha for component in first.format.components),
         )
 
 
-def _sample(container, stream) -> list:
-    """Return the next SAMPLE frames or fewer, av.VideoFrame of one size and format."""
+def tint(frames) -> tuple[bool, bool]:
+    """Tell whether the film of some frames is in colour, and whether it is toned, as in sepia."""
+    pictures = [pixels for pixels in map(pixels_of, frames) if pixels.shape[2] == 3]
+    sides = ([min(side, TINT_SIDE) for side in each.shape[:2]] for each in pictures)
+    small = [shrink(high_bits(each), *side) for each, side in zip(pictures, sides, strict=True)]
+    tinted = [each for each in small if not is_gray(each)]
+    in_colour = not all(map(tone.is_toned, tinted))
+    return in_colour, bool(tinted) and not in_colour
+
+
+def _all_over(container, stream, length):
+    """Yield frames from all over a film of so many seconds, because it may begin with a title."""
+    if length and not may_restart(container):
+        for place in range(PLACES):
+            seconds = length * (place + 0.5) / PLACES
+            try:
+                container.seek(round(seconds / stream.time_base), stream=stream)
+            except av.FFmpegError:
+                return  # containers without an index, and those that are cut off
+            yield from _sample(container, stream, 1)
+
+
+def _sample(container, stream, most=SAMPLE) -> list:
+    """Return the next frames, `most` or fewer, av.VideoFrame of one size and format."""
     context, found = stream.codec_context, []
-    most = max(1, min(SAMPLE, SAMPLE_PIXELS // max(1, context.width * context.height)))
+    most = max(1, min(most, SAMPLE_PIXELS // max(1, context.width * context.height)))
     decoder = Decoder(container, stream)
     for packet in packets(container, Clock(container)):
         if packet.stream_index == stream.index:

@@ -165,13 +165,18 @@ class TrackedHints:
     places: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 2), np.float32))
     colours: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 2), np.float32))
 
-    def add(self, colours) -> "TrackedHints":
-        """Return them with known colours (h, w, 3) above."""
+    def add(self, colours, same) -> "TrackedHints":
+        """Return them with known colours (h, w, 3) in place of those on the `same` things, (h, w).
+
+        Earlier ones there, which may be of another colour, would leave patches.
+        """
         rows, columns = np.nonzero(colours[..., 2])
         places = np.stack([columns, rows], axis=-1).astype(np.float32)
+        across, down = np.rint(self.places).astype(int).T
+        stay = ~same[down, across]
         return TrackedHints(
-            np.concatenate([self.places, places]),
-            np.concatenate([self.colours, colours[rows, columns, :2]]),
+            np.concatenate([self.places[stay], places]),
+            np.concatenate([self.colours[stay], colours[rows, columns, :2]]),
         )
 
     def follow(self, flow) -> "TrackedHints":

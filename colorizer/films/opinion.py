@@ -30,7 +30,7 @@ MOST_GAIN = 1.6
 MOST_FRAMES, BATCH = 8, 64
 
 # Key frames agree with so many before them and behind, along the motion, so often.
-NEIGHBOURS, ROUNDS = 4, 2
+NEIGHBOURS, ROUNDS = 4, 4
 # How many of a frame's own predictions a key frame counts that is carried to it in full trust.
 KEY_WEIGHT = 20.0
 
@@ -143,19 +143,27 @@ class Opinion:
         return mean
 
     def agreed(self, keys) -> "Opinion":
-        """Return it with the key frames of a scene, whose chroma agrees along the motion."""
-        chromas = [self.shared(key.chroma, key.features, key.small) for key in keys]
+        """Return it with the key frames of a scene, whose chroma agrees along the motion.
+
+        Where it has key frames already, of the shot's first showing, these agree with its last.
+        """
+        own, size = len(keys), keys[0].small.shape[::-1]
+        smalls = [key.small for key in keys]
+        smalls += [cv2.resize(small, size) for small in self.smalls[-NEIGHBOURS:]]
+        shared = [self.shared(key.chroma, key.features, key.small) for key in keys]
+        settled = [cv2.resize(np.float32(each), size) for each in self.chromas[-NEIGHBOURS:]]
         warps = {
-            (place, other): find_warp(keys[other].small, keys[place].small)
-            for place in range(len(keys))
-            for other in range(max(0, place - NEIGHBOURS), min(len(keys), place + NEIGHBOURS + 1))
-            if other != place
+            (place, other): find_warp(smalls[other], smalls[place])
+            for place in range(own)
+            for other in range(len(smalls))
+            if other >= own or 0 < abs(other - place) <= NEIGHBOURS
         }
-        one = np.ones(keys[0].small.shape, np.float32)
+        one, chromas = np.ones(smalls[0].shape, np.float32), shared
         for _ in range(ROUNDS):
             agreeing, totals = [each.copy() for each in chromas], [one.copy() for _ in keys]
             for (place, other), warp in warps.items():
-                carried, weight = warp.carry(chromas[other], one)
+                weight = one if other < own else KEY_WEIGHT * one
+                carried, weight = warp.carry([*chromas, *settled][other], weight)
                 totals[place] += weight
                 share = (weight / totals[place])[..., np.newaxis]
                 agreeing[place] += (carried - agreeing[place]) * share
@@ -163,8 +171,18 @@ class Opinion:
         return dataclasses.replace(
             self,
             numbers=np.array([key.number for key in keys]),
-            smalls=np.stack([key.small for key in keys]),
-            chromas=np.stack(chromas).astype(np.float16),
+            smalls=np.stack(smalls[:own]),
+            chromas=np.float16(spread_as(np.stack(chromas), np.stack(shared))),
+        )
+
+    def remembered(self, first) -> "Opinion":
+        """Return what returns of its shot take up: what it was at `first`, where it was last."""
+        latest = slice(-MOST_FRAMES, None)
+        return dataclasses.replace(
+            first,
+            numbers=self.numbers[latest],
+            smalls=self.smalls[latest],
+            chromas=self.chromas[latest],
         )
 
     def joined(self, keys) -> "Opinion":
@@ -201,12 +219,15 @@ def learn(keys) -> Opinion:
         colours.append(means(key.chroma, grid).reshape(-1, 2))
     own = Opinion(np.concatenate(places), np.concatenate(colours), empty.centre, basis)
     found = np.concatenate([own.of(told)[0] for told in places])
-    middle = own.chroma.mean(axis=0)
-    before, after = (
-        np.linalg.norm(chroma - middle, axis=1).mean() for chroma in (own.chroma, found)
-    )
-    gain = np.clip(before / max(after, 1e-6), 1, MOST_GAIN)
-    return dataclasses.replace(own, chroma=np.float32(middle + gain * (found - middle)))
+    return dataclasses.replace(own, chroma=spread_as(found, own.chroma))
+
+
+def spread_as(mean, before) -> np.ndarray:
+    """Return means of chroma, float32 (..., 2), that differ as much as what they are means of."""
+    middle = before.reshape(-1, 2).mean(axis=0)
+    lengths = (np.linalg.norm(each - middle, axis=-1).mean() for each in (before, mean))
+    gain = np.clip(next(lengths) / max(next(lengths), 1e-6), 1, MOST_GAIN)
+    return np.float32(middle + gain * (mean - middle))
 
 
 def spread(keys) -> list:

@@ -18,8 +18,9 @@ from colorizer.films.restore import brightened, without_dust
 from colorizer.films.scenes import KEY_SIDE, Scene, dimmed, exposed
 from colorizer.films.stabilize import AHEAD, BLOCK, Prediction, Transition
 from colorizer.hints import drawing
+from colorizer.hints.geodesic import same_things
 from colorizer.hints.known import SCALE
-from colorizer.pixels import grayscale, high_bits, shrink
+from colorizer.pixels import grayscale, high_bits, shrink, to_unit
 
 import numpy as np
 
@@ -178,7 +179,8 @@ def find_scenes(frames, film, request, colorizer, found, tell) -> float:
         if request.reference:
             known, share = colorizer.known_colours(image, None, request.reference.exemplar)
             shares.append(share)
-            chroma = colorizer.predict(image, known, chroma)
+            if share:
+                chroma = colorizer.predict(image, known, chroma)
         return colorizer.shrink(image)[..., 0], chroma, features
 
     def read(workers):
@@ -331,9 +333,11 @@ class Painter:
         if flow:
             hints = hints.follow(flow.result())
         small = frame.small.result()[..., np.newaxis]
+        automatic = self.colorizer.predict(self.seen(frame)) if own else None
         for hint in own:
             drawn = np.ascontiguousarray(frame.scene.inner(drawing.read_hints(hint.path)))
-            hints = hints.add(drawing.from_hints(drawn, small))
+            colours = drawing.from_hints(drawn, small)
+            hints = hints.add(colours, same_things(colours, automatic, to_unit(small)))
         return hints
 
     def predict(self, frame, hints):

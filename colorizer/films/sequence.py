@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from colorizer.errors import shown
 from colorizer.files import photos
-from colorizer.films.decode import Decoded, Film, FilmError, LightLevels, fitted
+from colorizer.films.decode import Decoded, Film, FilmError, LightLevels, fitted, tint
 from colorizer.films.interlace import Scan
 from colorizer.pixels import grayscale, high_bits, is_gray
 
@@ -27,6 +27,7 @@ def probe(folder, max_megapixels=photos.MAX_MEGAPIXELS, deinterlace=True) -> Fil
         first = _frame(path, max_megapixels)
     except photos.PhotographError as error:
         raise FilmError(f"{shown(path.name)}: {error}") from error
+    in_colour, toned = tint([first])
     return Film(
         size=(first.height, first.width),
         codec="",
@@ -46,7 +47,8 @@ def probe(folder, max_megapixels=photos.MAX_MEGAPIXELS, deinterlace=True) -> Fil
         sample_aspect_ratio=None,
         frames=len(folder.files),
         start=Fraction(0),
-        in_colour=first.format.name.startswith("rgb"),
+        in_colour=in_colour,
+        toned=toned,
         has_alpha=False,
     )
 

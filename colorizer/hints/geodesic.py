@@ -16,6 +16,8 @@ import numpy as np
 SMOOTHING = 1.25
 # A way ends where the squared differences of Lab along it add up to this, and how suddenly.
 FARTHEST, SHARPNESS = 120, 8
+# What a way that adds up to no more leads to is the same thing: no edge lies between.
+SAME = 30
 # What differs from the automatic chroma by less than this goes all the way of the network:
 # light and toning are shared by much of a photograph, the colour of a dress is its own.
 SURPRISE = 20
@@ -62,13 +64,30 @@ def confined(told, automatic, known, gray) -> np.ndarray:
     if not known[..., 2].any():
         return told
     height, width = told.shape[:2]
+    edges = _edges(known, automatic, gray)
+    within = 1 / (1 + (edges / FARTHEST) ** SHARPNESS)
+    within = cv2.resize(within, (width, height))
+    common = np.exp(-((surprise(known, automatic) / SURPRISE) ** 2))
+    share = within + (1 - within) * common
+    return automatic + share[..., np.newaxis] * (told - automatic)
+
+
+def same_things(known, automatic, gray) -> np.ndarray:
+    """Return where things go on on which colours are known, bool (h, w), as `confined` takes them.
+
+    A later hint says anew what colour the whole of its thing has.
+    """
+    height, width = automatic.shape[:2]
+    same = _edges(known, automatic, gray) <= SAME
+    return cv2.resize(np.uint8(same), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _edges(known, automatic, gray) -> np.ndarray:
+    """Return `edges_to` what is known, at half the size."""
+    height, width = automatic.shape[:2]
     half = -(-width // 2), -(-height // 2)
     lightness = 116 * chroma.lab_root(chroma.linear_from_srgb(gray)) - 16
     lab = np.dstack([lightness, automatic]).astype(np.float32)
     lab = cv2.GaussianBlur(cv2.resize(lab, half, interpolation=cv2.INTER_AREA), (0, 0), SMOOTHING)
     seeds = cv2.resize(known[..., 2], half, interpolation=cv2.INTER_AREA) > 0
-    within = 1 / (1 + (edges_to(seeds, lab) / FARTHEST) ** SHARPNESS)
-    within = cv2.resize(within, (width, height))
-    common = np.exp(-((surprise(known, automatic) / SURPRISE) ** 2))
-    share = within + (1 - within) * common
-    return automatic + share[..., np.newaxis] * (told - automatic)
+    return edges_to(seeds, lab)

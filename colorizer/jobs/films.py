@@ -89,12 +89,13 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
     """Colorize one film segment by segment and put it together."""
     reader, source = reader_of(job)
     film = _probe(job, request)
-    if film.in_colour and request.keep_colour and not job.hints:
+    kept = (film.in_colour and request.keep_colour) or (film.toned and request.keep_toned)
+    if kept and not job.hints:
         remark = "it stays where it is, because its results are in another format"
         if reader is decode and job.source.path.suffix == job.target.suffix:
             writer.write(job.target, "picture", job)
             remark = ""
-        return Outcome(job, remark=remark, in_colour=True, kept=True)
+        return Outcome(job, "", remark, film.in_colour, film.toned, kept)
     writer.check(job.target)
     cuts = _cuts(request)
     if request.preview:
@@ -107,7 +108,7 @@ def _colorize_film(job, colorizer, request, writer, tell) -> Outcome:
         with replacing(job.compare_target) as temporary:
             compare.write(reader, source, film, request, job.target, temporary)
             remarks.append(writer.enter(job.compare_target, temporary, "compare", job))
-    return Outcome(job, remark="; ".join(filter(None, remarks)), in_colour=film.in_colour)
+    return Outcome(job, "", "; ".join(filter(None, remarks)), film.in_colour, film.toned)
 
 
 def reader_of(job):
@@ -275,7 +276,7 @@ def _preview(job, film, colorizer, request, writer, cuts, tell) -> Outcome:
     if cuts is None and request.scenes:
         cuts_file.write(request.scenes, found)
         remarks.append(f"where they begin is in {shown(request.scenes)}")
-    return Outcome(job, remark="; ".join(filter(None, remarks)), in_colour=film.in_colour)
+    return Outcome(job, "", "; ".join(filter(None, remarks)), film.in_colour, film.toned)
 
 
 def examine(job, film, colorizer, request, tell) -> tuple:

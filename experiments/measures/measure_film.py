@@ -17,13 +17,13 @@ sys.path.insert(0, str(ROOT))
 
 import itertools
 
-from colorizer import Colorizer, chroma
+from colorizer import Colorizer, chroma, tone
 from colorizer.errors import run
 from colorizer.files import photos
 from colorizer.files.atomic import write_json
 from colorizer.films import decode, scenes, stabilize
 from colorizer.jobs.find import find_photographs
-from colorizer.pixels import grayscale, is_gray, resize, to_unit
+from colorizer.pixels import grayscale, is_gray, resize, shrink, to_unit
 from pictures import metrics
 
 import cv2
@@ -46,6 +46,9 @@ RETURN = 1.0
 # Frames for which a shot is away before it returns, and in which it comes out of black.
 AWAY = 20
 FADE = 24
+
+# The size in pixels at which frames side by side are looked at: a film in sepia has no colours.
+TONED_SIZE = 224, 896
 
 # Frames of a strip, in which the ways to colour lie below each other.
 STRIP = 6
@@ -328,7 +331,8 @@ def fading(ways, grays, scene, first) -> dict:
 def measure(name, clip, motions, other, colorizer, folder) -> list[dict]:
     """Measure one clip; return a row for the truth, if it is in colour, and for each way to colour
     it. `other` is another clip."""
-    in_colour = not is_gray(np.hstack(clip[:: len(clip) // 4]))
+    some = np.hstack(clip[:: len(clip) // 4])
+    in_colour = not is_gray(some) and not tone.is_toned(shrink(some, *TONED_SIZE))
     ways = Ways(colorizer)
     grays = [grayscale(frame)[..., 0] for frame in clip]
     small = [colorizer.shrink(gray[..., np.newaxis]) for gray in grays]

@@ -123,9 +123,9 @@ def measure_references(colorizer, paths) -> list:
     for number, truth in enumerate(tqdm(pictures, leave=False)):
         row = {"automatic": psnr(colorizer, truth)}
         for kind, place in (("own", number), ("other", (number + OTHERS) % len(pictures))):
-            told = colorizer.match(grayscale(truth), references[place])
+            told, share = colorizer.match(grayscale(truth), references[place])
             row[kind] = psnr(colorizer, truth, told)
-            row[f"{kind}_share"] = float(told[..., 2].mean())
+            row[f"{kind}_share"] = share
         rows.append(row)
     return rows
 

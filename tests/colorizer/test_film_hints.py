@@ -8,7 +8,8 @@ from pathlib import Path
 from colorizer.errors import UserError
 from colorizer.films import hints as film_hints
 from colorizer.films import stabilize
-from colorizer.hints import drawing, known
+from colorizer.hints import drawing, geodesic, known
+from colorizer.hints import reference as reference_module
 from colorizer.jobs import films
 from colorizer.jobs.find import find_pictures
 from colorizer.pixels import resize
@@ -23,6 +24,7 @@ from test_films import RATE, frames_of, results, times_of, write_film
 
 SIZE = HEIGHT, WIDTH = 96, 128
 STEP = 2
+NOWHERE = np.zeros(SIZE, bool)
 RED = (220, 60, 60)
 
 
@@ -109,7 +111,7 @@ def test_a_hint_begins_with_the_first_frame_that_is_not_earlier():
 def test_hints_move_with_what_they_lie_on_and_end_outside():
     colours = known.none(*SIZE)
     colours[40, [6, 90]] = (0.5, -0.25, 1)
-    hints = film_hints.TrackedHints().add(colours)
+    hints = film_hints.TrackedHints().add(colours, NOWHERE)
     for number in range(10):
         hints = hints.follow(stabilize.find_flow(scenes(number), scenes(number + 1)))
     assert len(hints.places) == 1
@@ -124,15 +126,33 @@ def test_hints_end_where_something_else_is():
     colours[40, [30, 90]] = (0.5, 0, 1)
     after = scenes(0).copy()
     after[20:60, 70:110] = scenes(30)[20:60, 70:110]
-    hints = film_hints.TrackedHints().add(colours).follow(stabilize.find_flow(scenes(0), after))
+    hints = (
+        film_hints.TrackedHints()
+        .add(colours, NOWHERE)
+        .follow(stabilize.find_flow(scenes(0), after))
+    )
     np.testing.assert_allclose(hints.places, [(30, 40)], atol=0.5)
 
 
 def test_later_hints_lie_above_earlier_ones():
     first, second = known.none(*SIZE), known.none(*SIZE)
     first[40, 50:52], second[40, 50] = (0.5, 0, 1), (-0.5, 0, 1)
-    both = film_hints.TrackedHints().add(first).add(second).known(*SIZE)
-    assert both[40, 50:52, 0].tolist() == [-0.5, 0.5]
+    both = film_hints.TrackedHints().add(first, NOWHERE).add(second, NOWHERE)
+    assert both.known(*SIZE)[40, 50:52, 0].tolist() == [-0.5, 0.5]
+
+
+def test_a_later_hint_takes_the_place_of_earlier_ones_on_the_same_thing():
+    gray = np.full((*SIZE, 1), 0.3, np.float32)
+    gray[:, 60:] = 0.6
+    automatic = np.zeros((*SIZE, 2), np.float32)
+    first, second = known.none(*SIZE), known.none(*SIZE)
+    first[40, [10, 90]], second[20, 30] = (0.5, 0, 1), (-0.5, 0, 1)
+    same = geodesic.same_things(second, automatic, gray)
+    assert same[:, :56].all()
+    assert not same[:, 64:].any()
+    hints = film_hints.TrackedHints().add(first, NOWHERE).add(second, same)
+    assert hints.places.tolist() == [[90, 40], [30, 20]]
+    assert hints.colours[:, 0].tolist() == [0.5, -0.5]
 
 
 @pytest.mark.parametrize("name", ["23.png", f"{float(23 / RATE):.3f}s.png"])
@@ -304,8 +324,9 @@ def test_a_stopped_film_begins_again_when_its_hints_have_changed(tmp_path, run, 
     assert len(finished) == 2 - (-60 // stabilize.BLOCK)
 
 
-def test_a_reference_gives_a_film_its_colours(tmp_path, run, film):
+def test_a_reference_gives_a_film_its_colours(tmp_path, run, film, monkeypatch):
     """The stand-in finds alike what is of the same gray; light things are red in the reference."""
+    monkeypatch.setattr(reference_module, "DOT", 16)  # it does not spread what it knows
     gray = np.broadcast_to(scenes(0)[..., np.newaxis], (*SIZE, 3)).astype(int)
     light = gray > 120
     shift = np.where(light, (40, -20, -20), (-20, -10, 30))
@@ -325,7 +346,8 @@ def test_a_reference_gives_a_film_its_colours(tmp_path, run, film):
     assert (plain != np.stack(frames_of(tmp_path / "out" / "film.mkv"))).any()
 
 
-def test_hints_count_more_than_the_reference(tmp_path, run, film):
+def test_hints_count_more_than_the_reference(tmp_path, run, film, monkeypatch):
+    monkeypatch.setattr(reference_module, "DOT", 16)
     gray = frames_of(film)[0].astype(int)
     blue = np.clip(np.add(gray, (-30, 9, 30)), 0, 255).astype(np.uint8)  # of the same luma
     Image.fromarray(blue).save(tmp_path / "reference.png")
@@ -339,7 +361,7 @@ def test_hints_count_more_than_the_reference(tmp_path, run, film):
 
 def test_hints_are_wanted_though_colour_is_kept(tmp_path, run):
     red = np.full((*SIZE, 3), (200, 40, 30), np.uint8)
-    red[::2] = red[::2] // 2
+    red[:, 64:] = 30, 60, 190
     path = tmp_path / "in" / "film.mkv"
     path.parent.mkdir()
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, SIZE[::-1])

@@ -562,6 +562,7 @@ def film_of(**properties):
         frames=1,
         start=Fraction(0),
         in_colour=False,
+        toned=False,
         has_alpha=False,
     )
     return dataclasses.replace(film, **properties)
@@ -1040,6 +1041,7 @@ def test_films_in_colour_can_be_left_alone(tmp_path, run):
     with av.open(str(tmp_path / "in" / "colour.mp4"), "w") as output:
         stream = output.add_stream("libx264", 25, width=64, height=48, pix_fmt="yuv420p")
         red = np.full((48, 64, 3), (200, 40, 30), np.uint8)
+        red[:, 32:] = 30, 60, 190
         for _ in range(3):
             output.mux(stream.encode(av.VideoFrame.from_ndarray(red, format="rgb24")))
         output.mux(stream.encode(None))
@@ -1049,6 +1051,23 @@ def test_films_in_colour_can_be_left_alone(tmp_path, run):
     copied = (tmp_path / "out" / "colour.mp4").read_bytes()
     assert copied == (tmp_path / "in" / "colour.mp4").read_bytes()
     assert "1 colorized, 1 in colour and copied as they are" in printed
+
+
+def test_a_sepia_film_is_no_film_in_colour(tmp_path, run):
+    random = np.random.default_rng(0)
+    gray = resize(random.integers(0, 255, (6, 8, 1), np.uint8), 96, 128) * np.ones(3)
+    sepia = np.uint8(np.clip(gray * (0.9, 0.75, 0.55) + (25, 15, 5), 0, 255))
+    (tmp_path / "in").mkdir()
+    with av.open(str(tmp_path / "in" / "sepia.mp4"), "w") as output:
+        stream = output.add_stream("libx264", 25, width=128, height=96, pix_fmt="yuv444p")
+        for frame in [np.zeros_like(sepia)] * 2 + [sepia] * 3:
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        output.mux(stream.encode(None))
+    assert "1 in colour and copied" in run("--keep-colour", "toned")[1]
+    status, printed = run("--keep-colour")
+    assert status == 0
+    assert "1 colorized" in printed
+    assert "copied" not in printed
 
 
 def test_a_picture_beside_the_film_is_kept_and_not_taken_for_it(tmp_path, run):

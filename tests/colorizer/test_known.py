@@ -149,11 +149,14 @@ def test_mutual_neighbours_that_are_alike_enough_get_the_colour_of_their_place()
     # Like place 0; like place 1, but another is liker; like none; like 1 most.
     own = features_of([[[2, 0, 0], [0.4, 1, 0.1]], [[-1, -1, -1], [0, 5, 0]]])
     small = np.full((32, 32, 1), 150, np.uint8)
-    found = reference.from_reference(learned, own, small, 16)
+    found, share = reference.from_reference(learned, own, small, 16)
     assert found.shape == (32, 32, 3)
-    np.testing.assert_array_equal(found[::16, ::16, 2], [[1, 0], [0, 1]])
-    np.testing.assert_array_equal(found[15::16, 15::16, 2], [[1, 0], [0, 1]])
-    for place, colour in (((3, 3), true[0, 0]), ((20, 20), true[0, 20])):
+    assert share == 0.5
+    # In the middle of each square: at its edges it would be seen on a plain wall.
+    np.testing.assert_array_equal(found[6::16, 9::16, 2], [[1, 0], [0, 1]])
+    assert not found[::16, :, 2].any()
+    assert not found[:, 15::16, 2].any()
+    for place, colour in (((7, 7), true[0, 0]), ((24, 24), true[0, 20])):
         limited = np.broadcast_to((*colour / 110, 1), (32, 32, 3)).astype(np.float32)
         np.testing.assert_allclose(found[place], known.possible(limited, small)[place], atol=2e-3)
 
@@ -164,34 +167,46 @@ def test_what_is_not_alike_enough_is_not_known():
     angle = np.arccos(reference.LEAST_LIKENESS)
     for more, expected in ((0.05, 0), (-0.05, 1)):
         own = features_of([[[np.cos(angle + more), np.sin(angle + more)]]])
-        assert reference.from_reference(learned, own, small, 16)[..., 2].mean() == expected
+        assert reference.from_reference(learned, own, small, 16)[1] == expected
 
 
 def test_few_matches_are_chance():
-    """Of 40 places one looks like one of the reference, or two do."""
+    """Of 40 places three look like one of the reference, or four do."""
     vectors = np.eye(80, dtype=np.float32).reshape(8, 10, 80)
     picture = np.full((64, 160, 3), (200, 100, 60), np.uint8)
     learned = reference.reference_of(vectors[:4], picture, 16)
     small = np.full((64, 160, 1), 150, np.uint8)
-    for alike, expected in ((1, 0), (2, 2 / 40)):
+    for alike, expected in ((3, 0), (4, 4 / 40)):
         own = vectors[4:].copy()
         own[0, :alike] = vectors[2, :alike]
-        found = reference.from_reference(learned, own, small, 16)
-        assert found[..., 2].mean() == pytest.approx(expected)
+        found, share = reference.from_reference(learned, own, small, 16)
+        assert share == pytest.approx(expected)
+        assert found[..., 2].any() == bool(expected)
 
 
 def test_a_photograph_matches_itself_wherever_it_differs(model):
     colorizer = Colorizer(model, 128)
     gray = steps()
     reference = colorizer.reference(reddish(gray))
-    found = colorizer.match(gray, reference)
+    found, share = colorizer.match(gray, reference)
     assert found.shape == (128, 128, 3)
-    assert found[..., 2].mean() > 0.8  # luma of a coloured picture is rounded
+    assert share > 0.8  # luma of a coloured picture is rounded
     inner = found[40:100, 40:100]
-    np.testing.assert_allclose(inner[inner[..., 2] > 0, 0], 30 / 110, atol=0.02)
-    np.testing.assert_array_equal(
-        colorizer.match(gray[:16, :16], reference)[..., 0].shape, (128, 128)
+    np.testing.assert_allclose(inner[inner[..., 2] > 0, 0], 30 / 110, atol=0.03)
+    assert colorizer.match(gray[:16, :16], reference)[0].shape == (128, 128, 3)
+
+
+def test_a_reference_is_looked_at_from_near_and_from_far(model, monkeypatch):
+    colorizer, sides = Colorizer(model, 112), []
+    features = type(colorizer.network).features
+    monkeypatch.setattr(
+        type(colorizer.network),
+        "features",
+        lambda self, gray: sides.append(gray.shape[1]) or features(self, gray),
     )
+    found = colorizer.reference(reddish(steps()))
+    assert sides == [80, 112, 160]
+    assert len(found.features) == len(found.chroma) == 5**2 + 7**2 + 10**2
 
 
 # ------------------------------------------------------------------------------- files

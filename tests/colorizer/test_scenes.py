@@ -1,10 +1,16 @@
 """Scenes: cuts, bars, fades and returns, one opinion for each, and the flags that show them."""
 
+import dataclasses
+import subprocess
+import sys
+import time
+
 import colorize
 from colorizer.errors import UserError
 from colorizer.files import photos
 from colorizer.films import cuts, opinion, restore, scenes, stabilize
 from colorizer.films.opinion import Key
+from colorizer.jobs import films
 from colorizer.pixels import resize
 
 import cv2
@@ -164,6 +170,65 @@ def test_a_faded_frame_is_seen_at_full_exposure_and_loses_chroma_with_lightness(
     np.testing.assert_allclose(dimmed[..., 0] / 30, share, atol=0.03)
 
 
+def test_hardly_lit_frames_have_no_more_chroma_for_their_lightness():
+    lit = texture(3)
+    chroma = np.full((*SIZE, 2), 30, np.float32)
+    for exposure in (1 / 24, 1 / 100, 0):
+        dark = np.rint(lit * exposure).astype(np.uint8)
+        dimmed = scenes.dimmed(chroma, scenes.exposed(dark, exposure), exposure)
+        share = scenes.LIGHTNESS[dark] / scenes.LIGHTNESS[lit]
+        np.testing.assert_allclose(dimmed[..., 0] / 30, share, atol=0.01)
+
+
+def test_a_shot_returns_where_its_camera_went_on():
+    wide = texture(1, width=512)
+
+    def pan(begin):
+        places = [begin + 4 * number for number in range(20)]
+        return [np.ascontiguousarray(wide[:, place : place + SIZE[1]]) for place in places]
+
+    found = [scene for scene, *_ in survey([*pan(0), *[texture(2)] * 9, *pan(84)])]
+    assert [scene.shot for scene in found] == [0, 1, 0]
+    assert [scene.shot for scene, *_ in survey([*pan(0), *[texture(2)] * 9, *pan(300)])] == [
+        0,
+        1,
+        2,
+    ]
+
+
+def test_a_shot_that_returns_agrees_along_the_motion_with_what_it_was():
+    """What tells its places says nothing here; where they are in the picture does."""
+    chroma = np.zeros((*SIZE, 2), np.float32)
+    features = np.zeros((6, 8, 2), np.float32)
+    shown = Key(0, texture(1), np.float32(np.add(chroma, (20, -10))), features)
+    again = Key(50, texture(1), np.float32(np.add(chroma, (-10, 5))), features)
+    learned = opinion.learn([shown]).agreed([shown])
+    forgetful = dataclasses.replace(learned, places=learned.places + 100)
+    returned = forgetful.remembered(forgetful).agreed([again]).chromas[0]
+    np.testing.assert_allclose(returned.astype(float).mean((0, 1)), (19, -9.5), atol=1)
+
+
+def test_key_frames_that_agree_are_as_colourful_as_before():
+    """Half of them is red where the other half is blue; what they agree on is not gray."""
+    random = np.random.default_rng(0)
+    features = np.float32(random.normal(size=(6, 8, 8)))
+    keys = []
+    for number in range(6):
+        chroma = np.zeros((*SIZE, 2), np.float32)
+        chroma[:, :64] = (24, 4) if number % 2 else (16, -4)
+        keys.append(Key(10 * number, texture(1), chroma, features))
+    agreed = opinion.learn(keys).agreed(keys).chromas.astype(float)
+    assert agreed[..., :64, 0].mean() == pytest.approx(20, abs=1.5)
+    before = np.mean(
+        [
+            np.linalg.norm(k.chroma - np.mean([k.chroma for k in keys], axis=(0, 1, 2)), axis=-1)
+            for k in keys
+        ]
+    )
+    after = np.linalg.norm(agreed - agreed.mean((0, 1, 2)), axis=-1).mean()
+    assert after > 0.95 * before
+
+
 def test_a_whole_frame_in_colour_gives_its_scene_the_chroma():
     red = np.dstack([texture(1), texture(1) // 2, texture(1) // 2])
 
@@ -204,6 +269,12 @@ def film(tmp_path, monkeypatch):
     return write_film(tmp_path / "in" / "film.mp4")
 
 
+@pytest.fixture
+def echo(tmp_path):
+    """Return a colorizer that has features and takes hints."""
+    return standins.save_echo(tmp_path / "echo.onnx")
+
+
 def test_bars_stay_gray(tmp_path, run, film):
     assert run("--codec", "h264")[0] == 0
     for frame in frames_of(tmp_path / "out" / "film.mp4"):
@@ -222,6 +293,52 @@ def test_a_part_begins_at_0_and_has_its_sound(tmp_path, run, film):
     assert [content for *_, content in packets_of(target, "audio")] == sound[: len(sound)]
     before = frames_of(film)[times_of(film).index(inside[0])]
     assert np.abs(frames_of(target)[0].mean(axis=2) - before.mean(axis=2)).mean() < 12
+
+
+def test_a_killed_film_goes_on_with_its_scenes_and_what_they_agreed_on(
+    tmp_path, run, monkeypatch, echo
+):
+    """In a process of its own: a shot out of black that returns, with a hint and flicker."""
+
+    def returning(number, height=48, width=64):
+        shot = texture(2, height, width) if 36 <= number < 60 else texture(1, height, width)
+        share = min(1, number / 12) * (0.9 if number == 30 else 1)
+        return np.uint8(np.roll(shot, number // 4, axis=1) * share)
+
+    monkeypatch.setattr(test_films, "picture", returning)
+    source = write_film(tmp_path / "in" / "film.mkv", count=128)
+    hints = np.zeros((48, 64, 4), np.uint8)
+    hints[20:26, 30:36] = 220, 60, 60, 255
+    (tmp_path / "in" / "film.hints").mkdir()
+    Image.fromarray(hints).save(tmp_path / "in" / "film.hints" / "20.png")
+    code = "import sys, colorize; from colorizer.jobs import films; films.SEGMENT = 32;"
+    code += "sys.exit(colorize.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "--input", source, "--output", tmp_path / "out"]
+    command += ["--model", echo, "--codec", "ffv1"]
+    process = subprocess.Popen(command, cwd=test_films.ROOT, stdout=subprocess.PIPE)
+    parts = tmp_path / "out" / ".film.mkv.parts"
+    while len(list(parts.glob("0*.npz"))) < 2 and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    kept = [parts / "scenes.json", *sorted(parts.glob("scene-*.npz")), *sorted(parts.glob("0*"))]
+    assert len(kept) in (1 + 3 + 2, 1 + 3 + 3)
+    before = [path.stat().st_mtime_ns for path in kept]
+    still = []
+    monkeypatch.setattr(films, "SEGMENT", 32)
+    removed = films.Parts.remove
+
+    def remove(self):
+        still.extend(path.stat().st_mtime_ns for path in kept)
+        removed(self)
+
+    monkeypatch.setattr(films.Parts, "remove", remove)
+    assert run("--codec", "ffv1", model=echo)[0] == 0
+    assert still == before
+    resumed = frames_of(tmp_path / "out" / "film.mkv")
+    assert run("--codec", "ffv1", "--overwrite", model=echo)[0] == 0
+    np.testing.assert_array_equal(resumed, frames_of(tmp_path / "out" / "film.mkv"))
+    assert np.ptp(resumed[20].astype(int), axis=2).max() > 30
 
 
 def test_a_part_in_which_nothing_lies_is_named(tmp_path, run, film):
