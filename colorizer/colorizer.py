@@ -109,7 +109,8 @@ class Colorizer:
         found = []
         for scale in SCALES:
             small = _shrink(image, *network_size(*image.shape[:2], scale * self.working_size))
-            features = self.network.features(_padded(to_unit(grayscale(small)))[np.newaxis])
+            seen = padded(to_unit(grayscale(small)), MULTIPLE, SHORTEST)
+            features = self.network.features(seen[np.newaxis])
             found.append(reference_of(features[0], small, FEATURE_STRIDE))
         return joined(found)
 
