@@ -12,6 +12,7 @@ const BLACK_COUNTS = 2;
 const MOST_GAIN = 2.5;
 const [LEAST_GAMMA, MOST_GAMMA] = [0.6, 1.6];
 
+const BAND = 256; // rows that are counted at a time
 const LOOKED_AT = 400; // pixels a side in which a frame is looked for
 const [MOST_FRAME, FRAME_DEVIATION] = [0.2, 5];
 const [DARK, BRIGHT] = [40, 215];
@@ -43,9 +44,11 @@ function counted({ width, height, rows }) {
   const [top, bottom] = inside(planeOf(lines, columns, columns, 1), height);
   const [left, right] = inside(planeOf(columns, 1, lines, columns), width);
   const counts = new Float64Array(256);
-  for (let row = top; row < bottom; row++) {
-    const line = rows(row, 1);
-    for (let place = 4 * left; place < 4 * right; place += 4) counts[line[place]]++;
+  for (let first = top; first < bottom; first += BAND) {
+    const band = rows(first, Math.min(BAND, bottom - first));
+    for (let start = 0; start < band.length; start += 4 * width) {
+      for (let column = left; column < right; column++) counts[band[start + 4 * column]]++;
+    }
   }
   return counts;
 }
