@@ -207,8 +207,10 @@ class Draft:
 
     def has_moved(self, small) -> bool:
         """Tell whether new things have come in since its latest key frame."""
-        latest = self.candidates[-1] if self.candidates else self.first
-        return find_warp(latest.small, small).trust.mean() < STILL_THERE
+        latest = (self.candidates[-1] if self.candidates else self.first).small
+        # At one exposure: a fade brings in nothing.
+        lit = cv2.convertScaleAbs(small, alpha=cv2.mean(latest)[0] / max(cv2.mean(small)[0], 1))
+        return find_warp(latest, lit).trust.mean() < STILL_THERE
 
     def choose(self, gray_of) -> None:
         """Keep the best frame since the last one that was kept."""
