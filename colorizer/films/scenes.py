@@ -24,6 +24,9 @@ import numpy as np
 # apart in long ones.
 KEY_DISTANCE = 24
 MOST_KEYS = 32
+# There are up to so many times as many where new things come in: where the motion from a key frame
+# is trusted less than this, in the mean of 0 to 1.
+MORE_KEYS, STILL_THERE = 3, 0.4
 # Key frames wait for their scene's end at this longer side, in pixels.
 KEY_SIDE = 640
 
@@ -163,11 +166,13 @@ def find_fade(highlights) -> tuple:
 class Candidate:
     """A frame that may become a key frame: its number, how sharp it is, and its gray pixels.
 
-    `gray` is uint8 (H, W), of a longer side of KEY_SIDE or less; of the best so far, decoded.
+    `small` is its small picture; `gray` is uint8 (H, W), of a longer side of KEY_SIDE or less; of
+    the best so far, decoded.
     """
 
     number: int
     sharpness: float
+    small: np.ndarray
     gray: object
 
 
@@ -192,14 +197,23 @@ class Draft:
             self.brightest = small.copy()
         cv2.max(self.brightest, small, dst=self.brightest)
         sharpness = float(cv2.meanStdDev(cv2.Laplacian(small, cv2.CV_16S))[1][0, 0])
-        self.last = Candidate(self.end, sharpness, decoded)
+        self.last = Candidate(self.end, sharpness, small, decoded)
         if self.first is None:
             self.first = dataclasses.replace(self.last, gray=gray_of(decoded))
         if self.best is None or sharpness > self.best.sharpness:
             self.best = self.last
         self.end += 1
-        if (self.end - self.begin) % self.distance == 0:
+        gone = self.end - self.begin
+        moves = gone % (self.distance // MORE_KEYS) == 0 and self.has_moved(small)
+        if moves or gone % self.distance == 0:
             self.choose(gray_of)
+
+    def has_moved(self, small) -> bool:
+        """Tell whether new things have come in since its latest key frame."""
+        latest = (self.candidates[-1] if self.candidates else self.first).small
+        # At one exposure: a fade brings in nothing.
+        lit = cv2.convertScaleAbs(small, alpha=cv2.mean(latest)[0] / max(cv2.mean(small)[0], 1))
+        return find_warp(latest, lit).trust.mean() < STILL_THERE
 
     def choose(self, gray_of) -> None:
         """Keep the best frame since the last one that was kept."""

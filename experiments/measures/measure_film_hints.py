@@ -32,7 +32,7 @@ import cv2
 import numpy as np
 
 # Frames of a clip, the longer side in pixels, and the frames that are looked at.
-FRAMES, SIDE = 86, 640
+FRAMES, SIDE = 86, 480
 LOOKED_AT = 5, 25, 45, 65, 85
 # A point is lost where, followed back, it comes no nearer to where it was, in pixels.
 RETURN = 1.0
@@ -309,6 +309,7 @@ def measure_all(settings) -> int:
             alone = colorized(clip, Path(temporary, name))
             for number, thing in enumerate(things):
                 rows.append(measure(thing, clip, alone, Path(temporary, f"{name}-{number}")))
+                print(f"measured {thing.name} of {name}: {rows[-1]['on']:.0%}", flush=True)
     print(table(rows))
     write_json(settings.output, {"objects": rows})
     print(f"written to {settings.output}; frames are in {STRIPS}")
