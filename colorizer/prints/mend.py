@@ -25,7 +25,7 @@ GRID = Grid(tile=800, seen=112, multiple=16)
 
 # A mark is where the network is this sure, of 255, and all that hangs together with it and is
 # likely; and so many pixels around, where its edge is faint.
-SURE, LIKELY = 240, 200
+SURE, LIKELY = 246, 200
 GROWN = 1
 # What is larger is looked at in half its size as well, in which wide marks are narrower.
 HALVED_ABOVE = 1500
