@@ -112,6 +112,18 @@ def test_long_scenes_have_few_keys_all_over_them():
     assert scene.keys[0] < count / 10 < count * 0.9 < scene.keys[-1]
 
 
+def test_there_are_more_keys_where_new_things_come_in_but_not_in_a_fade(monkeypatch):
+    wide = texture(1, width=640)
+    pan = [np.ascontiguousarray(wide[:, 9 * n : 9 * n + SIZE[1]]) for n in range(48)]
+    still = [texture(1)] * 48
+    fade = [np.uint8(texture(1) * min(1, n / 24)) for n in range(48)]
+    found = [survey(film, chosen={0})[0][0].keys for film in (pan, still, fade)]
+    monkeypatch.setattr(scenes, "STILL_THERE", 0)
+    usual = [survey(film, chosen={0})[0][0].keys for film in (pan, still, fade)]
+    assert len(found[0]) > len(usual[0])
+    assert found[1:] == usual[1:]
+
+
 def test_the_sharpest_frame_is_the_key():
     blurred = cv2.GaussianBlur(texture(1), (0, 0), 4)
     ((scene, *_),) = survey([blurred] * 5 + [texture(1)] + [blurred] * 4)
