@@ -48,6 +48,16 @@ def command(config) -> str:
     raise UserError(f"no command of train.py and no variant repeats this run of {system}")
 
 
+def averaging(config) -> str:
+    """Return what is to be run then, where a run was averaged with what it went on from."""
+    if "averaged" not in config:
+        return ""
+    folder, averaged = config["settings"]["output"], config["averaged"]
+    words = ["python", "experiments/trials/average.py", folder, f"weights/{averaged['other']}"]
+    words += [f"{folder}-averaged", "--share", str(averaged["share"])]
+    return f" && {shlex.join(words)}"
+
+
 def differences(recorded, settings) -> set:
     """Return the names of the settings that differ from those in a config.json."""
     others = runs.as_recorded(settings)
@@ -76,7 +86,7 @@ def publish(arguments) -> None:
         name, _, folder = given.partition("=")
         evaluations[name] = records.read_evaluation(folder)
     card = {
-        "command": command(config),
+        "command": command(config) + averaging(config),
         "epochs": len(history),
         "epochs_planned": config["settings"]["epochs"],
         "training_seconds": round(sum(float(row["seconds"]) for row in history)),
