@@ -52,14 +52,14 @@ class Colorizer:
         """In another process: the same network, loaded there."""
         return type(self), self.given
 
-    def predict(self, image, known=None, automatic=None) -> np.ndarray:
+    def predict(self, image, known=None, automatic=None, farthest=geodesic.FARTHEST) -> np.ndarray:
         """Predict the chroma of an image at the network's size: Lab a and b, float32 (h, w, 2).
 
         h and w keep the image's aspect ratio and are those of `shrink(image)`. `known` are colours
         that are known, float32 (h, w, 3), as `colorizer.hints` makes them; what they change ends at
-        edges, as `hints.geodesic` finds them; `automatic` is what is predicted without them, if it
-        is there already. Raises ValueError where they have another size or the network does not
-        take any.
+        edges, as `hints.geodesic` finds them, `farthest` away; `automatic` is what is predicted
+        without them, if it is there already. Raises ValueError where they have another size or the
+        network does not take any.
         """
         gray, (height, width) = self._seen(image)
         if known is None:
@@ -70,7 +70,7 @@ class Colorizer:
         told = self.network.chroma(gray, halved)[0, :height, :width]
         if automatic is None:
             automatic = self.network.chroma(gray)[0, :height, :width]
-        return geodesic.confined(told, automatic, known, gray[0, :height, :width])
+        return geodesic.confined(told, automatic, known, gray[0, :height, :width], farthest)
 
     def look(self, image) -> tuple:
         """Return the chroma of an image, as `predict` does with nothing known, and its features.

@@ -18,7 +18,7 @@ from colorizer.films.restore import brightened, without_dust
 from colorizer.films.scenes import KEY_SIDE, Scene, dimmed, exposed
 from colorizer.films.stabilize import AHEAD, BLOCK, Prediction, Transition
 from colorizer.hints import drawing
-from colorizer.hints.geodesic import same_things
+from colorizer.hints.geodesic import FARTHEST_IN_FILMS, same_things
 from colorizer.hints.known import SCALE
 from colorizer.pixels import grayscale, high_bits, shrink, to_unit
 
@@ -354,7 +354,8 @@ class Painter:
             known = hints.known(*small.shape)
             # The network changes its own chroma as much as the scene's is to be changed.
             known[..., :2] += known[..., 2:] * (automatic - chroma) / SCALE
-            chroma = chroma + self.colorizer.predict(pixels, known, automatic) - automatic
+            told = self.colorizer.predict(pixels, known, automatic, FARTHEST_IN_FILMS)
+            chroma = chroma + told - automatic
         return chroma
 
     def paint(self, frame, chroma, earlier, later):

@@ -16,6 +16,11 @@ import numpy as np
 SMOOTHING = 1.25
 # A way ends where the squared differences of Lab along it add up to this, and how suddenly.
 FARTHEST, SHARPNESS = 120, 8
+# In films it ends sooner: a hint lasts for a scene, and there are mostly more on a thing. Of the
+# way to five dots, 10 objects go 84, 84, 81 and 75% with 120, 60, 40 and 25, what is behind their
+# edges 33, 20, 12 and 7%; skin changes by 13.9, 2.0, 0.6 and 0.6 of Lab. With a single point, 20
+# regions of photographs go 70, 57 and 48% with 120, 60 and 40.
+FARTHEST_IN_FILMS = 40
 # What a way that adds up to no more leads to is the same thing: no edge lies between.
 SAME = 30
 # What differs from the automatic chroma by less than this goes all the way of the network:
@@ -55,17 +60,17 @@ def surprise(known, automatic) -> np.ndarray:
     return amiss[nearest]
 
 
-def confined(told, automatic, known, gray) -> np.ndarray:
+def confined(told, automatic, known, gray, farthest=FARTHEST) -> np.ndarray:
     """Return chroma (h, w, 2) that is told, where known colours reach, and automatic elsewhere.
 
     `told` is predicted with the known colours (h, w, 3), `automatic` without; `gray` is what the
-    network saw, float32 (h, w, 1) in [0, 1].
+    network saw, float32 (h, w, 1) in [0, 1]; a way of `farthest` ends, of edges as FARTHEST has.
     """
     if not known[..., 2].any():
         return told
     height, width = told.shape[:2]
     edges = _edges(known, automatic, gray)
-    within = 1 / (1 + (edges / FARTHEST) ** SHARPNESS)
+    within = 1 / (1 + (edges / farthest) ** SHARPNESS)
     within = cv2.resize(within, (width, height))
     common = np.exp(-((surprise(known, automatic) / SURPRISE) ** 2))
     share = within + (1 - within) * common

@@ -136,3 +136,15 @@ def test_points_that_are_judged_stay_within_reach():
         hints.psnr_of(network, truth[np.newaxis], 1, SEED, confined) for confined in (False, True)
     )
     assert confined > spread + 6
+
+
+def test_in_films_a_hint_ends_at_weaker_edges():
+    gray = np.full((64, 96, 1), 0.4, np.float32)
+    gray[:, 48:] = 0.55
+    automatic, told = np.zeros((64, 96, 2), np.float32), np.full((64, 96, 2), (40, 0), np.float32)
+    colours = known_at(LEFT, (40, 0))
+    given = told, automatic, colours, gray
+    assert geodesic.confined(*given)[RIGHT][0] > 35
+    in_films = geodesic.confined(*given, geodesic.FARTHEST_IN_FILMS)
+    assert in_films[RIGHT][0] < 8
+    assert in_films[40, 5][0] > 39
