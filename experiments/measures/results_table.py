@@ -31,7 +31,7 @@ TABLES = {
         (
             "sample_224",
             "semantic_before semantic_first_pass semantic_second_pass semantic_longer "
-            "semantic_large_parts semantic",
+            "semantic_large_parts semantic_third_pass semantic",
         )
     ],
     "sharper": [

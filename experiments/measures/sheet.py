@@ -21,7 +21,7 @@ import numpy as np
 
 CELL = 240  # pixels a side of a photograph on the sheet
 MARGIN = 4
-COLUMNS = 5
+QUALITY = 85
 
 
 def cell(rgb):
@@ -31,19 +31,19 @@ def cell(rgb):
     return resize(rgb[top : top + side, left : left + side], CELL, CELL)
 
 
-def sheet(before, afters):
-    """Return the sheet, uint8 (H, W, 3), on white."""
+def sheet(before, afters, columns=5):
+    """Return the sheet, uint8 (H, W, 3), on white, `columns` photographs wide."""
     names = [path.relative_to(before) for path in find_photographs(before)]
     if not names:
         raise errors.UserError(f"{before} holds no photographs; give another --before")
     rows = []
-    for start in range(0, len(names), COLUMNS):
-        group = names[start : start + COLUMNS]
+    for start in range(0, len(names), columns):
+        group = names[start : start + columns]
         gray = [grayscale(photos.read_rgb(before / name)).repeat(3, -1) for name in group]
         rows.append([cell(picture) for picture in gray])
         rows += [[cell(photos.read_rgb(after / name)) for name in group] for after in afters]
     step = CELL + MARGIN
-    picture = np.full((len(rows) * step - MARGIN, COLUMNS * step - MARGIN, 3), 255, np.uint8)
+    picture = np.full((len(rows) * step - MARGIN, columns * step - MARGIN, 3), 255, np.uint8)
     for y, row in enumerate(rows):
         for x, content in enumerate(row):
             picture[y * step : y * step + CELL, x * step : x * step + CELL] = content
@@ -53,10 +53,10 @@ def sheet(before, afters):
 def make(arguments) -> None:
     """Write the sheet that the command line describes."""
     try:
-        picture = sheet(arguments.before, arguments.after)
+        picture = sheet(arguments.before, arguments.after, arguments.columns)
     except photos.PhotographError as error:
         raise errors.UserError(f"a photograph cannot be read: {error}") from error
-    photos.write(arguments.output, photos.Photograph(picture))
+    photos.write(arguments.output, photos.Photograph(picture), quality=QUALITY)
     print(f"wrote {arguments.output}")
 
 
@@ -71,6 +71,7 @@ def main(argv=None) -> int:
         help="folder of them in colour, as often as there are systems",
     )
     parser.add_argument("--output", type=Path, required=True, help="JPEG to write")
+    parser.add_argument("--columns", type=int, default=5, help="photographs beside each other")
     return errors.run(make, parser.parse_args(argv))
 
 
