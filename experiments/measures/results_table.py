@@ -61,7 +61,7 @@ TABLES = {
         ),
         ("sample", "semantic_half_the_classes"),
     ],
-    "sizes": [("sample_192 sample_224 sample_256 sample_320", "semantic")],
+    "sizes": [("sample_192 sample_224 sample_256 sample_320", "semantic_third_pass")],
 }
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import av
 import numpy as np
 import pytest
 import standins
+from browser import CHROMIUM
 from PIL import Image
 from test_known import reddish, steps
 
@@ -27,7 +27,6 @@ pytest.importorskip("gradio", reason="the page needs Gradio (requirements-app.tx
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="the page is tested with Playwright (requirements-dev.txt)"
 )
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="the page is tested in Chromium; install `chromium`"),
     # One server for all of them.

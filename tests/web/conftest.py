@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from browser import CHROMIUM
 from onnx import TensorProto, helper, numpy_helper
-from visitor import CHROMIUM, PATIENCE, ROOT, Visitor
+from visitor import PATIENCE, ROOT, Visitor
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="the page is tested with Playwright (requirements-dev.txt)"
