@@ -3,6 +3,7 @@
 import importlib
 
 import pytest
+from browser import CHROMIUM
 from generated import NARROW, NARROW_SYSTEMS, SIZE, prepare
 
 
@@ -39,3 +40,13 @@ def no_onnx(monkeypatch):
 def prepared(tmp_path_factory):
     """Return a data folder of 16 training and 4 test pairs of 24x24 pixels."""
     return prepare(tmp_path_factory.mktemp("prepared"), SIZE, train=16, test=4)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return a browser without a window: one for all pages, as Playwright runs once a process."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -76,14 +76,6 @@ def echo():
     return helper.make_model(graph, opset_imports=[opset], ir_version=8)
 
 
-@pytest.fixture(scope="session")
-def browser():
-    with sync_api.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """A host of static files that tells nobody of it."""
 

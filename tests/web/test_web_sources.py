@@ -6,7 +6,7 @@ from visitor import ROOT
 
 WEB = ROOT / "web"
 # Of the scripts, without blank lines and comments.
-MOST_LINES = 2080
+MOST_LINES = 2100
 LONGEST = 400  # lines of one file
 
 

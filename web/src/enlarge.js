@@ -9,10 +9,12 @@ const TILE = 400;
 const SEEN = 36;
 const SHORTEST = 8;
 
-// How much the cleaning network changes where nothing is amiss, and where surely something is: root
-// mean square, in gray levels.
-const NOTHING_AMISS = 3.5;
-const SURELY_AMISS = 6.5;
+// How much the network that cleans at one size changes, root mean square in gray levels: nothing of
+// it is taken to the first, all from the second. Where nothing is enlarged, texture looks like grain:
+// then it has to be much beside the fine detail that is left, or so much that it is no texture.
+const AMISS = [2, 4];
+const AMISS_IN_DETAIL = [0.25, 0.4];
+const NO_TEXTURE = [11, 13];
 
 /** Cut a part out of gray levels, as light in [0, 1]. */
 function part({ width, data }, left, top, right, bottom) {
@@ -55,11 +57,29 @@ export async function enlarged(session, gray, times, tell) {
   return made;
 }
 
-/** Return gray levels cleaned as far as it is likely that there was something to clean. */
-export function doubted(plain, cleaned) {
-  const squared = plain.data.reduce((sum, level, at) => sum + (cleaned.data[at] - level) ** 2, 0);
-  const amiss = Math.sqrt(squared / plain.data.length);
-  const share = within((amiss - NOTHING_AMISS) / (SURELY_AMISS - NOTHING_AMISS));
+const ramp = (value, [first, last]) => within((value - first) / (last - first));
+
+/** Return how much is taken, 0 to 1, of what a network made of gray levels of the same size. */
+export function shareTaken({ data: before }, { width, height, data }, enlarging) {
+  const inside = (place, end) => (end === 1 ? 0 : place < 0 ? 1 : place === end ? end - 2 : place);
+  const at = (x, y) => data[inside(y, height) * width + inside(x, width)];
+  let [changed, fine] = [0, 0];
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const level = data[y * width + x];
+      changed += (level - before[y * width + x]) ** 2;
+      fine += (at(x - 1, y) + at(x + 1, y) + at(x, y - 1) + at(x, y + 1) - 4 * level) ** 2;
+    }
+  }
+  const amiss = Math.sqrt(changed / data.length);
+  if (enlarging) return ramp(amiss, AMISS);
+  const inDetail = Math.sqrt(changed / Math.max(fine, 1e-9));
+  const sure = Math.max(ramp(inDetail, AMISS_IN_DETAIL), ramp(amiss, NO_TEXTURE));
+  return Math.min(ramp(amiss, AMISS), sure);
+}
+
+/** Return gray levels with a share of what a network made of them. */
+export function blended(plain, cleaned, share) {
   const blend = (level, at) => (1 - share) * level + share * cleaned.data[at];
   return { ...plain, data: plain.data.map(blend) };
 }

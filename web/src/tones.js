@@ -7,8 +7,7 @@ import { shrink } from "./resize.js";
 const END = 0.005;
 const [BLACK, MIDDLE, WHITE] = [0.03, 0.45, 0.93];
 const TOWARDS = 0.3;
-const FADED = [0.27, 0.34];
-const BLACK_COUNTS = 2;
+const FADED = [0.18, 0.21];
 const MOST_GAIN = 2.5;
 const [LEAST_GAMMA, MOST_GAMMA] = [0.6, 1.6];
 
@@ -61,7 +60,7 @@ export function curveOf(gray) {
   let below = 0;
   const share = counts.map((count) => (below += count) / all);
   const [black, white] = [END, 1 - END].map((end) => share.findIndex((each) => each >= end) / 255);
-  const amiss = BLACK_COUNTS * Math.max(0, black - BLACK) + Math.max(0, WHITE - white);
+  const amiss = Math.max(0, black - BLACK) + Math.max(0, WHITE - white);
   const sure = within((amiss - FADED[0]) / (FADED[1] - FADED[0]));
   if (!sure || white <= black) return levels;
   const gain = Math.min(MOST_GAIN, (WHITE - BLACK) / (white - black));

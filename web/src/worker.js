@@ -1,7 +1,7 @@
 // The worker behind colorizer.js: one request after the other, each a verb and what it is given.
 
 import { painter } from "./chroma.js";
-import { doubted, enlarged } from "./enlarge.js";
+import { blended, enlarged, shareTaken } from "./enlarge.js";
 import { fromHints } from "./known.js";
 import { marked } from "./metadata.js";
 import { lumaOf, networkSize, open, predict, setUp } from "./network.js";
@@ -116,10 +116,10 @@ const verbs = {
     const curve = curveOf({ width, height, rows: rowsOfGray(gray) });
     let begin = 0;
     // Pass a gray picture through a network, which takes this part of the time.
-    const pass = async (address, gray, part) => {
+    const pass = async (address, gray, times, part) => {
       const session = await open(await bytesOf(address));
       try {
-        return await enlarged(session, gray, scale === 1 ? 1 : 2, async (share) => {
+        return await enlarged(session, gray, times, async (share) => {
           postMessage({ number, share: begin + share * part });
           await new Promise((resolve) => setTimeout(resolve)); // a stop may have come
           if (stopped.has(number)) throw new Error("stopped");
@@ -129,12 +129,17 @@ const verbs = {
         await session.release();
       }
     };
-    const [cleaning, enlarging] = addresses;
+    const [judging, cleaning, enlarging] = addresses;
     // What enlarges four times ends with four times the pixels.
-    const [first, second, third] = { 1: [0, 1], 2: [0.3, 0.7], 4: [0.1, 0.2, 0.7] }[scale];
-    const plain = scale === 1 ? gray : await pass(enlarging, gray, first);
-    gray = doubted(plain, await pass(cleaning, gray, second));
-    if (scale === 4) gray = await pass(enlarging, gray, third);
+    const parts = { 1: [1], 2: [0.2, 0.3, 0.5], 4: [0.05, 0.1, 0.15, 0.7] }[scale];
+    let cleaned = await pass(judging, gray, 1, parts[0]);
+    const share = shareTaken(gray, cleaned, scale > 1);
+    if (scale > 1) {
+      cleaned = share && (await pass(cleaning, gray, 2, parts[1]));
+      gray = await pass(enlarging, gray, 2, parts[2]);
+    }
+    if (share) gray = blended(gray, cleaned, share);
+    if (scale === 4) gray = await pass(enlarging, gray, 2, parts[3]);
     gray.data = gray.data.map((level) => curve[level]);
     return drawn(gray.width, gray.height, rowsOfGray(gray)).convertToBlob({ type: "image/png" });
   },

@@ -11,8 +11,8 @@ import { offerLanguages, text } from "./texts.js";
 
 const NETWORKS = {
   1: ["restore.onnx.gz"],
-  2: ["enlarge_photo.onnx.gz", "enlarge_clean.onnx.gz"],
-  4: ["enlarge_photo.onnx.gz", "enlarge_clean.onnx.gz"],
+  2: ["restore.onnx.gz", "enlarge_photo.onnx.gz", "enlarge_clean.onnx.gz"],
+  4: ["restore.onnx.gz", "enlarge_photo.onnx.gz", "enlarge_clean.onnx.gz"],
 };
 const SLIDERS = ["strength", "warmth", "tint"];
 const TABS = ["colours", "look", "improve", "save"];
