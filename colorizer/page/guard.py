@@ -271,8 +271,11 @@ def _names_a_foreign_file(data, folder, own) -> bool:
     if not isinstance(data, dict):
         return False
     path, url = data.get("path"), data.get("url")
-    if isinstance(path, str) and not Path(path).resolve().is_relative_to(folder):
-        return True
+    # A relative path may be an address, and would be looked for from where the page was started.
+    if isinstance(path, str):
+        path = Path(path)
+        if not (path.is_absolute() and path.resolve().is_relative_to(folder)):
+            return True
     if isinstance(url, str) and SCHEME.match(url) and not url.startswith((own, "blob:", "data:")):
         return True
     return any(_names_a_foreign_file(each, folder, own) for each in data.values())
