@@ -2,7 +2,6 @@
 
 import shutil
 
-# The first is the same engine without what draws windows: faster, and it ends when it is told to.
-# The renderers of the others have been seen to go on for ever at full load.
+# The first is the same engine without what draws windows, and the faster for it.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)

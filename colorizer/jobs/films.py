@@ -303,7 +303,7 @@ def examine(job, film, colorizer, request, tell) -> tuple:
     encoding = Encoding(
         film, codec_of(job.target, request.codec), request.quality, container_of(job.target)
     )
-    count = scenes.found[-1].end - scenes.found[0].begin
+    count = scenes.found[-1].end - scenes.first
     started = time.perf_counter()
     with reader.reading(source, film) as frames:
         some = itertools.islice(part(frames, film, request), TRIAL)

@@ -144,11 +144,11 @@ class Enlarger:
         if self.scale == 1:
             cleaned = _through(passes[0], gray, 1)
             amiss, in_detail = _amiss(gray, cleaned)
-            sure = max(_ramp(in_detail, *AMISS_IN_DETAIL), _ramp(amiss, *NO_TEXTURE))
-            share = min(_ramp(amiss, *AMISS), sure)
+            sure = max(fading.ramp(in_detail, *AMISS_IN_DETAIL), fading.ramp(amiss, *NO_TEXTURE))
+            share = min(fading.ramp(amiss, *AMISS), sure)
             return _blended(gray, cleaned, self.strength * share)
         cleaning, enlarging, judging = passes
-        share = self.strength * _ramp(_amiss(gray, _through(judging, gray, 1))[0], *AMISS)
+        share = self.strength * fading.ramp(_amiss(gray, _through(judging, gray, 1))[0], *AMISS)
         # What would not be seen is not computed.
         larger = _through(enlarging, gray, 2) if share < 1 else None
         if share > 0:
@@ -221,11 +221,6 @@ def _amiss(gray, cleaned):
         fine += np.square(cv2.Laplacian(left, -1)).sum()
     levels = 255 / np.iinfo(gray.dtype).max
     return levels * math.sqrt(changed / gray.size), math.sqrt(changed / max(fine, 1e-9))
-
-
-def _ramp(value, first, last) -> float:
-    """Return 0 to the first, 1 from the last, and between them evenly more."""
-    return min(max((value - first) / (last - first), 0.0), 1.0)
 
 
 def _blended(before, after, share):

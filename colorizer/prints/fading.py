@@ -21,6 +21,11 @@ MOST_GAIN = 2.5
 LEAST_GAMMA, MOST_GAMMA = 0.6, 1.6
 
 
+def ramp(value, first, last) -> float:
+    """Return 0 to the first, 1 from the last, and between them evenly more."""
+    return min(max((value - first) / (last - first), 0.0), 1.0)
+
+
 def curve(gray, marks=None, strength=1.0) -> np.ndarray | None:
     """Return what each level of a gray image (H, W, 1) becomes, of its dtype; None: all stay.
 
@@ -36,7 +41,7 @@ def curve(gray, marks=None, strength=1.0) -> np.ndarray | None:
     share = np.cumsum(counts) / counts.sum()
     black, white = (np.searchsorted(share, end) / levels for end in (END, 1 - END))
     amiss = max(0, black - BLACK) + max(0, WHITE - white)
-    sure = np.clip((amiss - FADED[0]) / (FADED[1] - FADED[0]), 0, 1)
+    sure = ramp(amiss, *FADED)
     if not sure or white <= black:
         return None
     gain = min(MOST_GAIN, (WHITE - BLACK) / (white - black))

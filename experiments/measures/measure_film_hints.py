@@ -24,7 +24,7 @@ from colorizer.files.atomic import write_json
 from colorizer.films import decode
 from colorizer.hints import drawing, palette
 from colorizer.pixels import grayscale, shrink, to_unit
-from experiments.measures.measure_film import read_clip
+from experiments.measures.measure_film import RETURN, STRIPS, read_clip
 from experiments.measures.measure_hints import CHROMA, RADIUS, TURN
 
 import av
@@ -34,11 +34,8 @@ import numpy as np
 # Frames of a clip, the longer side in pixels, and the frames that are looked at.
 FRAMES, SIDE = 86, 480
 LOOKED_AT = 5, 25, 45, 65, 85
-# A point is lost where, followed back, it comes no nearer to where it was, in pixels.
-RETURN = 1.0
 # How large a square around a point is looked at, in pixels.
 AROUND = 5
-STRIPS = Path("outputs/films")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -60,7 +60,7 @@ COST = """
 import resource, sys, time
 sys.path.insert(0, {root!r})
 from experiments.measures.measure_restore import *
-from colorizer.enlarge import PARTS
+from colorizer.prints.enlarge import PARTS
 part = faded(0, grayscale(photos.read_rgb(ROOT / "samples" / "raccoon.jpg")))
 layer = marks.draw_marks(np.random.default_rng(SEED), part.shape[:2])
 part = to_uint8(layer.on(to_unit(part[..., 0])))

@@ -14,11 +14,12 @@ from colorizer.jobs.record import RECORD
 from colorizer.jobs.request import Request
 from colorizer.progress import Progress
 
-import av
 import numpy as np
 import pytest
 import standins
 from PIL import Image
+from test_film_hints import film  # noqa: F401
+from test_films import frames_of, times_of
 
 distributed = pytest.importorskip("distributed", reason="requirements-cluster.txt has Dask")
 PHOTOGRAPHS = 12
@@ -99,39 +100,8 @@ def test_a_worker_that_dies_loses_nothing(tmp_path, album, model, cluster):
     assert entries(tmp_path / "out") == entries(tmp_path / "alone")
 
 
-@pytest.fixture
-def film(tmp_path):
-    """Write a film of three scenes of 20 frames; return its path."""
-    rows, columns = np.mgrid[:64, :96]
-    scenes = (rows * 4, (columns * 2.6).astype(int), (rows + columns) * 1.5 % 256)
-    path = tmp_path / "films" / "film.mkv"
-    path.parent.mkdir()
-    write_film(path, [np.roll(scenes[n // 20], n, 1).astype(np.uint8) for n in range(60)])
-    return path
-
-
-def write_film(path, grays):
-    """Write gray frames (H, W) as a film, without loss."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=24)
-        stream.height, stream.width = grays[0].shape
-        stream.pix_fmt = "gray"
-        for gray in grays:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(gray, "gray")))
-        container.mux(stream.encode())
-
-
-def painted(path):
-    """Return the frames of a film, uint8 (N, H, W, 3), and their times."""
-    with av.open(str(path)) as container:
-        frames = list(container.decode(video=0))
-        return np.array([frame.to_ndarray(format="rgb24") for frame in frames]), [
-            frame.time for frame in frames
-        ]
-
-
-def test_the_scenes_of_a_film_go_to_all_workers(tmp_path, film, model, cluster, monkeypatch):
-    """One worker dies; the film is the same as that of one machine, which stops in between."""
+def test_the_scenes_of_a_film_go_to_all_workers(tmp_path, film, model, cluster, monkeypatch):  # noqa: F811
+    """One worker dies; the film is the same as that of one machine."""
     monkeypatch.setattr("colorizer.films.pipeline.SEGMENT", 1)  # a run of each scene
     runs = []
     divide = pipeline.runs_of
@@ -149,10 +119,10 @@ def test_the_scenes_of_a_film_go_to_all_workers(tmp_path, film, model, cluster, 
     assert (report.done, report.failures) == (1, [])
     assert mortal.grave.exists()
     assert runs[1] == runs[0]
-    alone, together = (painted(tmp_path / name / "film.mkv") for name in ("alone", "out"))
-    assert len(alone[0]) == 60
-    np.testing.assert_array_equal(alone[0], together[0])
-    assert alone[1] == together[1]
+    alone, together = (tmp_path / name / "film.mkv" for name in ("alone", "out"))
+    assert len(frames_of(alone)) == 60
+    np.testing.assert_array_equal(frames_of(alone), frames_of(together))
+    assert times_of(alone) == times_of(together)
     assert not list((tmp_path / "out").glob(".film*"))
 
 

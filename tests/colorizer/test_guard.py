@@ -207,6 +207,12 @@ def test_no_file_is_named_by_a_url(ask, file):
     assert b"the page fetches none" in answer
 
 
+def test_an_address_is_no_file_of_the_page_wherever_it_was_started(served, monkeypatch):
+    monkeypatch.chdir(served.folder)
+    foreign = {"path": "https://example.org/a.png"}
+    assert guard._names_a_foreign_file(foreign, served.folder, "http://127.0.0.1:1/")
+
+
 def test_the_pages_own_files_pass(served):
     own = f"http://127.0.0.1:{served.port}/"
     path = str(served.folder / "a.png")

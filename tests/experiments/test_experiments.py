@@ -79,6 +79,21 @@ def publish(script, run, evaluation, *more):
     return script("measures.publish").main(flags)
 
 
+def test_an_averaged_run_says_what_else_to_run(script, folder):
+    run, evaluation = write_run(folder)
+    config = json.loads((run / "config.json").read_text())
+    config["settings"]["output"] = "outputs/longer"
+    config["averaged"] = {"share": 0.25, "other": "semantic.keras"}
+    (run / "config.json").write_text(json.dumps(config))
+    assert publish(script, run, evaluation) == 0
+    command = json.loads((folder / "weights" / "published.json").read_text())["command"]
+    assert command.startswith("python train.py --system paper ")
+    assert command.endswith(
+        " && python experiments/trials/average.py outputs/longer weights/semantic.keras "
+        "outputs/longer-averaged --share 0.25"
+    )
+
+
 def test_publishing_and_the_table_of_it(script, folder, capsys):
     assert publish(script, *write_run(folder, epochs=3)) == 0
     assert (folder / "weights" / "published.keras").read_bytes() == b"keras"
@@ -86,6 +101,7 @@ def test_publishing_and_the_table_of_it(script, folder, capsys):
     card = json.loads((folder / "weights" / "published.json").read_text())
     assert (card["epochs"], card["epochs_planned"], card["training_seconds"]) == (2, 3, 20)
     assert card["system"] == "train.PaperGAN"
+    assert "average.py" not in card["command"]
     assert card["settings"]["pixel_weight"] == 100
     assert card["metrics"]["test"]["generated"]["psnr"] == 23.456
     results = folder / "experiments" / "results" / "published"

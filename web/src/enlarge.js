@@ -1,6 +1,6 @@
 // Photographs cleaner and larger: luminance from a network, tile by tile, as colorizer/prints/enlarge.py.
 
-import { within } from "./lab.js";
+import { ramp } from "./lab.js";
 import { padded, run } from "./network.js";
 
 // Places of the network's grid that make a tile, and those around it that it sees as well. The grid
@@ -56,8 +56,6 @@ export async function enlarged(session, gray, times, tell) {
   }
   return made;
 }
-
-const ramp = (value, [first, last]) => within((value - first) / (last - first));
 
 /** Return how much is taken, 0 to 1, of what a network made of gray levels of the same size. */
 export function shareTaken({ data: before }, { width, height, data }, enlarging) {

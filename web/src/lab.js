@@ -9,6 +9,8 @@ export const RGB_OF_X = [3.0799551, -0.9212586, 0.0528874];
 export const RGB_OF_Z = [-0.5428162, 0.0452475, 1.1511385];
 
 export const within = (value, low = 0, high = 1) => Math.min(Math.max(value, low), high);
+/** Return 0 to the first, 1 from the last, and between them evenly more. */
+export const ramp = (value, [first, last]) => within((value - first) / (last - first));
 const linearOf = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
 export const gammaOf = (light) =>
   light <= 0.0031308 ? light * 12.92 : 1.055 * light ** (1 / 2.4) - 0.055;

@@ -1,7 +1,7 @@
 // Tones of faded prints: black, white and the middle as a photograph has them. The sums are those
 // of colorizer/prints/fading.py, and of `frame` in colorizer/prints/scans.py, which say why.
 
-import { within } from "./lab.js";
+import { ramp, within } from "./lab.js";
 import { shrink } from "./resize.js";
 
 const END = 0.005;
@@ -61,7 +61,7 @@ export function curveOf(gray) {
   const share = counts.map((count) => (below += count) / all);
   const [black, white] = [END, 1 - END].map((end) => share.findIndex((each) => each >= end) / 255);
   const amiss = Math.max(0, black - BLACK) + Math.max(0, WHITE - white);
-  const sure = within((amiss - FADED[0]) / (FADED[1] - FADED[0]));
+  const sure = ramp(amiss, FADED);
   if (!sure || white <= black) return levels;
   const gain = Math.min(MOST_GAIN, (WHITE - BLACK) / (white - black));
   const low = BLACK + (WHITE - BLACK - gain * (white - black)) / 2;
